@@ -21,7 +21,8 @@ kind             sender    meaning (further header keys)
 ================ ========= ==============================================================
 
 Flow control is per request and direction: a sender may have WINDOW encoded bytes of ``data`` or
-``item`` frames unconsumed, the one that crosses the limit included. So a slow reader slows down only its own stream and both queues stay bounded.
+``item`` frames unconsumed, the one that crosses the limit included. So a slow reader slows down only
+its own stream, and both queues stay bounded.
 """
 
 from __future__ import annotations

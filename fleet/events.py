@@ -17,7 +17,7 @@ JSONDict = dict[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """Something that happened: to ``node`` (empty for the whole fleet), ``at`` (Unix seconds, master's clock)."""
+    """Something that happened to ``node`` (empty: the whole fleet), ``at`` Unix seconds of the master."""
 
     node: str = ""
     at: float = 0.0
@@ -55,7 +55,7 @@ class CheckFinished(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageChanged(Event):
-    """A deploy stage (connect, compare, copy, environment, configure): ``state`` running, done, failed, skipped."""
+    """A deploy stage (connect, compare, copy, environment, configure) is running, done, failed or skipped."""
 
     stage: str
     state: str
@@ -93,7 +93,7 @@ class EnvironmentOutput(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeDeployed(Event):
-    """The deploy to one node ended; after ``ok`` False the old tree is whole and the run can't use the node."""
+    """The deploy to one node ended; when not ``ok``, its old tree is whole."""
 
     ok: bool
     files_sent: int = 0
@@ -138,7 +138,10 @@ class RankStarted(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RankPhase(Event):
-    """The training program told where it is: starting, importing, joining, joined, training, saving, sampling, done."""
+    """The training program told where it is.
+
+    ``phase`` is starting, importing, joining, joined, training, saving, sampling or done.
+    """
 
     run: str
     rank: int

@@ -1,0 +1,111 @@
+"""The second stage on a node: check Python, find or receive the agent's archive, run it.
+
+The console starts ``python -I -c "import sys;exec(sys.stdin.buffer.readline())"`` and sends this
+file as that one line, so nothing here may need a module of ours, and the first lines must be
+understood by any Python 3. Answers are lines that begin with ``DTUI1``; everything printed before
+the first one (a login banner, say) is skipped by the console.
+"""
+
+import sys
+
+
+def boot(digest, size):  # type: ignore[no-untyped-def]  # annotations would need a newer Python than we check for
+    """Answer ``old``, ``have`` or ``need``; take the archive's ``size`` bytes if needed; run the agent."""
+    if sys.version_info < (3, 9):
+        say("old %d.%d.%d" % sys.version_info[:3])
+        return
+    path = cached(digest)
+    if path is None:
+        say("need")
+        blob = sys.stdin.buffer.read(size)
+        path = keep(blob, digest)
+        if path is None:
+            say("damaged")
+            return
+    say("have")
+    sys.path.insert(0, path)
+    from agent.main import serve
+
+    serve(path, digest)
+
+
+def say(word):  # type: ignore[no-untyped-def]
+    """Write one answer line; the leading line break ends whatever a shell printed before."""
+    sys.stdout.buffer.write(("\nDTUI1 %s\n" % word).encode("ascii"))
+    sys.stdout.buffer.flush()
+
+
+def folders():  # type: ignore[no-untyped-def]
+    """Yield the folders to keep the archive in: the user's cache, else a private one under temp."""
+    import os
+    import tempfile
+
+    home = os.path.expanduser("~")
+    if os.name == "nt":
+        yield os.path.join(os.environ.get("LOCALAPPDATA") or os.path.join(home, "AppData", "Local"), "dtui")
+    else:
+        yield os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.join(home, ".cache"), "dtui")
+    yield os.path.join(tempfile.gettempdir(), "dtui-" + os.path.basename(home))
+
+
+def private(folder):  # type: ignore[no-untyped-def]
+    """Return whether the folder is ours alone: code that we run must not be another user's to change."""
+    import os
+    import stat
+
+    if os.name == "nt":
+        return True
+    status = os.lstat(folder)
+    return stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid() and not status.st_mode & 0o022
+
+
+def cached(digest):  # type: ignore[no-untyped-def]
+    """Return the path of the archive with this SHA-256, or None."""
+    import hashlib
+    import os
+
+    for folder in folders():
+        path = os.path.join(folder, "agent-" + digest + ".pyz")
+        try:
+            with open(path, "rb") as file:
+                blob = file.read()
+            if private(folder) and hashlib.sha256(blob).hexdigest() == digest:
+                os.utime(path)  # tells `keep` that it is still in use
+                return path
+        except OSError:
+            continue
+    return None
+
+
+def keep(blob, digest):  # type: ignore[no-untyped-def]
+    """Store the archive under its digest and return its path; None when it arrived damaged."""
+    import hashlib
+    import os
+    import time
+
+    if hashlib.sha256(blob).hexdigest() != digest:
+        return None
+    reasons = []
+    for folder in folders():
+        path = os.path.join(folder, "agent-" + digest + ".pyz")
+        beside = path + "." + str(os.getpid())
+        try:
+            os.makedirs(folder, mode=0o700, exist_ok=True)
+            if not private(folder):
+                reasons.append(folder + " can be changed by other users")
+                continue
+            with open(beside, "wb") as file:
+                file.write(blob)
+            os.replace(beside, path)
+        except OSError as error:
+            reasons.append(str(error))
+            continue
+        for name in os.listdir(folder):
+            old = os.path.join(folder, name)
+            try:
+                if name.startswith("agent-") and os.stat(old).st_mtime < time.time() - 60 * 86400:
+                    os.remove(old)
+            except OSError:
+                pass  # in use, on Windows
+        return path
+    raise SystemExit("no folder to keep the agent in: " + "; ".join(reasons))

@@ -1,0 +1,18 @@
+"""``ping``: the round trip through a request, and the node's clock."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, Dict
+
+if TYPE_CHECKING:
+    from agent.server import Call
+
+
+def ping(call: Call) -> Dict[str, Any]:
+    """Answer the upload piece by piece as it came, then the node's Unix time in seconds."""
+    while True:
+        piece = call.receive()
+        if piece is None:
+            return {"time": time.time()}
+        call.send(piece.body, piece.payload)

@@ -1,0 +1,143 @@
+"""The nodes of an inventory with their open links: what every operation works on."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from pathlib import Path
+from typing import Self
+
+from fleet.errors import FleetError, LinkLost, NotConnected
+from fleet.events import Event, LinkChanged, NodeProbed
+from fleet.inventory import Inventory, Node
+from fleet.link.bootstrap import start_agent
+from fleet.link.bundle import Bundle, pack_agent
+from fleet.link.client import AgentClient
+from fleet.streams import merge
+from transports.base import Endpoint, NoPrompts, Prompts, Transport
+from transports.errors import TransportError
+from transports.registry import open_transport
+
+OpenTransport = Callable[..., Transport]
+
+
+class Fleet:
+    """Links to the nodes of ``inventory``, opened on first use and kept.
+
+    ``home`` is the project's ``.dtui`` folder on the master. Use as ``async with``, on one event loop.
+    """
+
+    def __init__(
+        self,
+        inventory: Inventory,
+        *,
+        home: Path,
+        prompts: Prompts | None = None,
+        clock: Callable[[], float] = time.time,
+        transports: OpenTransport = open_transport,
+    ) -> None:
+        self.inventory = inventory
+        self.home = home
+        self.clock = clock
+        self._prompts = prompts or NoPrompts()
+        self._open_transport = transports
+        self._bundle: Bundle | None = None
+        self._links: dict[str, tuple[Transport, AgentClient]] = {}
+        self._turns: dict[str, asyncio.Lock] = {}
+
+    @property
+    def nodes(self) -> tuple[Node, ...]:
+        """All nodes, the master first."""
+        return (self.inventory.master, *self.inventory.workers)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def link(self, node: Node) -> AgentClient:
+        """Return the node's live link, connecting when there is none; raises FleetError."""
+        async with self._turns.setdefault(node.name, asyncio.Lock()):
+            known = self._links.get(node.name)
+            if known is not None:
+                if not known[1].lost.is_set():
+                    return known[1]
+                await self._drop(node.name)
+            return await self._connect(node)
+
+    async def close(self) -> None:
+        """Close every link. Runs go on without us."""
+        await asyncio.gather(*(self._drop(name) for name in list(self._links)))
+
+    async def connect(
+        self, nodes: Sequence[Node] | None = None, *, probe: bool = True
+    ) -> AsyncIterator[Event]:
+        """Connect to all nodes at once; yield LinkChanged and, with ``probe``, NodeProbed for each."""
+        async for event in merge(*(self._connect_one(node, probe) for node in nodes or self.nodes)):
+            yield event
+
+    async def _connect_one(self, node: Node, probe: bool) -> AsyncIterator[Event]:
+        yield LinkChanged(node=node.name, at=self.clock(), state="connecting", transport=node.transport)
+        try:
+            link = await self.link(node)
+            started = time.monotonic()
+            await link.call("ping")
+            latency = (time.monotonic() - started) * 1000
+            yield LinkChanged(
+                node=node.name, at=self.clock(), state="up", transport=node.transport, latency_ms=latency
+            )
+            if probe:
+                facts = await link.call(
+                    "probe", project=node.project, master_address=self.inventory.master.address
+                )
+                yield NodeProbed(node=node.name, at=self.clock(), facts=facts)
+        except FleetError as error:
+            state = "lost" if isinstance(error, LinkLost) else "failed"
+            yield LinkChanged(
+                node=node.name,
+                at=self.clock(),
+                state=state,
+                transport=node.transport,
+                detail=error.what,
+                remedy=error.remedy,
+            )
+
+    async def _connect(self, node: Node) -> AgentClient:
+        if self._bundle is None:
+            self._bundle = await asyncio.to_thread(pack_agent)
+        transport = self._open_transport(
+            node.transport, _endpoint(node), known_hosts=self.home / "known_hosts", prompts=self._prompts
+        )
+        try:
+            await transport.connect()
+            python = node.python or (sys.executable if node.transport == "local" else None)
+            started = await start_agent(transport, self._bundle, node=node.name, python=python)
+            client = await AgentClient.open(started.channel, node=node.name, head=started.head)
+        except TransportError as error:
+            await transport.close()
+            raise NotConnected(
+                error.what, node=node.name, remedy=error.remedy, transient=error.transient
+            ) from error
+        except BaseException:
+            await transport.close()
+            raise
+        self._links[node.name] = (transport, client)
+        return client
+
+    async def _drop(self, name: str) -> None:
+        transport, client = self._links.pop(name)
+        await client.close()
+        await transport.close()
+
+
+def _endpoint(node: Node) -> Endpoint:
+    return Endpoint(
+        host=node.address,
+        port=node.port,
+        user=node.user,
+        identities=(node.identity,) if node.identity else (),
+        options=node.options,
+    )
