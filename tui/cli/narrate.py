@@ -1,0 +1,171 @@
+"""Each event as one sentence for a person, without any terminal in mind."""
+
+from __future__ import annotations
+
+from functools import singledispatch
+
+from fleet.events import (
+    CheckFinished,
+    CopyProgressed,
+    EnvironmentOutput,
+    Event,
+    FileChange,
+    LinkChanged,
+    NodeDeployed,
+    NodeProbed,
+    Notice,
+    RankExited,
+    RankPhase,
+    RankStarted,
+    RunFinished,
+    RunPlanned,
+    StageChanged,
+)
+
+GLYPHS = {"ok": "✓", "fail": "✗", "warn": "!", "skip": "-", "info": "·"}
+
+
+def size(count: float) -> str:
+    """Return a number of bytes with a unit of three digits: ``3.2 MB``."""
+    for unit in ("B", "KB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}" if unit == "B" or count >= 100 else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.1f} TB"
+
+
+def seconds(value: float) -> str:
+    """Return a duration: ``42 s``, ``3 min 05 s``, ``2 h 10 min``."""
+    whole = round(value)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+@singledispatch
+def sentence(event: Event) -> str | None:
+    """Return the sentence with its glyph, or None for what only a screen shows."""
+    return None
+
+
+def _line(status: str, event: Event, text: str, remedy: str = "") -> str:
+    node = f"{event.node}: " if event.node else ""
+    after = f"\n    -> {remedy}" if remedy else ""
+    return f"{GLYPHS[status]} {node}{text}{after}"
+
+
+@sentence.register
+def _(event: LinkChanged) -> str | None:
+    if event.state == "up":
+        latency = f" ({event.latency_ms:.0f} ms)" if event.latency_ms is not None else ""
+        return _line("ok", event, f"connected over {event.transport}{latency}")
+    if event.state in ("failed", "lost"):
+        return _line("fail", event, event.detail, event.remedy)
+    return None
+
+
+@sentence.register
+def _(event: NodeProbed) -> str | None:
+    system = event.facts.get("os") or {}
+    gpus = event.facts.get("gpus") or []
+    memory = (event.facts.get("ram") or {}).get("total")
+    kinds = ", ".join(sorted({str(gpu.get("name")) for gpu in gpus}))
+    parts = [
+        " ".join(str(system.get(key)) for key in ("system", "release") if system.get(key)),
+        f"{len(gpus)} GPU ({kinds})" if gpus else "no GPU",
+        f"{size(memory)} RAM" if memory else "",
+    ]
+    return _line("info", event, ", ".join(part for part in parts if part))
+
+
+@sentence.register
+def _(event: CheckFinished) -> str | None:
+    return _line(event.status, event, f"{event.check}: {event.seen}", event.remedy)
+
+
+@sentence.register
+def _(event: StageChanged) -> str | None:
+    detail = f": {event.detail}" if event.detail else ""
+    if event.state == "failed":
+        return _line("fail", event, f"{event.stage}{detail}", event.remedy)
+    if event.state in ("done", "skipped"):
+        return _line("ok" if event.state == "done" else "skip", event, f"{event.stage}{detail}")
+    return None
+
+
+@sentence.register
+def _(event: CopyProgressed) -> str | None:
+    left = f", {seconds(event.eta)} left" if event.eta is not None else ""
+    return _line(
+        "info",
+        event,
+        f"{event.files_done}/{event.files_total} files, {size(event.bytes_done)} of "
+        f"{size(event.bytes_total)}, {size(event.rate)}/s{left}",
+    )
+
+
+@sentence.register
+def _(event: FileChange) -> str | None:
+    return _line("info", event, f"would {event.action} {event.path} ({size(event.size)})")
+
+
+@sentence.register
+def _(event: EnvironmentOutput) -> str | None:
+    text = event.text.rstrip()
+    return _line("info", event, text) if text else None
+
+
+@sentence.register
+def _(event: NodeDeployed) -> str | None:
+    if event.ok:
+        sent = (
+            f"{event.files_sent} files, {size(event.bytes_sent)} sent" if event.files_sent else "0 bytes sent"
+        )
+        return _line("ok", event, f"deployed, {sent}")
+    return _line("fail", event, f"not deployed: {event.detail}", event.remedy)
+
+
+@sentence.register
+def _(event: RunPlanned) -> str | None:
+    placed = ", ".join(
+        f"{node} {len([rank for rank in event.ranks if rank.node == node])}"
+        for node in dict.fromkeys(rank.node for rank in event.ranks)
+    )
+    return _line(
+        "info",
+        event,
+        f"run {event.run}: world size {event.world_size} ({placed}), rendezvous at "
+        f"{event.master_address}:{event.master_port}",
+    )
+
+
+@sentence.register
+def _(event: RankStarted) -> str | None:
+    return _line("ok", event, f"rank {event.rank} started (pid {event.pid})")
+
+
+@sentence.register
+def _(event: RankPhase) -> str | None:
+    return _line("info", event, f"rank {event.rank} is {event.phase}")
+
+
+@sentence.register
+def _(event: RankExited) -> str | None:
+    if event.stopped:
+        return _line("skip", event, f"rank {event.rank} was stopped")
+    return _line("ok" if event.code == 0 else "fail", event, f"rank {event.rank} exited with {event.code}")
+
+
+@sentence.register
+def _(event: RunFinished) -> str | None:
+    cause = f": {event.cause}" if event.cause else ""
+    status = {"succeeded": "ok", "stopped": "skip"}.get(event.outcome, "fail")
+    return _line(status, event, f"run {event.run} {event.outcome}{cause}", event.remedy)
+
+
+@sentence.register
+def _(event: Notice) -> str | None:
+    status = {"info": "info", "warning": "warn"}.get(event.level, "fail")
+    return _line(status, event, event.text, event.remedy)

@@ -1,0 +1,124 @@
+"""Options that several commands share, and the inventory that they describe."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import sys
+from pathlib import Path
+
+from fleet.inventory import Inventory, Node, from_addresses, load_inventory, load_workers_json
+from fleet.nodeset import NodeSetError
+from tui.cli.exits import UsageError
+
+DEFAULT_INVENTORY = Path("configs/nodes.yaml")
+
+
+def add_inventory_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say which nodes there are."""
+    group = parser.add_argument_group("nodes")
+    group.add_argument(
+        "--inventory", type=Path, metavar="FILE", help=f"inventory file (default: {DEFAULT_INVENTORY})"
+    )
+    group.add_argument("--workers", metavar="IP,IP", help="workers by address, instead of an inventory file")
+    group.add_argument(
+        "--workers-file", type=Path, metavar="FILE", help="workers from a workers.json, as the guide has it"
+    )
+    group.add_argument("--on", metavar="NODES", help="only these nodes: names, gpu[1-4], @tag")
+    group.add_argument("--project", type=Path, metavar="DIR", help="project folder on this machine")
+
+
+def add_run_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say what is deployed where and what a run starts."""
+    group = parser.add_argument_group("run")
+    group.add_argument("--project-path", metavar="DIR", help="project folder on the workers")
+    group.add_argument("--environment", choices=("uv", "existing"), help="how the nodes get their packages")
+    group.add_argument("--config", metavar="FILE", help="configuration handed to the program as --config")
+    group.add_argument("--module", help="module that each rank runs (default: trainer)")
+    group.add_argument("--script", help="script that each rank runs, instead of a module")
+    group.add_argument("--port", type=int, help="port of the rendezvous on the master (default: 29500)")
+    group.add_argument("--method", choices=("ranks", "accelerate"), help="how ranks are started")
+    group.add_argument("--cpu", action="store_true", help="train on the CPU even where there are GPUs")
+    group.add_argument("program_args", nargs="*", metavar="ARG", help="arguments of the program, after --")
+
+
+def add_output_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say how events are printed."""
+    parser.add_argument("--json", action="store_true", help="print events as JSON lines on stdout")
+
+
+def inventory_of(args: argparse.Namespace) -> Inventory:
+    """Return the inventory that the options describe; raises InventoryError and UsageError."""
+    inventory = _base_inventory(args)
+    run = inventory.run
+    if getattr(args, "module", None):
+        run = dataclasses.replace(run, module=args.module, script=None)
+    if getattr(args, "script", None):
+        run = dataclasses.replace(run, module=None, script=args.script)
+    for option, field in (("config", "config"), ("port", "port"), ("method", "method")):
+        if getattr(args, option, None) is not None:
+            run = dataclasses.replace(run, **{field: getattr(args, option)})
+    if getattr(args, "program_args", None):
+        run = dataclasses.replace(run, args=tuple(args.program_args))
+    workers = inventory.workers
+    if getattr(args, "project_path", None):
+        workers = tuple(dataclasses.replace(node, project=args.project_path) for node in workers)
+    master = inventory.master
+    if getattr(args, "environment", None):
+        workers = tuple(_with_environment(node, args.environment) for node in workers)
+        master = _with_environment(master, args.environment)
+    return dataclasses.replace(inventory, run=run, workers=workers, master=master)
+
+
+def selected(inventory: Inventory, args: argparse.Namespace) -> tuple[Node, ...]:
+    """Return the nodes that ``--on`` names, all without it; raises UsageError."""
+    if not args.on:
+        return inventory.nodes
+    try:
+        nodes = inventory.select(args.on)
+    except NodeSetError as error:
+        raise UsageError(str(error)) from error
+    if not nodes:
+        raise UsageError(f"--on {args.on}: no node of the inventory matches")
+    return nodes
+
+
+def home_of(inventory: Inventory) -> Path:
+    """Return the folder of what dtui keeps for the project."""
+    return inventory.project / ".dtui"
+
+
+def _with_environment(node: Node, kind: str) -> Node:
+    interpreter = node.interpreter
+    if kind == "existing" and interpreter is None:
+        interpreter = sys.executable if node.transport == "local" else (node.python or "python")
+    if kind == "uv":
+        interpreter = None
+    return dataclasses.replace(node, environment=kind, interpreter=interpreter)  # type: ignore[arg-type]
+
+
+def _base_inventory(args: argparse.Namespace) -> Inventory:
+    project = (args.project or Path()).resolve()
+    if args.workers is not None:
+        return from_addresses(args.workers.split(","), project=project)
+    if args.workers_file is not None:
+        return load_workers_json(args.workers_file, project=project)
+    path = args.inventory or project / DEFAULT_INVENTORY
+    if args.inventory is None and not path.exists():
+        return from_addresses(_ask_for_addresses(path), project=project)
+    inventory = load_inventory(path)
+    return dataclasses.replace(inventory, project=project) if args.project else inventory
+
+
+def _ask_for_addresses(path: Path) -> list[str]:
+    """Ask for the workers as the guide's script did, when there is neither a file nor an option."""
+    if not sys.stdin.isatty():
+        raise UsageError(
+            f"there is no inventory at {path}. Name the workers (--workers 192.168.1.101,192.168.1.102), "
+            "a file (--inventory, --workers-file), or try `dtui demo`, which needs none"
+        )
+    print("Addresses of the workers, separated by commas or spaces: ", end="", file=sys.stderr, flush=True)
+    addresses = sys.stdin.readline().replace(",", " ").split()
+    if not addresses:
+        raise UsageError("no worker was named")
+    return addresses

@@ -1,0 +1,55 @@
+"""Ask the person at the terminal for a password, or whether a host key is the right one."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import sys
+
+from transports.base import Endpoint, HostKey
+
+KEYRING_SERVICE = "dtui"
+
+
+class TerminalPrompts:
+    """Questions on the terminal, one at a time; passwords come from the keyring first.
+
+    Without a terminal nothing is asked: no password, and no new host key is trusted.
+    """
+
+    def __init__(self) -> None:
+        self._turn = asyncio.Lock()
+
+    async def password(self, endpoint: Endpoint, reason: str) -> str | None:
+        """Return the keyring's password for ``user@host:port``, else what the person types."""
+        async with self._turn:
+            stored = await asyncio.to_thread(_from_keyring, str(endpoint))
+            if stored is not None:
+                return stored
+            if not sys.stdin.isatty():
+                return None
+            return await asyncio.to_thread(getpass.getpass, f"{reason} for {endpoint}: ")
+
+    async def trust_host_key(self, key: HostKey) -> bool:
+        """Show the fingerprint and take only a spelled-out yes."""
+        if not sys.stdin.isatty():
+            return False
+        async with self._turn:
+            question = (
+                f"{key.host}:{key.port} shows a host key that is not known yet:\n"
+                f"  {key.algorithm} {key.fingerprint}\n"
+                "Compare it with the one that worker_setup.ps1 printed on that machine. Trust it? [yes/NO] "
+            )
+            print(question, end="", file=sys.stderr, flush=True)
+            answer = await asyncio.to_thread(sys.stdin.readline)
+            return answer.strip().lower() == "yes"
+
+
+def _from_keyring(account: str) -> str | None:
+    import keyring
+    from keyring.errors import KeyringError
+
+    try:
+        return keyring.get_password(KEYRING_SERVICE, account)
+    except KeyringError:
+        return None  # a machine without a keyring, or a locked one: ask instead

@@ -1,0 +1,61 @@
+"""Run an operation of the fleet from a command: print its events, keep count of what failed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import cast
+
+from fleet.events import CheckFinished, Event, LinkChanged, NodeDeployed, RunFinished
+from fleet.fleet import Fleet
+from fleet.inventory import Inventory
+from tui.cli.exits import DONE, FAILED
+from tui.cli.options import home_of
+from tui.cli.printing import Printer
+from tui.cli.prompts import TerminalPrompts
+
+Operation = Callable[[Fleet], AsyncIterator[Event]]
+
+
+@dataclass
+class Tally:
+    """What went wrong so far, by node."""
+
+    failed: dict[str, str] = field(default_factory=dict)
+
+    def count(self, event: Event) -> None:
+        """Take one event into account."""
+        if isinstance(event, LinkChanged) and event.state == "failed":
+            self.failed[event.node] = event.detail
+        elif isinstance(event, CheckFinished) and event.status == "fail":
+            self.failed[event.node] = f"{event.check}: {event.seen}"
+        elif isinstance(event, NodeDeployed) and not event.ok:
+            self.failed[event.node] = event.detail
+        elif isinstance(event, RunFinished) and event.outcome == "failed":
+            self.failed[event.run] = event.cause
+
+    @property
+    def status(self) -> int:
+        """The exit status."""
+        return FAILED if self.failed else DONE
+
+
+def run_operation(inventory: Inventory, printer: Printer, operation: Operation) -> int:
+    """Run one operation on the inventory's nodes to its end and return the exit status."""
+    return asyncio.run(_run(inventory, printer, operation))
+
+
+async def _run(inventory: Inventory, printer: Printer, operation: Operation) -> int:
+    tally = Tally()
+    with printer:
+        async with (
+            Fleet(inventory, home=home_of(inventory), prompts=TerminalPrompts()) as fleet,
+            # Closing the stream in this task, not at the loop's end, lets an operation end its requests.
+            aclosing(cast("AsyncGenerator[Event, None]", operation(fleet))) as events,
+        ):
+            async for event in events:
+                tally.count(event)
+                printer.emit(event)
+    return tally.status
