@@ -1,0 +1,79 @@
+"""Several logs as one, in the order in which their lines arrived."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Collection
+
+from fleet.logbook.book import Logbook, Span
+from fleet.logbook.matching import Matcher
+from fleet.logbook.source import Line
+
+#: Chunks that the merged view goes back; with them go their lines.
+KEPT_SPANS = 20_000
+
+
+class MergedSource:
+    """The lines of the chosen ranks by arrival, optionally only the matching ones."""
+
+    def __init__(
+        self, book: Logbook, ranks: Collection[int] | None = None, matcher: Matcher | None = None
+    ) -> None:
+        self._book = book
+        self._ranks = ranks
+        self._matcher = matcher
+        self._spans: list[Span] = []
+        #: The merged number of each span's first line.
+        self._starts: list[int] = []
+        self._first = 0
+        self._end = 0
+        self._seen = 0
+
+    @property
+    def first(self) -> int:
+        """The number of the oldest line kept."""
+        return self._first
+
+    @property
+    def end(self) -> int:
+        """The number that the next line will get."""
+        return self._end
+
+    def advance(self) -> None:
+        """Take in the chunks that came since the last call."""
+        spans, self._seen = self._book.spans_since(self._seen)
+        for span in spans:
+            if self._ranks is not None and span.rank not in self._ranks:
+                continue
+            for part in self._matching(span) if self._matcher else [span]:
+                self._spans.append(part)
+                self._starts.append(self._end)
+                self._end += part.stop - part.start
+        excess = len(self._spans) - KEPT_SPANS
+        if excess > KEPT_SPANS // 8:
+            del self._spans[:excess], self._starts[:excess]
+            self._first = self._starts[0]
+
+    def read(self, start: int, stop: int) -> list[Line]:
+        """Return merged lines; one that its own ring has dropped meanwhile is empty."""
+        start, stop = max(start, self._first), min(stop, self._end)
+        lines: list[Line] = []
+        position = max(0, bisect_right(self._starts, start) - 1)
+        while start < stop and position < len(self._spans):
+            span, base = self._spans[position], self._starts[position]
+            low = span.start + start - base
+            high = min(span.stop, span.start + stop - base)
+            kept = {line.number: line for line in self._book.log(span.rank).read(low, high)}
+            for number in range(low, high):
+                line = kept.get(number) or Line(number, (span.rank,), span.at, "")
+                lines.append(line._replace(number=start))
+                start += 1
+            position += 1
+        return lines
+
+    def _matching(self, span: Span) -> list[Span]:
+        log = self._book.log(span.rank)
+        raw = log.raw(span.start, span.stop)
+        base = span.stop - len(raw)
+        chosen = self._matcher.select(raw) if self._matcher else []
+        return [Span(span.rank, base + i, base + i + 1, span.at) for i in chosen]

@@ -1,0 +1,91 @@
+"""The whole fleet as one frozen value."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from fleet.events import (
+    CheckFinished,
+    Event,
+    LogChunk,
+    MetricsSeen,
+    Notice,
+    RankExited,
+    RankPhase,
+    RankStarted,
+    RunFinished,
+    RunPlanned,
+)  # fmt: skip
+from fleet.state.node import NodeState
+from fleet.state.run import RunState
+
+KEPT_NOTICES = 200
+KEPT_RUNS = 50
+
+_OF_A_RUN = (RankStarted, RankPhase, RankExited, LogChunk, MetricsSeen, RunFinished)
+
+
+@dataclass(frozen=True, slots=True)
+class FleetState:
+    """Everything a screen draws but the log lines (those are in :mod:`fleet.logbook`).
+
+    ``after`` is a pure function: the same events give the same state, live, replayed or in a test.
+    """
+
+    nodes: Mapping[str, NodeState] = field(default_factory=dict)
+    #: Runs by name in the order in which they were planned.
+    runs: Mapping[str, RunState] = field(default_factory=dict)
+    #: The newest notices, and how many there have ever been.
+    notices: tuple[Notice, ...] = ()
+    noticed: int = 0
+    #: Names of the checks seen so far, in the order in which they first had a result.
+    checks: tuple[str, ...] = ()
+    #: The run planned or heard of last.
+    current: str = ""
+
+    @classmethod
+    def of(cls, names: Iterable[str]) -> FleetState:
+        """Return the state of nodes of which nothing is known yet, in the given order."""
+        return cls(nodes={name: NodeState(name) for name in names})
+
+    @property
+    def run(self) -> RunState | None:
+        """The current run, if there is one."""
+        return self.runs.get(self.current)
+
+    def with_nodes(self, names: Iterable[str]) -> FleetState:
+        """Return the state for a changed inventory: known nodes keep what is known, others go."""
+        return replace(self, nodes={name: self.nodes.get(name) or NodeState(name) for name in names})
+
+    def after(self, event: Event) -> FleetState:
+        """Return the state after ``event``."""
+        if isinstance(event, Notice):
+            notices = (*self.notices, event)[-KEPT_NOTICES:]
+            return replace(self, notices=notices, noticed=self.noticed + 1)
+        if isinstance(event, RunPlanned):
+            runs = {name: run for name, run in self.runs.items() if name != event.run}
+            runs[event.run] = RunState.planned_by(event)
+            while len(runs) > KEPT_RUNS:
+                runs.pop(next(iter(runs)))
+            return replace(self, runs=runs, current=event.run)
+        if isinstance(event, _OF_A_RUN):
+            run = self.runs.get(event.run)
+            moved = run.after(event) if run is not None else None
+            if moved is None or moved is run:
+                return self
+            return replace(self, runs={**self.runs, event.run: moved})
+        if not event.node:
+            return self
+        node = self.nodes.get(event.node) or NodeState(event.node)
+        state = replace(self, nodes={**self.nodes, event.node: node.after(event)})
+        if isinstance(event, CheckFinished) and event.check not in self.checks:
+            state = replace(state, checks=(*self.checks, event.check))
+        return state
+
+    def after_all(self, events: Iterable[Event]) -> FleetState:
+        """Return the state after ``events``, one after the other."""
+        state = self
+        for event in events:
+            state = state.after(event)
+        return state

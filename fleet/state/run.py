@@ -1,0 +1,200 @@
+"""What is known about one run and its ranks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from fleet.events import (
+    Event,
+    LogChunk,
+    MetricsSeen,
+    RankExited,
+    RankPhase,
+    RankStarted,
+    RunFinished,
+    RunPlanned,
+)  # fmt: skip
+from fleet.state.series import Curve, recent
+
+#: The phases of a training program in their order.
+PHASES = ("starting", "importing", "joining", "joined", "training", "saving", "sampling", "done")
+KEPT_CHECKPOINTS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A checkpoint that a rank told of."""
+
+    step: int
+    at: float
+    record: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class RankState:
+    """One process of the run; ``phase`` is ``planned`` until it has started."""
+
+    rank: int
+    node: str
+    local_rank: int
+    phase: str = "planned"
+    pid: int | None = None
+    code: int | None = None
+    stopped: bool = False
+    started: float | None = None
+    ended: float | None = None
+    #: When the rank was last heard of (a log line, a metric, a phase).
+    heard: float | None = None
+    #: The newest ``step`` record of its metrics.
+    step: Mapping[str, Any] = field(default_factory=dict)
+    #: Recent seconds a step.
+    pace: tuple[float, ...] = ()
+
+    @property
+    def alive(self) -> bool:
+        """Whether its process runs as far as is known."""
+        return self.pid is not None and self.code is None
+
+    @property
+    def failed(self) -> bool:
+        """Whether it ended by itself with a code other than 0."""
+        return self.code is not None and self.code != 0 and not self.stopped
+
+
+@dataclass(frozen=True, slots=True)
+class RunState:
+    """One run: its plan, its ranks, its loss, and how it ended (``outcome`` is empty while it runs)."""
+
+    plan: RunPlanned
+    ranks: Mapping[int, RankState]
+    planned: float
+    #: The lowest rank that has told a step: its figures stand for the run.
+    reporter: int | None = None
+    loss: Curve = field(default_factory=Curve)
+    checkpoints: tuple[Checkpoint, ...] = ()
+    evaluation: Mapping[str, Any] = field(default_factory=dict)
+    outcome: str = ""
+    cause: str = ""
+    remedy: str = ""
+    finished: float | None = None
+
+    @classmethod
+    def planned_by(cls, event: RunPlanned) -> RunState:
+        """Return the run that ``event`` lays out, nothing started yet."""
+        ranks = {plan.rank: RankState(plan.rank, plan.node, plan.local_rank) for plan in event.ranks}
+        return cls(event, ranks, event.at)
+
+    @property
+    def id(self) -> str:
+        """The run's name."""
+        return self.plan.run
+
+    @property
+    def active(self) -> bool:
+        """Whether the run may still have processes on its nodes."""
+        return not self.outcome
+
+    @property
+    def leader(self) -> Mapping[str, Any]:
+        """The newest step record of the reporter: the run's own figures."""
+        return {} if self.reporter is None else self.ranks[self.reporter].step
+
+    @property
+    def phase(self) -> str:
+        """The phase that every rank which has not ended has reached: the one of the slowest."""
+        phases = [rank.phase for rank in self.ranks.values() if rank.code is None]
+        order = ("planned", *PHASES)
+        return min(phases, key=lambda phase: order.index(phase) if phase in order else 0, default="done")
+
+    @property
+    def first_failure(self) -> RankState | None:
+        """The rank that failed first."""
+        failures = [rank for rank in self.ranks.values() if rank.failed]
+        return min(failures, key=lambda rank: rank.ended or 0.0, default=None)
+
+    def after(self, event: Event) -> RunState:
+        """Return the run as it is after ``event``; events of other kinds change nothing."""
+        step = _STEPS.get(type(event))
+        return step(self, event) if step else self
+
+    def _with_rank(self, number: int, node: str, **changes: Any) -> RunState:
+        # A rank that the plan does not name can come from a file of a newer version: show it anyway.
+        old = self.ranks.get(number) or RankState(number, node, 0)
+        return replace(self, ranks={**self.ranks, number: replace(old, **changes)})
+
+
+def _started(run: RunState, event: RankStarted) -> RunState:
+    return run._with_rank(
+        event.rank,
+        event.node,
+        pid=event.pid,
+        phase="starting",
+        code=None,
+        stopped=False,
+        started=event.at,
+        ended=None,
+        heard=event.at,
+    )
+
+
+def _phase(run: RunState, event: RankPhase) -> RunState:
+    return run._with_rank(event.rank, event.node, phase=event.phase, heard=event.at)
+
+
+def _exited(run: RunState, event: RankExited) -> RunState:
+    return run._with_rank(event.rank, event.node, code=event.code, stopped=event.stopped, ended=event.at)
+
+
+def _heard(run: RunState, event: LogChunk) -> RunState:
+    # Once a second is enough to tell a silent rank, and spares a state for each chunk.
+    rank = run.ranks.get(event.rank)
+    if rank is not None and rank.heard is not None and event.at - rank.heard < 1.0:
+        return run
+    return run._with_rank(event.rank, event.node, heard=event.at)
+
+
+def _measured(run: RunState, event: MetricsSeen) -> RunState:
+    record = event.record
+    kind = record.get("kind") or record.get("event")
+    if kind == "step":
+        return _stepped(run, event)
+    if kind == "phase" and isinstance(record.get("phase"), str):
+        return run._with_rank(event.rank, event.node, phase=record["phase"], heard=event.at)
+    if kind == "ckpt":
+        checkpoint = Checkpoint(int(record.get("step") or 0), event.at, record)
+        run = replace(run, checkpoints=(*run.checkpoints, checkpoint)[-KEPT_CHECKPOINTS:])
+    elif kind == "eval":
+        run = replace(run, evaluation=record)
+    return run._with_rank(event.rank, event.node, heard=event.at)
+
+
+def _stepped(run: RunState, event: MetricsSeen) -> RunState:
+    record = event.record
+    rank = run.ranks.get(event.rank) or RankState(event.rank, event.node, 0)
+    seconds = record.get("step_time")
+    pace = rank.pace if seconds is None else recent(rank.pace, float(seconds))
+    phase = rank.phase if rank.phase in ("saving", "sampling") else "training"
+    moved = run._with_rank(event.rank, event.node, step=record, pace=pace, phase=phase, heard=event.at)
+    loss, step = record.get("loss"), record.get("step")
+    if run.reporter is not None and event.rank > run.reporter:
+        return moved
+    curve = run.loss if event.rank == run.reporter else Curve()
+    if loss is not None and step is not None:
+        curve = curve.after(float(step), float(loss))
+    return replace(moved, reporter=event.rank, loss=curve)
+
+
+def _finished(run: RunState, event: RunFinished) -> RunState:
+    return replace(run, outcome=event.outcome, cause=event.cause, remedy=event.remedy, finished=event.at)
+
+
+_STEPS: dict[type[Event], Callable[[RunState, Any], RunState]] = {
+    RankStarted: _started,
+    RankPhase: _phase,
+    RankExited: _exited,
+    LogChunk: _heard,
+    MetricsSeen: _measured,
+    RunFinished: _finished,
+}

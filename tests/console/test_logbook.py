@@ -1,0 +1,247 @@
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fleet.events import LogChunk
+from fleet.logbook import (
+    ERRORS,
+    FoldedSource,
+    Logbook,
+    MatchIndex,
+    MatchSource,
+    MergedSource,
+    PatternError,
+    RankLog,
+    matcher,
+)
+from fleet.logbook.ring import LONGEST_LINE
+from fleet.logbook.text import clean
+
+
+def texts(source, start=0, stop=1 << 30):
+    return [line.text for line in source.read(start, stop)]
+
+
+def test_an_unfinished_line_is_shown_and_finished_in_place():
+    log = RankLog(0)
+    log.feed(0, b"one\ntw", 1.0)
+    assert texts(log) == ["one", "tw"]
+    assert (log.complete, log.end) == (1, 2)
+    log.feed(6, b"o\n", 2.0)
+    assert texts(log) == ["one", "two"]
+    assert (log.complete, log.end) == (2, 2)
+    assert log.arrived(1) == 1.0
+
+
+@given(
+    st.lists(st.sampled_from([b"a", b"bb\n", b"\n", b"c\r\n", "한글\n".encode(), b"\x1b[31mred\x1b[0m\n"])),
+    st.data(),
+)
+def test_where_the_stream_is_cut_makes_no_difference(pieces, data):
+    stream = b"".join(pieces)
+    cuts = data.draw(st.lists(st.integers(0, len(stream)), max_size=6).map(sorted))
+    whole, cut = RankLog(0), RankLog(0)
+    whole.feed(0, stream, 1.0)
+    for begin, end in zip([0, *cuts], [*cuts, len(stream)], strict=True):
+        cut.feed(begin, stream[begin:end], 1.0)
+    assert texts(cut) == texts(whole)
+    assert cut.raw(0, 99) == stream.split(b"\n")[:-1]
+    starts = [0] + [i + 1 for i, byte in enumerate(stream) if byte == 10]
+    assert [cut.offset_of(n) for n in range(cut.complete)] == starts[: cut.complete]
+    assert cut.next_offset == len(stream)
+
+
+def test_a_reconnect_that_sends_again_doubles_nothing():
+    log = RankLog(0)
+    log.feed(0, b"one\ntwo\nthr", 1.0)
+    log.feed(4, b"two\nthree\nfour\n", 2.0)
+    log.feed(0, b"one\n", 3.0)
+    assert texts(log) == ["one", "two", "three", "four"]
+    assert log.missing == 0
+
+
+def test_a_gap_is_said_and_counted():
+    log = RankLog(0)
+    log.feed(0, b"one\n", 1.0)
+    log.feed(104, b"two\n", 2.0)
+    assert texts(log) == ["one", "[dtui: 100 bytes of this log did not arrive here]", "two"]
+    assert log.missing == 100
+    assert log.offset_of(2) == 104
+
+
+def test_the_first_chunk_may_begin_anywhere():
+    log = RankLog(0)
+    log.feed(5000, b"tail\n", 1.0)
+    assert texts(log) == ["tail"]
+    assert log.missing == 0
+    assert log.offset_of(0) == 5000
+
+
+def test_the_oldest_lines_go_and_numbers_stay():
+    log = RankLog(0, lines=100)
+    offset = 0
+    for number in range(1000):
+        data = b"line %d\n" % number
+        log.feed(offset, data, float(number))
+        offset += len(data)
+    assert 100 <= log.complete - log.first <= 113
+    assert texts(log, 990, 992) == ["line 990", "line 991"]
+    assert texts(log, 0, log.first + 1) == [f"line {log.first}"]
+    assert log.arrived(990) == 990.0
+    assert log.offset_of(log.first) == sum(len(b"line %d\n" % n) for n in range(log.first))
+
+
+def test_bytes_are_bounded_too():
+    log = RankLog(0, lines=10_000, size=100_000)
+    for number in range(300):
+        log.feed(number * 1001, b"x" * 1000 + b"\n", 0.0)
+    assert sum(map(len, log.raw(0, 10_000))) <= 112_500 + 1000
+
+
+def test_a_line_without_end_is_cut_and_loses_nothing():
+    log = RankLog(0)
+    total = 0
+    for _ in range(10):
+        log.feed(total, b"y" * 30_000, 0.0)
+        total += 30_000
+    log.feed(total, b"\nnext\n", 0.0)
+    lines = log.raw(0, 99)
+    assert b"".join(lines[:-1]) == b"y" * total
+    assert max(map(len, lines)) <= LONGEST_LINE
+    assert lines[-1] == b"next"
+    assert log.offset_of(len(lines) - 1) == total + 1
+
+
+def test_a_progress_bar_shows_its_last_state_and_stays_small():
+    log = RankLog(0)
+    offset = 0
+    for percent in range(10_000):
+        data = b"\r%d/10000 [####]" % percent
+        log.feed(offset, data, 0.0)
+        offset += len(data)
+    assert texts(log) == ["9999/10000 [####]"]
+    log.feed(offset, b"\ndone\n", 0.0)
+    assert texts(log) == ["9999/10000 [####]", "done"]
+    assert log.offset_of(1) == offset + 1
+
+
+def test_text_is_safe_for_a_terminal():
+    assert (
+        clean(b"\x1b[1;31mError\x1b[0m: \x1b]0;title\x07x\ty\x00") == "Error: x        y"[:9] + " " * 7 + "y"
+    )
+    assert clean("a\u202eb\x1b[2Jc\x07".encode()) == "abc"
+    assert clean(b"10%\r20%\r") == "20%"
+    assert clean(b"plain\r") == "plain"
+
+
+def test_a_korean_windows_console_is_readable():
+    assert clean("오류: 파일을 찾을 수 없습니다".encode("cp949")) == "오류: 파일을 찾을 수 없습니다"
+    assert clean("정상".encode()) == "정상"
+    assert clean(b"\xff\xfe\xfd") != ""
+
+
+def filled(lines, rank=0):
+    log = RankLog(rank)
+    log.feed(0, b"".join(line.encode() + b"\n" for line in lines), 0.0)
+    return log
+
+
+def test_matching_ignores_case_until_a_capital_is_typed():
+    log = filled(["Loss 1", "loss 2", "other", "LOSS 3"])
+    for typed, expected in [("loss", [0, 1, 3]), ("Loss", [0]), ("/l.ss \\d/", [0, 1, 3])]:
+        index = MatchIndex(log, matcher(typed))
+        index.advance()
+        assert index.numbers == expected, typed
+
+
+def test_matching_sees_what_the_reader_sees():
+    log = filled(["\x1b[31mErr\x1b[0mor: x", "hidden\rshown", "windows\r", "정확도 90"])
+    for typed, expected in [
+        ("error: x", [0]),
+        ("hidden", []),
+        ("shown", [1]),
+        ("windows", [2]),
+        ("정확도", [3]),
+    ]:
+        index = MatchIndex(log, matcher(typed))
+        index.advance()
+        assert index.numbers == expected, typed
+
+
+def test_a_broken_expression_is_explained():
+    try:
+        matcher("/a(b/")
+    except PatternError as error:
+        assert "position" in str(error)
+    else:
+        raise AssertionError("accepted")
+
+
+def test_errors_are_found_and_calm_lines_are_not():
+    log = filled(
+        [
+            "step 1 loss 0.5",
+            "Traceback (most recent call last):",
+            "RuntimeError: CUDA out of memory",
+            "errors: 0",
+            "loss = nan",
+            "[ERROR] disk",
+            "terror",
+            "torch.distributed.DistBackendError: NCCL",
+        ]
+    )
+    index = MatchIndex(log, ERRORS)
+    index.advance()
+    assert index.numbers == [1, 2, 4, 5, 7]
+    assert (index.after(2), index.before(2), index.after(7), index.before(1)) == (4, 1, None, None)
+
+
+def test_a_filter_follows_a_growing_and_dropping_log():
+    log = RankLog(0, lines=100)
+    source = MatchSource(log, matcher("7"))
+    offset = 0
+    for number in range(1000):
+        data = b"%d\n" % number
+        log.feed(offset, data, 0.0)
+        offset += len(data)
+        source.advance()
+    expected = [str(n) for n in range(log.first, 1000) if "7" in str(n)]
+    assert texts(source, source.first) == expected
+    assert source.end == len([n for n in range(1000) if "7" in str(n)])
+    assert source.end - source.first == len(expected)
+
+
+def book(*chunks):
+    result, offsets = Logbook(), {}
+    for at, (rank, text) in enumerate(chunks):
+        data = text.encode()
+        result.take(LogChunk(run="r", rank=rank, offset=offsets.get(rank, 0), data=data, at=float(at)))
+        offsets[rank] = offsets.get(rank, 0) + len(data)
+    return result
+
+
+def test_merged_logs_keep_the_order_of_arrival():
+    merged = MergedSource(book((0, "a\nb\n"), (1, "c\n"), (0, "d\npart"), (2, "e\n")))
+    merged.advance()
+    assert [(line.ranks[0], line.text) for line in merged.read(0, 99)] == [
+        (0, "a"), (0, "b"), (1, "c"), (0, "d"), (2, "e"),
+    ]  # fmt: skip
+    assert [line.number for line in merged.read(1, 4)] == [1, 2, 3]
+    assert texts(merged, 1, 3) == ["b", "c"]
+
+
+def test_a_merged_view_of_some_ranks_with_a_filter():
+    merged = MergedSource(
+        book((0, "ax\nb\n"), (1, "cx\n"), (2, "dx\ne\nfx\n")), ranks={0, 2}, matcher=matcher("x")
+    )
+    merged.advance()
+    assert texts(merged) == ["ax", "dx", "fx"]
+
+
+def test_identical_lines_of_several_ranks_are_shown_once():
+    folded = FoldedSource(MergedSource(book((0, "hello\nloss 1\n"), (1, "hello\nloss 2\n"), (0, "hello\n"))))
+    folded.advance()
+    assert [(line.ranks, line.text) for line in folded.read(0, 99)] == [
+        ((0, 1), "hello"), ((0,), "loss 1"), ((1,), "loss 2"), ((0,), "hello"),
+    ]  # fmt: skip
