@@ -50,12 +50,12 @@ class Matcher:
         block = b"\n".join(lines)
         if self._fold:
             block = block.lower()
-        if self._parts and not any(part in block for part in self._parts):
-            return []
         # A Windows log ends each line in a carriage return; any other redraws the line.
         redrawn = block.count(b"\r") != block.count(b"\r\n") + block.endswith(b"\r")
         if redrawn or b"\x1b" in block or not (self._search or self._needle):
             return [position for position, raw in enumerate(lines) if self.matches(clean(raw))]
+        if self._parts and not any(part in block for part in self._parts):
+            return []
         if self._search:
             return [position for position, raw in enumerate(lines) if self._search(raw)]
         needle = self._needle
