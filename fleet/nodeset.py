@@ -9,8 +9,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 
 #: A typing slip such as ``gpu[1-88888888]`` must not fill the memory.
 MAX_NAMES = 4096
-_RANGE = re.compile(r"(\d+)(?:-(\d+))?")
-_LAST_NUMBER = re.compile(r"(.*?)(\d+)(\D*)", re.DOTALL)
+_RANGE = re.compile(r"([0-9]+)(?:-([0-9]+))?")
+_LAST_NUMBER = re.compile(r"(.*?)([0-9]+)([^0-9]*)", re.DOTALL)
 
 
 class NodeSetError(ValueError):
@@ -88,8 +88,8 @@ def select(expression: str, tags: Mapping[str, Collection[str]]) -> tuple[str, .
 
 def natural_key(name: str) -> tuple[tuple[int, int, str], ...]:
     """Return a key that sorts gpu2 before gpu10."""
-    pieces = re.split(r"(\d+)", name)
-    return tuple((0, int(p), p) if p.isdigit() else (1, 0, p) for p in pieces if p)
+    pieces = re.split(r"([0-9]+)", name)
+    return tuple((0, int(p), p) if p[0] in "0123456789" else (1, 0, p) for p in pieces if p)
 
 
 def _parts(text: str) -> Iterator[str]:
@@ -123,7 +123,7 @@ def _numbers(text: str, part: str) -> list[str]:
     numbers: list[str] = []
     for piece in text.split(","):
         match = _RANGE.fullmatch(piece.strip())
-        if match is None or not piece.isascii():
+        if match is None:
             raise NodeSetError(f"{piece.strip()!r} in {part!r} is neither a number nor a range such as 1-8")
         first, last = match[1], match[2] or match[1]
         width = len(first) if len(first) > 1 and first.startswith("0") else 0

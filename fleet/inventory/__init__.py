@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from fleet.inventory.faults import Fault, FaultsError, InventoryError
+from fleet.inventory.load import load, parse
 from fleet.inventory.model import Inventory, Node, RunSettings, default_master, default_project
+from fleet.inventory.workers import from_addresses, load_workers_json
 
 __all__ = [
     "Fault",
@@ -14,4 +16,8 @@ __all__ = [
     "RunSettings",
     "default_master",
     "default_project",
+    "from_addresses",
+    "load",
+    "load_workers_json",
+    "parse",
 ]
