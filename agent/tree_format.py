@@ -1,0 +1,71 @@
+"""What console and agent agree on about project trees: blocks, digests, and lists on the wire.
+
+The deploy's part of the protocol, free of I/O and shared by both sides. A tree's entry travels as
+``[path, size, mtime_ns, executable]``: ``path`` is relative with ``/``, ``executable`` is 0 or 1, or
+None when the console's system has no such bit.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zlib
+from typing import Any, Iterable, Iterator
+
+#: Contents are read, compressed, sent and verified in blocks of this size.
+BLOCK = 256 * 1024
+#: Lists of files are refused over this size, decompressed: far beyond a million files.
+MAX_LIST = 512 * 1024 * 1024
+
+
+class ListError(ValueError):
+    """A list did not arrive as it was packed."""
+
+
+def block_digest(block: bytes) -> str:
+    """Return a block's BLAKE2b in hex (128 bits)."""
+    return hashlib.blake2b(block, digest_size=16).hexdigest()
+
+
+def file_digest(blocks: Iterable[str]) -> str:
+    """Return a file's digest from those of its blocks: the block's own when there is just one.
+
+    So each byte is hashed once, whether it is verified as a block or compared as a file.
+    """
+    digests = list(blocks)
+    if len(digests) == 1:
+        return digests[0]
+    return block_digest("".join(digests).encode("ascii"))
+
+
+def pack(value: Any) -> Iterator[bytes]:
+    """Yield ``value`` as pieces of compressed JSON, each small enough for a payload."""
+    blob = zlib.compress(json.dumps(value, separators=(",", ":")).encode("ascii"), 3)
+    for start in range(0, len(blob), BLOCK):
+        yield blob[start : start + BLOCK]
+
+
+class Unpacker:
+    """Puts the pieces of :func:`pack` together again."""
+
+    def __init__(self) -> None:
+        self._stream = zlib.decompressobj()
+        self._text = bytearray()
+
+    def feed(self, piece: bytes) -> None:
+        """Take the next piece; raises ListError."""
+        try:
+            self._text += self._stream.decompress(piece, MAX_LIST - len(self._text) + 1)
+        except zlib.error as error:
+            raise ListError(f"a list of files arrived damaged: {error}") from None
+        if len(self._text) > MAX_LIST:
+            raise ListError("a list of files is too long")
+
+    def value(self) -> Any:
+        """Return the value, once every piece is here; raises ListError."""
+        if not self._stream.eof:
+            raise ListError("a list of files arrived incomplete")
+        try:
+            return json.loads(self._text)
+        except ValueError as error:
+            raise ListError(f"a list of files is not JSON: {error}") from None

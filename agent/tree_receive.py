@@ -1,0 +1,138 @@
+"""Take a deploy's contents from the upload into the staging folder, each block verified."""
+
+from __future__ import annotations
+
+import os
+import stat
+import zlib
+from typing import Any, BinaryIO, Dict, List, NamedTuple, Optional, Sequence, Tuple
+
+from agent.tree_format import BLOCK, block_digest, file_digest
+from agent.tree_staging import Staging, key, read_digests
+
+
+class Damaged(Exception):
+    """What arrived is not what the console's plan says."""
+
+
+class Incoming(NamedTuple):
+    """A file of the plan. Contents up to ``start`` are staged; ``digest`` is given when that is all."""
+
+    path: str
+    size: int
+    mtime_ns: int
+    executable: Optional[int]
+    start: int
+    digest: str
+
+    @property
+    def name(self) -> str:
+        """Its name in the staging folder."""
+        return key(self.path, self.size, self.mtime_ns)
+
+
+class Receiver:
+    """Writes ``files`` in their order; pieces must come in that order, too."""
+
+    def __init__(self, staging: Staging, files: Sequence[Incoming]) -> None:
+        self._staging = staging
+        self._files = files
+        #: The digests of files that are complete, by path.
+        self.digests: Dict[str, str] = {}
+        self._current = -1
+        self._file: Optional[BinaryIO] = None
+        self._blocks: List[str] = []
+        self._written = 0
+        for file in files:
+            if file.digest and file.start == file.size:
+                # The agent may have died between its last block and its time.
+                self._dress(file)
+                self.digests[file.path] = file.digest
+
+    def take(self, segments: Sequence[Tuple[int, int, str]], data: bytes, compressed: bool) -> None:
+        """Take one piece: for each segment the file's number, its length and its digest.
+
+        Raises Damaged, OSError.
+        """
+        total = sum(length for _, length, _ in segments)
+        if compressed:
+            data = _decompress(data, total)
+        if len(data) != total:
+            raise Damaged(f"a piece of {len(data)} bytes came instead of {total}")
+        view, at = memoryview(data), 0
+        for number, length, digest in segments:
+            block = view[at : at + length]
+            at += length
+            if block_digest(block) != digest:  # type: ignore[arg-type]  # any buffer will do
+                raise Damaged(f"contents of {self._files[number].path!r} arrived damaged")
+            self._write(number, block, digest)
+
+    def missing(self) -> List[str]:
+        """Return the paths of files that are not complete."""
+        return [file.path for file in self._files if file.path not in self.digests]
+
+    def close(self) -> None:
+        """Let go of the file being written; what has arrived of it stays staged."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def _write(self, number: int, block: memoryview, digest: str) -> None:
+        file = self._files[number]
+        if self._file is None or number != self._current:
+            self._begin(number, file)
+        assert self._file is not None
+        end = self._written + len(block)
+        if end > file.size or (end < file.size and len(block) != BLOCK):
+            raise Damaged(f"more or other contents of {file.path!r} came than announced")
+        self._file.write(block)
+        self._written = end
+        self._blocks.append(digest)
+        if self._written == file.size:
+            self.close()
+            self._dress(file)
+            self.digests[file.path] = file_digest(self._blocks)
+
+    def _begin(self, number: int, file: Incoming) -> None:
+        if self._file is not None or file.path in self.digests:
+            raise Damaged(f"contents came out of order at {file.path!r}")
+        # The console has verified what is staged; the digests of its blocks are needed again here.
+        self._blocks = read_digests(self._staging.place(file.name), file.start) if file.start else []
+        self._file = self._staging.open_at(file.name, file.start)
+        self._current, self._written = number, file.start
+
+    def _dress(self, file: Incoming) -> None:
+        dress(self._staging.place(file.name), file.mtime_ns, file.executable)
+
+
+def dress(path: str, mtime_ns: int, executable: Optional[int]) -> None:
+    """Give a file its time and, on POSIX, its executable bit for all who may read it; raises OSError."""
+    if executable is not None and os.name != "nt":
+        mode = stat.S_IMODE(os.lstat(path).st_mode)
+        readers = (mode & 0o444) >> 2
+        wanted = mode | readers if executable else mode & ~0o111
+        if wanted != mode:
+            os.chmod(path, wanted)
+    os.utime(path, ns=(mtime_ns, mtime_ns))
+
+
+def _decompress(data: bytes, size: int) -> bytes:
+    if size > BLOCK * 2:
+        raise Damaged(f"a piece of {size} bytes is too large")
+    stream = zlib.decompressobj()
+    try:
+        return stream.decompress(data, size + 1)
+    except zlib.error as error:
+        raise Damaged(f"a compressed piece arrived damaged: {error}") from None
+
+
+def incoming(value: Any) -> List[Incoming]:
+    """Return the plan's files; raises Damaged when they are not what they should be."""
+    try:
+        files = [Incoming(*fields) for fields in value]
+    except TypeError as error:
+        raise Damaged(f"the plan can't be read: {error}") from None
+    for file in files:
+        if not 0 <= file.start <= file.size:
+            raise Damaged(f"the plan starts {file.path!r} at {file.start} of {file.size} bytes")
+    return files
