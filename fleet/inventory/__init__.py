@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from fleet.inventory.faults import Fault, FaultsError, InventoryError
-from fleet.inventory.load import load, parse
+from fleet.inventory.load import load_inventory, parse_inventory
 from fleet.inventory.model import Inventory, Node, RunSettings, default_master, default_project
+from fleet.inventory.route import with_master_address
 from fleet.inventory.workers import from_addresses, load_workers_json
 
 __all__ = [
@@ -17,7 +18,8 @@ __all__ = [
     "default_master",
     "default_project",
     "from_addresses",
-    "load",
+    "load_inventory",
     "load_workers_json",
-    "parse",
+    "parse_inventory",
+    "with_master_address",
 ]

@@ -7,19 +7,19 @@ from pathlib import Path
 from fleet.inventory.checks import check_nodes
 from fleet.inventory.faults import InventoryError
 from fleet.inventory.members import inherit, node_fields, on_master, read_workers
-from fleet.inventory.model import DEFAULT_MODULE, Inventory, Node, RunSettings, default_project
+from fleet.inventory.model import Inventory, Node, RunSettings, default_project
 from fleet.inventory.sections import Section, read_section
 from fleet.inventory.source import Place, compose, in_order, read_text
 
 
-def load(path: Path) -> Inventory:
+def load_inventory(path: Path) -> Inventory:
     """Return the inventory of a nodes.yaml; raises InventoryError with all faults."""
     place = Place(str(path))
     text = read_text(path, place)
     return _checked(_inventory(text, path, place) if text is not None else None, place)
 
 
-def parse(text: str, path: Path) -> Inventory:
+def parse_inventory(text: str, path: Path) -> Inventory:
     """Return the inventory of a text as if it stood in ``path``; raises InventoryError."""
     place = Place(str(path))
     return _checked(_inventory(text, path, place), place)
@@ -67,8 +67,6 @@ def _run(section: Section) -> RunSettings:
         )
     if "script" in values:
         values["module"] = None
-    if values.get("module", DEFAULT_MODULE) != DEFAULT_MODULE:
-        values.setdefault("config", None)
     values["env"] = tuple(values.get("env", {}).items())
     return RunSettings(**values)
 

@@ -61,14 +61,19 @@ class RunSettings:
     #: A file below the project folder, with ``/``.
     script: str | None = None
     args: tuple[str, ...] = ()
-    #: Handed to the program as ``--config PATH``; below the project folder. None hands over nothing.
-    config: str | None = DEFAULT_CONFIG
+    #: Handed to the program as ``--config PATH``; below the project folder. None: see ``config_handed``.
+    config: str | None = None
     method: LaunchMethod = "ranks"
     backend: BackendChoice = "auto"
     #: Port of the rendezvous on the master.
     port: int = DEFAULT_PORT
     #: Extra environment variables for every rank.
     env: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def config_handed(self) -> str | None:
+        """The configuration that the program gets: our own trainer has a default, others get what is set."""
+        return self.config or (DEFAULT_CONFIG if self.module == DEFAULT_MODULE else None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -38,23 +38,15 @@ def load_workers_json(path: Path, *, project: Path) -> Inventory:
 def from_addresses(addresses: Iterable[str], *, project: Path) -> Inventory:
     """Return an inventory of workers given by address, each entry a node set; raises InventoryError."""
     place = Place("")
-    found: dict[str, None] = {}
-    for text in addresses:
-        try:
-            expanded = expand(text)
-        except NodeSetError as error:
-            place.faults.append(Fault(str(error), key="workers"))
-            continue
-        for address in expanded:
-            if problem := values.address(address):
-                place.faults.append(Fault(*problem, key="workers"))
-            elif address in found:
-                place.faults.append(Fault(f"{address} is named twice", "name it once", key="workers"))
-            found[address] = None
-    if not found and not place.faults:
-        place.faults.append(
-            Fault("no address is given", "for example 192.168.1.101,192.168.1.102", key="workers")
-        )
+    found: tuple[str, ...] = ()
+    try:
+        # Joined, since a list split at its commas may have cut 192.168.1.[101,105] in two.
+        found = expand(",".join(addresses))
+    except NodeSetError as error:
+        place.faults.append(Fault(str(error), "for example 192.168.1.101,192.168.1.102", key="workers"))
+    place.faults.extend(
+        Fault(*problem, key="workers") for address in found if (problem := values.address(address))
+    )
     folder = default_project(project)
     described = [
         (Node(name=address.replace(":", "-"), address=address, project=folder), Section(None, place))

@@ -1,0 +1,33 @@
+"""The master's own address, as the workers see it."""
+
+from __future__ import annotations
+
+import dataclasses
+import socket
+
+from fleet.inventory.model import Inventory
+
+
+def with_master_address(inventory: Inventory) -> Inventory:
+    """Return the inventory with ``master.address`` filled in: our address on the way to the first worker.
+
+    Unchanged when it is set already or no worker's address has a route. Names are looked up (blocking).
+    """
+    if inventory.master.address:
+        return inventory
+    for worker in inventory.workers:
+        if worker.transport != "local" and (source := _source_address(worker.address)):
+            return dataclasses.replace(
+                inventory, master=dataclasses.replace(inventory.master, address=source)
+            )
+    return inventory
+
+
+def _source_address(host: str) -> str | None:
+    try:
+        family, kind, protocol, _, target = socket.getaddrinfo(host, 9, type=socket.SOCK_DGRAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.connect(target)  # of a datagram socket: looks up the route, sends nothing
+            return str(probe.getsockname()[0]).split("%")[0]
+    except (OSError, UnicodeError):
+        return None
