@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pypsrp.client
 import pytest
-
 import winrm
-from lab.winrm import Accounts, Process, posix_shell
-from tests.winrm.conftest import HOST, PASSWORD, USER, Serve
 from winrm.exceptions import InvalidCredentialsError
 from winrm.protocol import Protocol
+
+from lab.winrm import Accounts, Process, posix_shell
+from tests.winrm.conftest import HOST, PASSWORD, USER, Serve
 
 PYTHON = sys.executable
 

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 import requests
 import xmltodict
+from winrm.exceptions import WinRMOperationTimeoutError, WinRMTransportError, WSManFaultError
+from winrm.protocol import Protocol
 
 from lab.winrm import Accounts, Quotas, Trouble, WinRMServer, faults
 from tests.winrm.conftest import PASSWORD, USER, Serve
-from winrm.exceptions import WinRMOperationTimeoutError, WinRMTransportError, WSManFaultError
-from winrm.protocol import Protocol
 
 CONFIG = "http://schemas.microsoft.com/wbem/wsman/1/config"
 
