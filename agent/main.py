@@ -22,11 +22,15 @@ def serve(archive: str, digest: str) -> None:
 
 
 def main(arguments: Optional[List[str]] = None) -> int:
-    """Run the archive from a command line: ``agent.pyz supervise RUN_FOLDER``."""
+    """Run the archive from a command line: ``agent.pyz supervise RUN_FOLDER`` or ``agent.pyz sample``."""
     words = sys.argv[1:] if arguments is None else arguments
     if len(words) == 2 and words[0] == "supervise":
         from agent.supervisor import main as supervise
 
         return supervise(words[1])
-    sys.stderr.write("usage: agent.pyz supervise RUN_FOLDER\n")
+    if words == ["sample"]:
+        from agent.sampler.main import main as sample
+
+        return sample()
+    sys.stderr.write("usage: agent.pyz supervise RUN_FOLDER | sample\n")
     return 2

@@ -1,0 +1,1 @@
+"""What a machine is: operating system, memory, adapters, power. Read fast, without starting programs."""

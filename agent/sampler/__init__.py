@@ -1,0 +1,1 @@
+"""How loaded a machine is. GPUs are asked in a process of their own, since a driver can hang."""

@@ -1,0 +1,118 @@
+"""The agent's side of the sampler's process: ask, wait at most so long, kill and restart one that hangs."""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import subprocess
+import sys
+import threading
+import time
+from contextlib import suppress
+from typing import Any, Callable, Dict, List, Optional
+
+#: How long one question may take before the process counts as hung; opening NVML takes seconds on big nodes.
+HANG_SECONDS = 20.0
+_BACKOFF = (1.0, 2.0, 5.0, 15.0, 60.0)
+_NO_WINDOW = 0x08000000
+
+
+def sampler_command(archive: str) -> List[str]:
+    """Return how the agent's archive is started as sampler; ``-S`` saves looking for site-packages."""
+    return [sys.executable, "-I", "-S", "-B", archive, "sample"]
+
+
+class GpuSampler:
+    """Asks a sampler's process for GPUs and never waits longer than told. Used by one thread."""
+
+    def __init__(self, command: List[str], clock: Callable[[], float] = time.monotonic) -> None:
+        self._command = command
+        self._clock = clock
+        self._process: Optional[subprocess.Popen[bytes]] = None
+        self._lines: queue.Queue[Optional[bytes]] = queue.Queue()
+        self._asked: Optional[float] = None
+        self._failures = 0
+        self._rest_until = 0.0
+        #: Why there is no fresh answer, as a sentence; "" while all is well.
+        self.trouble = ""
+
+    def ask(self, timeout: float) -> Optional[Dict[str, Any]]:
+        """Return a fresh answer, or None when none came within ``timeout`` seconds (see ``trouble``)."""
+        now = self._clock()
+        if self._process is None and (now < self._rest_until or not self._start()):
+            return None
+        if self._asked is None:
+            self._put_question()
+            self._asked = now
+        try:
+            line = self._lines.get(timeout=timeout)
+        except queue.Empty:
+            return self._still_waiting()
+        if line is None:
+            return self._fail("the GPU sampler ended by itself")
+        self._asked = None
+        self._failures = 0
+        self.trouble = ""
+        answer: Dict[str, Any] = json.loads(line)
+        return answer
+
+    def stop(self) -> None:
+        """End the process without waiting for a driver that hangs."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.kill()
+        for stream in (process.stdin, process.stdout):
+            if stream is not None:
+                with suppress(OSError):
+                    stream.close()
+        with suppress(subprocess.TimeoutExpired):  # stuck in the driver: it goes when the driver lets it
+            process.wait(0.5)
+
+    def _start(self) -> bool:
+        self._lines = queue.Queue()
+        self._asked = None
+        try:
+            self._process = subprocess.Popen(
+                self._command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                creationflags=_NO_WINDOW if os.name == "nt" else 0,
+            )
+        except OSError as error:
+            self._fail("the GPU sampler can't be started: %s" % error)
+            return False
+        threading.Thread(target=_pump, args=(self._process, self._lines), daemon=True).start()
+        return True
+
+    def _put_question(self) -> None:
+        assert self._process is not None
+        assert self._process.stdin is not None
+        with suppress(OSError):  # it has ended; the end of its output says so
+            self._process.stdin.write(b"\n")
+            self._process.stdin.flush()
+
+    def _still_waiting(self) -> Optional[Dict[str, Any]]:
+        waited = self._clock() - (self._asked or 0.0)
+        if waited >= HANG_SECONDS:
+            return self._fail("the GPU driver did not answer for %.0f s" % waited)
+        self.trouble = "the GPU driver has not answered for %.0f s" % waited
+        return None
+
+    def _fail(self, reason: str) -> Optional[Dict[str, Any]]:
+        self.stop()
+        self.trouble = reason
+        self._rest_until = self._clock() + _BACKOFF[min(self._failures, len(_BACKOFF) - 1)]
+        self._failures += 1
+        return None
+
+
+def _pump(process: subprocess.Popen[bytes], lines: queue.Queue[Optional[bytes]]) -> None:
+    """Hand over the answers; None says that there will be no more."""
+    assert process.stdout is not None
+    with suppress(OSError, ValueError):
+        for line in process.stdout:
+            lines.put(line)
+    lines.put(None)
