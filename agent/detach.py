@@ -1,0 +1,170 @@
+"""Start a process that outlives the session it was started from.
+
+A login session's end kills its processes: on Windows through the session's job object, on POSIX by
+a hang-up. What is started here belongs to no session and holds none of its pipes, so that the channel
+can close. It must redirect its own output, and write a file once it runs: a launcher's word is not enough.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import subprocess
+import threading
+import time
+from typing import Callable, List, NamedTuple, Sequence, Tuple
+from xml.sax.saxutils import escape
+
+
+class Detached(NamedTuple):
+    """``method`` started the process; ``tried`` says why those before it did not."""
+
+    method: str
+    tried: List[str]
+
+
+class NotDetached(Exception):
+    """No method brought the process up; the text has the reason of each."""
+
+
+class _Refused(Exception):
+    """This method can't start it, for the reason given."""
+
+
+def detach(
+    argv: Sequence[str],
+    *,
+    folder: str,
+    name: str,
+    started: str,
+    timeout: float = 10.0,
+    methods: Sequence[str] = (),
+) -> Detached:
+    """Start ``argv`` in ``folder`` and wait for it to write the file ``started``; raises NotDetached.
+
+    ``name`` is what a scheduled task would be called. ``timeout`` (seconds) is for each method; one that
+    brings the process up later than that may lead to a second one, so the process has to make sure
+    that it is alone. ``methods`` are those of this system unless given.
+    """
+    tried: List[str] = []
+    for method in methods or (WINDOWS if os.name == "nt" else POSIX):
+        try:
+            _METHODS[method](argv, folder, name)
+        except (_Refused, OSError, subprocess.SubprocessError) as error:
+            tried.append("%s: %s" % (method, error))
+            continue
+        deadline = time.monotonic() + timeout
+        while time.monotonic() < deadline:
+            if os.path.exists(started):
+                return Detached(method, tried)
+            time.sleep(0.02)
+        tried.append("%s: no process came up within %.0f s" % (method, timeout))
+    raise NotDetached("; ".join(tried))
+
+
+def _session(argv: Sequence[str], folder: str, name: str) -> None:
+    _popen(argv, folder, start_new_session=True)
+
+
+def _breakaway(argv: Sequence[str], folder: str, name: str) -> None:
+    # CREATE_BREAKAWAY_FROM_JOB, DETACHED_PROCESS, CREATE_NEW_PROCESS_GROUP
+    _popen(argv, folder, creationflags=0x01000000 | 0x00000008 | 0x00000200)
+
+
+def _popen(argv: Sequence[str], folder: str, **options: object) -> None:
+    process = subprocess.Popen(  # type: ignore[call-overload]
+        list(argv),
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        close_fds=True,
+        **options,
+    )
+    # It is our child for as long as we live: somebody has to take note of its end.
+    threading.Thread(target=process.wait, name="reaper", daemon=True).start()
+
+
+def cim_script(argv: Sequence[str], folder: str) -> str:
+    """Return the PowerShell text that has the WMI service start ``argv``, with no window."""
+    command, place = (_quote(text) for text in (subprocess.list2cmdline(argv), folder))
+    return (
+        "$ErrorActionPreference = 'Stop'\n"
+        "$startup = New-CimInstance -ClassName Win32_ProcessStartup -ClientOnly "
+        "-Property @{ ShowWindow = [uint16]0 }\n"
+        "$answer = Invoke-CimMethod -ClassName Win32_Process -MethodName Create -Arguments @{ "
+        "CommandLine = %s; CurrentDirectory = %s; ProcessStartupInformation = $startup }\n"
+        "if ($answer.ReturnValue -ne 0) { exit $answer.ReturnValue }\n"
+        "Write-Output ('started ' + $answer.ProcessId)\n"
+    ) % (command, place)
+
+
+def _quote(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _cim(argv: Sequence[str], folder: str, name: str) -> None:
+    encoded = base64.b64encode(cim_script(argv, folder).encode("utf-16-le")).decode("ascii")
+    said = _tool("powershell", "-NoProfile", "-NonInteractive", "-EncodedCommand", encoded)
+    if "started" not in said:
+        raise _Refused("powershell did not say that it started anything")
+
+
+def task_definition(argv: Sequence[str], folder: str) -> str:
+    """Return the XML of a scheduled task without the defaults that would end a long run.
+
+    Those are 72 hours at most, and no start or a stop on battery power.
+    """
+    values = (argv[0], subprocess.list2cmdline(argv[1:]), folder)
+    command, arguments, place = (escape(text) for text in values)
+    return (
+        '<?xml version="1.0" encoding="UTF-16"?>\n'
+        '<Task version="1.2" xmlns="http://schemas.microsoft.com/windows/2004/02/mit/task">\n'
+        "<Settings><DisallowStartIfOnBatteries>false</DisallowStartIfOnBatteries>"
+        "<StopIfGoingOnBatteries>false</StopIfGoingOnBatteries>"
+        "<ExecutionTimeLimit>PT0S</ExecutionTimeLimit><Priority>5</Priority></Settings>\n"
+        "<Actions><Exec><Command>%s</Command><Arguments>%s</Arguments>"
+        "<WorkingDirectory>%s</WorkingDirectory></Exec></Actions>\n"
+        "</Task>\n"
+    ) % (command, arguments, place)
+
+
+def _task(argv: Sequence[str], folder: str, name: str) -> None:
+    definition = os.path.join(folder, "task.xml")
+    with open(definition, "w", encoding="utf-16") as file:
+        file.write(task_definition(argv, folder))
+    try:
+        _tool("schtasks", "/Create", "/F", "/TN", name, "/XML", definition)
+        _tool("schtasks", "/Run", "/TN", name)
+    finally:
+        os.remove(definition)
+    # The task's process goes on without its definition.
+    _tool("schtasks", "/Delete", "/F", "/TN", name)
+
+
+def _tool(*argv: str) -> str:
+    no_window = 0x08000000 if os.name == "nt" else 0
+    answer = subprocess.run(
+        argv,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        timeout=60,
+        creationflags=no_window,
+    )
+    said = " ".join(answer.stdout.decode("utf-8", "replace").split())[-300:]
+    if answer.returncode != 0:
+        raise _Refused("%s ended with %d%s" % (argv[0], answer.returncode, said and ", saying " + said))
+    return said
+
+
+POSIX: Tuple[str, ...] = ("session",)
+#: The order matters: the first leaves nothing behind and needs no right that a session lacks.
+WINDOWS: Tuple[str, ...] = ("cim", "breakaway", "task")
+
+_METHODS: dict[str, Callable[[Sequence[str], str, str], None]] = {
+    "session": _session,
+    "cim": _cim,
+    "breakaway": _breakaway,
+    "task": _task,
+}

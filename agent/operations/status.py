@@ -1,0 +1,45 @@
+"""``status``: where runs are on this node.
+
+Arguments: ``project``; ``run``, or all runs without it; ``watch``: stream the run's status as items, at once
+and on each change, until it has ended. The result is ``{"runs": [...], "time"}`` with statuses as in
+agent.supervisor.status, ``time`` being the node's clock; each item's body is ``{"status", "time"}``.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, Dict, Optional
+
+from agent.operations.run_arguments import known_run, project_of
+from agent.server import Cancelled
+from agent.supervisor.folder import run_folders
+from agent.supervisor.status import FINAL, Status, seen
+
+if TYPE_CHECKING:
+    from agent.server import Call
+
+_LOOK_EVERY = 0.05
+
+
+def status(call: Call) -> Dict[str, Any]:
+    """Answer the statuses of one run or of all, the newest last."""
+    if call.args.get("run") is None:
+        found = [seen(folder) for folder in run_folders(project_of(call))]
+        return {"runs": [one for one in found if one is not None], "time": time.time()}
+    folder, now = known_run(call)
+    if call.args.get("watch"):
+        told: Optional[Status] = None
+        while True:
+            if told is None or _differ(told, now):
+                call.send({"status": now, "time": time.time()})
+                told = now
+            if now["state"] in FINAL or now["state"] == "lost":
+                break
+            if call.cancelled.wait(_LOOK_EVERY):
+                raise Cancelled
+            now = seen(folder) or {**now, "state": "lost", "error": "the run's folder was removed"}
+    return {"runs": [now], "time": time.time()}
+
+
+def _differ(one: Status, other: Status) -> bool:
+    return {**one, "at": 0} != {**other, "at": 0}  # `at` is the heartbeat

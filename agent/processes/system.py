@@ -1,0 +1,26 @@
+"""The one place that chooses between Windows and POSIX."""
+
+from __future__ import annotations
+
+import sys
+from typing import Optional
+
+from agent.processes.identity import Identity
+
+if sys.platform == "win32":
+    from agent.processes.windows import carries, end_one, snapshot, start_time
+else:
+    from agent.processes.posix import carries, end_one, snapshot, start_time
+
+__all__ = ["alive", "carries", "end_one", "identify", "snapshot", "start_time"]
+
+
+def identify(pid: int) -> Optional[Identity]:
+    """Return who runs under this pid now, None when nobody does (a zombie is nobody)."""
+    found = start_time(pid)
+    return None if found is None else Identity(pid, found)
+
+
+def alive(identity: Identity) -> bool:
+    """Return whether this very process still runs."""
+    return start_time(identity.pid) == identity.start_time

@@ -1,0 +1,82 @@
+"""A process with all that it has started: find it, end it, see that it has ended."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import Callable, Dict, Iterable, List, NamedTuple, Optional
+
+from agent.processes.identity import Identity, Process
+from agent.processes.system import carries, end_one, snapshot
+
+#: Seconds between two looks at the processes that are being ended.
+_LOOK_EVERY = 0.03
+#: Seconds after which a process that was ended by force and is still there counts as left.
+_GIVE_UP_AFTER = 5.0
+
+
+class Ended(NamedTuple):
+    """Who was ended, and who is left although we tried."""
+
+    ended: List[Identity]
+    left: List[Identity]
+
+
+def members(root: Identity, mark: Optional[str] = None) -> List[Process]:
+    """Return the living processes of ``root``: itself, its session and its descendants.
+
+    When ``root`` has ended itself, its session is taken for its own only if the process carries
+    ``mark`` in its environment, since a pid can be used again; without a mark the caller vouches
+    that it can't have been.
+    """
+    return _members(root, mark, snapshot())
+
+
+def _members(root: Identity, mark: Optional[str], processes: List[Process]) -> List[Process]:
+    leader = next((process for process in processes if process.identity.pid == root.pid), None)
+    if leader is not None and leader.identity != root:
+        return []  # the pid is somebody else's: ours had no session left, or it could not have been reused
+    ours = [process for process in processes if process.session == root.pid]
+    if leader is not None:
+        ours.append(leader)
+    elif mark is not None:
+        ours = [process for process in ours if carries(process.identity.pid, mark)]
+    found = {process.identity.pid: process for process in ours}
+    grew = True
+    while grew:
+        more = [p for p in processes if p.parent in found and p.identity.pid not in found]
+        found.update((process.identity.pid, process) for process in more)
+        grew = bool(more)
+    found.pop(os.getpid(), None)
+    return list(found.values())
+
+
+def end(
+    roots: Iterable[Identity],
+    *,
+    patience: float = 2.0,
+    mark: Optional[str] = None,
+    clock: Callable[[], float] = time.monotonic,
+) -> Ended:
+    """End the processes of all ``roots`` and see that they have ended.
+
+    They are asked first (not on Windows, which can't) and ended by force after ``patience`` seconds.
+    ``mark`` as for :func:`members`.
+    """
+    starts = list(roots)
+    met: Dict[Identity, bool] = {}
+    deadline = clock() + patience
+    while True:
+        processes = snapshot()
+        living = {process.identity for process in processes}.intersection(met)
+        for root in starts:
+            living.update(process.identity for process in _members(root, mark, processes))
+        now = clock()
+        if not living or now > deadline + _GIVE_UP_AFTER:
+            return Ended([who for who in met if who not in living], sorted(living))
+        force = now >= deadline
+        for identity in living:
+            if force or identity not in met:
+                end_one(identity, force)
+                met[identity] = force
+        time.sleep(_LOOK_EVERY)

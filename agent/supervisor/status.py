@@ -1,0 +1,58 @@
+"""Where a run is on this node: ``status.json``, and how much of it is still true.
+
+``{"run", "node", "state", "error", "supervisor": {"pid", "start_time"}, "ranks": [...], "at"}``, each rank
+``{"rank", "local_rank", "pid", "start_time", "started_at", "exited_at", "exit_code", "stopped"}``; times are
+the node's Unix seconds. ``state`` is starting, running, stopping, succeeded, failed or stopped.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Callable, Dict, List, Optional
+
+from agent.processes import Identity, alive, members
+from agent.supervisor.folder import RunFolder, read
+
+#: States that a run does not leave.
+FINAL = frozenset(["succeeded", "failed", "stopped"])
+#: How long a supervisor may take to come up, in seconds, all methods of detaching included.
+START_LIMIT = 150.0
+
+Status = Dict[str, Any]
+
+
+def seen(folder: RunFolder, clock: Callable[[], float] = time.time) -> Optional[Status]:
+    """Return the status as the processes bear it out, None when the run is unknown.
+
+    A run that is under way by its file and has no supervisor any more is ``lost``.
+    """
+    status = read(folder.status)
+    if status is None or status.get("state") in FINAL:
+        return status
+    supervisor = Identity.from_json(status.get("supervisor"))
+    coming = supervisor is None and clock() - float(status.get("at", 0)) < START_LIMIT
+    if coming or (supervisor is not None and alive(supervisor)):
+        return status
+    # It may have written its last word after we read.
+    last = read(folder.status) or status
+    if last.get("state") in FINAL or last.get("supervisor") != status.get("supervisor"):
+        return last
+    return {**last, "state": "lost"}
+
+
+def rank_processes(folder: RunFolder, status: Status) -> List[Dict[str, Any]]:
+    """Return the living processes of a run's ranks: ``{"rank", "pid", "start_time", "name"}``."""
+    found = []
+    for rank in status.get("ranks", []):
+        identity = Identity.from_json(rank)
+        if identity is None:
+            continue
+        for process in members(identity, folder.mark):
+            found.append({"rank": rank["rank"], "name": process.name, **process.identity.as_json()})
+    return found
+
+
+def identities(status: Status) -> List[Identity]:
+    """Return the first process of each rank, as recorded."""
+    found = (Identity.from_json(rank) for rank in status.get("ranks", []))
+    return [identity for identity in found if identity is not None]
