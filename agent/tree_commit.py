@@ -19,7 +19,7 @@ from agent import durable
 from agent.tree import OWN
 from agent.tree_format import file_digest
 from agent.tree_record import Record, path_in, to_json
-from agent.tree_staging import Staging, read_digests
+from agent.tree_staging import Staging, digests_of
 
 _JOURNAL = "journal.json"
 _RECORD = "record.json"
@@ -88,7 +88,7 @@ def recover(root: str) -> bool:
 def _intact(staging: Staging, name: str, digest: str) -> bool:
     path = staging.place(name)
     try:
-        return file_digest(read_digests(path, os.lstat(path).st_size)) == digest
+        return file_digest(digests_of(path, os.lstat(path).st_size)) == digest
     except FileNotFoundError:
         return True  # in place already
     except OSError:

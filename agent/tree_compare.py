@@ -10,7 +10,7 @@ from agent.paths import PathRejected
 from agent.tree import Found, Tree
 from agent.tree_format import file_digest
 from agent.tree_record import Record
-from agent.tree_staging import Staging, key, read_digests
+from agent.tree_staging import Staging, digests_of, key
 
 
 @dataclass
@@ -129,7 +129,7 @@ def _need(
     length = staging.length(name, size)
     if length is not None:
         try:
-            digest = file_digest(read_digests(staging.place(name), length, hashed))
+            digest = file_digest(digests_of(staging.place(name), length, hashed))
         except OSError:
             return
         answer.staged.append((number, length, digest))
@@ -142,7 +142,7 @@ def _digest(
     if known is not None and known.unchanged(found):
         return known.digest
     try:
-        return file_digest(read_digests(tree.place(path), found.size, hashed))
+        return file_digest(digests_of(tree.place(path), found.size, hashed))
     except OSError:
         return None
 

@@ -1,6 +1,6 @@
 """What console and agent agree on about project trees: blocks, digests, and lists on the wire.
 
-The deploy's part of the protocol, free of I/O and shared by both sides. A tree's entry travels as
+The deploy's part of the protocol, shared by both sides. A tree's entry travels as
 ``[path, size, mtime_ns, executable]``: ``path`` is relative with ``/``, ``executable`` is 0 or 1, or
 None when the console's system has no such bit.
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import zlib
-from typing import Any, Iterable, Iterator
+from typing import Any, Callable, Iterable, Iterator, List, Optional
 
 #: Contents are read, compressed, sent and verified in blocks of this size.
 BLOCK = 256 * 1024
@@ -36,6 +36,27 @@ def file_digest(blocks: Iterable[str]) -> str:
     if len(digests) == 1:
         return digests[0]
     return block_digest("".join(digests).encode("ascii"))
+
+
+def read_digests(
+    read: Callable[[int], bytes], length: int, progress: Optional[Callable[[int], None]] = None
+) -> List[str]:
+    """Return the block digests of the next ``length`` bytes that ``read(size)`` gives.
+
+    Raises EOFError when there are fewer. ``progress`` is told the bytes of each block.
+    """
+    digests: List[str] = []
+    left = length
+    while left or not digests:
+        size = min(BLOCK, left)
+        block = read(size)
+        if len(block) < size:
+            raise EOFError("the file is shorter than it was")
+        digests.append(block_digest(block))
+        left -= size
+        if progress is not None:
+            progress(size)
+    return digests
 
 
 def pack(value: Any) -> Iterator[bytes]:

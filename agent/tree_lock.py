@@ -10,6 +10,7 @@ import time
 from typing import Any, Dict, Optional
 
 from agent import durable
+from agent.processes import Identity, alive, identify
 from agent.tree_staging import own_folder
 
 
@@ -27,7 +28,7 @@ class Lock:
     def __init__(self, root: str, deploy: str) -> None:
         self._path = os.path.join(own_folder(root), "deploy.lock")
         self._ticket: Dict[str, Any] = {
-            "pid": os.getpid(),
+            "process": _identity(os.getpid()),
             "thread": threading.get_ident(),
             "host": socket.gethostname(),
             "deploy": deploy,
@@ -66,7 +67,13 @@ def _blocks(holder: Optional[Any], ticket: Dict[str, Any], path: str) -> bool:
         return False
     if holder.get("host") != ticket["host"]:
         return True  # a folder that several nodes share
-    return alive(int(holder.get("pid", 0)))
+    process = Identity.from_json(holder.get("process"))
+    return process is not None and alive(process)
+
+
+def _identity(pid: int) -> Optional[Dict[str, Any]]:
+    found = identify(pid)
+    return found.as_json() if found else None
 
 
 def _age(path: str) -> float:
@@ -81,30 +88,3 @@ def _describe(holder: Optional[Any]) -> str:
         return "another deploy has just begun"
     since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(float(holder.get("at", 0))))
     return f"another deploy has been writing into this folder since {since} ({holder.get('host')})"
-
-
-def alive(pid: int) -> bool:
-    """Return whether a process with this number exists on this node."""
-    if pid <= 0:
-        return False
-    if os.name == "nt":
-        return _alive_windows(pid)
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
-
-
-def _alive_windows(pid: int) -> bool:
-    import ctypes
-
-    kernel = ctypes.WinDLL("kernel32", use_last_error=True)  # type: ignore[attr-defined,unused-ignore]
-    handle = kernel.OpenProcess(0x00100000, False, pid)  # SYNCHRONIZE
-    if not handle:
-        return bool(kernel.GetLastError() == 5)  # exists, and belongs to somebody else
-    ended = kernel.WaitForSingleObject(handle, 0) == 0
-    kernel.CloseHandle(handle)
-    return not ended

@@ -8,7 +8,7 @@ import zlib
 from typing import Any, BinaryIO, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from agent.tree_format import BLOCK, block_digest, file_digest
-from agent.tree_staging import Staging, key, read_digests
+from agent.tree_staging import Staging, digests_of, key
 
 
 class Damaged(Exception):
@@ -97,7 +97,7 @@ class Receiver:
         if self._file is not None or file.path in self.digests:
             raise Damaged(f"contents came out of order at {file.path!r}")
         # The console has verified what is staged; the digests of its blocks are needed again here.
-        self._blocks = read_digests(self._staging.place(file.name), file.start) if file.start else []
+        self._blocks = digests_of(self._staging.place(file.name), file.start) if file.start else []
         self._file = self._staging.open_at(file.name, file.start)
         self._current, self._written = number, file.start
 

@@ -15,7 +15,7 @@ from typing import BinaryIO, Callable, Iterable, List, Optional
 from agent import durable
 from agent.paths import PathRejected
 from agent.tree import OWN
-from agent.tree_format import BLOCK, block_digest
+from agent.tree_format import BLOCK, read_digests
 
 
 def own_folder(root: str) -> str:
@@ -81,7 +81,7 @@ class Staging:
         path = self.place(name)
         if length:
             os.truncate(path, length)
-        return open(path, "ab" if length else "wb")  # noqa: SIM115 -- the caller closes it
+        return open(path, "ab" if length else "wb")
 
 
 def _remove(path: str) -> None:
@@ -97,20 +97,10 @@ def _remove(path: str) -> None:
         insist(None, path, None)
 
 
-def read_digests(path: str, length: int, progress: Optional[Callable[[int], None]] = None) -> List[str]:
-    """Return the block digests of a file's first ``length`` bytes; raises OSError, also when it is shorter.
-
-    ``progress`` is told the bytes of each block.
-    """
-    digests: List[str] = []
-    left = length
-    with open(path, "rb", buffering=0) as file:
-        while left or not digests:
-            block = file.read(min(BLOCK, left))
-            if len(block) < min(BLOCK, left):
-                raise OSError(f"{path} is shorter than it was")
-            digests.append(block_digest(block))
-            left -= len(block)
-            if progress is not None:
-                progress(len(block))
-    return digests
+def digests_of(path: str, length: int, progress: Optional[Callable[[int], None]] = None) -> List[str]:
+    """Return the block digests of a file's first ``length`` bytes; raises OSError, also if it is shorter."""
+    with open(path, "rb") as file:
+        try:
+            return read_digests(file.read, length, progress)
+        except EOFError as error:
+            raise OSError(f"{path}: {error}") from None

@@ -1,7 +1,7 @@
 """``put``: write small text files into the project, each beside first and then in one step.
 
-Arguments: ``project``, ``deploy`` and ``files``, a dict of relative path to text. Unlike a deploy it may write
-into ``.dtui``, where a node keeps its own configuration.
+Arguments: ``project``, ``deploy`` and ``files``, a dict of relative path to text. Unlike a deploy it may
+write into ``.dtui``, where a node keeps its own configuration.
 """
 
 from __future__ import annotations
