@@ -25,7 +25,7 @@ def adapters(root: str = "/") -> List[Dict[str, Any]]:
     addresses: Dict[int, List[str]] = {}
     for index, interface in parse_addresses(_dump()):
         addresses.setdefault(index, []).append(interface)
-    return [_adapter(root, name, addresses.get(index, [])) for name, index in listed]
+    return [_adapter(root, name, index, addresses.get(index, [])) for name, index in listed]
 
 
 def _names(root: str) -> Iterator[Tuple[str, int]]:
@@ -40,13 +40,14 @@ def _names(root: str) -> Iterator[Tuple[str, int]]:
             yield name, index
 
 
-def _adapter(root: str, name: str, interfaces: List[str]) -> Dict[str, Any]:
+def _adapter(root: str, name: str, index: int, interfaces: List[str]) -> Dict[str, Any]:
     folder = os.path.join(root, "sys/class/net", name)
     flags = read_number(os.path.join(folder, "flags")) or 0
     state = (read_text(os.path.join(folder, "operstate")) or "unknown").strip()
     speed = read_number(os.path.join(folder, "speed"))
     return {
         "name": name,
+        "index": index,
         "description": None,
         "interfaces": interfaces,
         # Tunnels and loopback say "unknown" while they work; only the flag tells then.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import socket
 import threading
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Optional
 
 #: Addresses for documentation: nobody has them, so the answer is the default route.
 _ANYWHERE = ("192.0.2.1", "2001:db8::1")
@@ -71,10 +71,10 @@ def owns(interfaces: List[str], address: str) -> bool:
     return False
 
 
-def towards_master(adapters: List[Dict[str, Any]]) -> Optional[Tuple[str, Optional[int]]]:
-    """Return name and speed (Mbit/s) of the adapter towards the master, else of the default route."""
+def towards_master(adapters: List[Dict[str, Any]]) -> Optional[Dict[str, Any]]:
+    """Return the adapter that routes to the master, else that of the default route."""
     for key in ("routes_to_master", "default_route"):
         for adapter in adapters:
-            if adapter.get(key):
-                return str(adapter["name"]), adapter["speed_mbps"]
+            if adapter[key]:
+                return adapter
     return None

@@ -100,6 +100,7 @@ def _facts(adapter: Any) -> Dict[str, Any]:
         at = entry.next
     return {
         "name": adapter.friendly_name,
+        "index": adapter.index,
         "description": adapter.description,
         "interfaces": interfaces,
         "up": adapter.state == _UP,

@@ -16,8 +16,8 @@ _UNITS = {"B": 1, "KB": 1 << 10, "MB": _MIB, "GB": 1 << 30, "mW": 0.001}
 
 #: Where ``amd-smi metric`` keeps a value: section, then key; the first that is there counts.
 _METRICS: Dict[str, Tuple[Tuple[str, str], ...]] = {
-    "utilization": (("usage", "gfx_activity"),),
-    "memory_utilization": (("usage", "umc_activity"),),
+    "util": (("usage", "gfx_activity"),),
+    "memory_util": (("usage", "umc_activity"),),
     "memory_total": (("mem_usage", "total_vram"), ("mem_usage", "total_visible_vram")),
     "memory_used": (("mem_usage", "used_vram"), ("mem_usage", "used_visible_vram")),
     "power": (("power", "socket_power"), ("power", "current_socket_power")),
@@ -30,8 +30,8 @@ _METRICS: Dict[str, Tuple[Tuple[str, str], ...]] = {
 
 #: rocm-smi's keys, beginning with these words; releases differ in what follows and in capitals.
 _ROCM = (
-    ("gpu use (%)", "utilization"),
-    ("gpu memory read/write activity", "memory_utilization"),
+    ("gpu use (%)", "util"),
+    ("gpu memory read/write activity", "memory_util"),
     ("vram total memory (b)", "memory_total"),
     ("vram total used memory (b)", "memory_used"),
     ("average graphics package power", "power"),

@@ -97,8 +97,8 @@ class GpuSampler:
     def _still_waiting(self) -> Optional[Dict[str, Any]]:
         waited = self._clock() - (self._asked or 0.0)
         if waited >= HANG_SECONDS:
-            return self._fail("the GPU driver did not answer for %.0f s" % waited)
-        self.trouble = "the GPU driver has not answered for %.0f s" % waited
+            return self._fail("the GPU driver does not answer; its sampler is started again")
+        self.trouble = "the GPU driver does not answer"
         return None
 
     def _fail(self, reason: str) -> Optional[Dict[str, Any]]:

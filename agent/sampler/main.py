@@ -11,7 +11,9 @@ from typing import Any, Dict, Optional
 from agent.sampler.gpu import Source
 from agent.sampler.sources import read_gpus
 
-#: A vendor's program costs far more than NVML: its answer is given again for so many seconds.
+#: How long an answer is given again: a vendor's program costs far more than NVML, and to look for a driver
+#: that is not there more still.
+_PERIODS = {"nvml": 0.0, "none": 60.0}
 _PROGRAM_PERIOD = 5.0
 
 
@@ -22,12 +24,12 @@ def main() -> int:
     os.dup2(2, 1)
     source: Optional[Source] = None
     answer: Dict[str, Any] = {}
-    asked = 0.0
+    due = 0.0
     for _ in sys.stdin.buffer:
         now = time.monotonic()
-        if source is None or source.name == "nvml" or now - asked >= _PROGRAM_PERIOD:
+        if now >= due:
             source, answer = read_gpus(source)
-            asked = now
+            due = now + _PERIODS.get(answer["source"], _PROGRAM_PERIOD)
         answers.write(json.dumps(answer, separators=(",", ":")).encode("ascii") + b"\n")
     # Not the usual way out: a driver's library may hang in its last words.
     os._exit(0)

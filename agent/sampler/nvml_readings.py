@@ -93,7 +93,7 @@ def _driver_model(device: Device) -> None:
 
 def _clock_limit(device: Device) -> None:
     lib = device.lib
-    device.gpu["clock_sm_max"] = lib.nvmlDeviceGetMaxClockInfo(device.handle, lib.NVML_CLOCK_SM)
+    device.gpu["clock_max"] = lib.nvmlDeviceGetMaxClockInfo(device.handle, lib.NVML_CLOCK_SM)
 
 
 def _temperature_limit(device: Device) -> None:
@@ -105,7 +105,7 @@ def _temperature_limit(device: Device) -> None:
 
 def _utilization(device: Device) -> None:
     rates = device.lib.nvmlDeviceGetUtilizationRates(device.handle)
-    device.gpu["utilization"], device.gpu["memory_utilization"] = rates.gpu, rates.memory
+    device.gpu["util"], device.gpu["memory_util"] = rates.gpu, rates.memory
 
 
 def _memory(device: Device) -> None:
@@ -136,7 +136,7 @@ def _temperature(device: Device) -> None:
 
 def _clocks(device: Device) -> None:
     lib = device.lib
-    device.gpu["clock_sm"] = lib.nvmlDeviceGetClockInfo(device.handle, lib.NVML_CLOCK_SM)
+    device.gpu["clock"] = lib.nvmlDeviceGetClockInfo(device.handle, lib.NVML_CLOCK_SM)
     device.gpu["clock_memory"] = lib.nvmlDeviceGetClockInfo(device.handle, lib.NVML_CLOCK_MEM)
 
 
@@ -156,11 +156,11 @@ def _pcie(device: Device) -> None:
         )
     except lib.NVMLError:
         # Older GPUs measure for 20 ms while we wait.
-        for field, counter in (("pcie_send", 0), ("pcie_receive", 1)):
+        for field, counter in (("pcie_tx", 0), ("pcie_rx", 1)):
             gpu[field] = lib.nvmlDeviceGetPcieThroughput(device.handle, counter) * _KIB
         return
-    gpu["pcie_send"] = None if send is None else device.rate("pcie_send", send)
-    gpu["pcie_receive"] = None if receive is None else device.rate("pcie_receive", receive)
+    gpu["pcie_tx"] = None if send is None else device.rate("pcie_tx", send)
+    gpu["pcie_rx"] = None if receive is None else device.rate("pcie_rx", receive)
 
 
 def _pcie_link(device: Device) -> None:
@@ -172,8 +172,8 @@ def _nvlink(device: Device) -> None:
     lib, gpu = device.lib, device.gpu
     counters = (lib.NVML_FI_DEV_NVLINK_THROUGHPUT_DATA_TX, lib.NVML_FI_DEV_NVLINK_THROUGHPUT_DATA_RX)
     send, receive = device.fields([(counter, _ALL_LINKS) for counter in counters])
-    gpu["nvlink_send"] = None if send is None else device.rate("nvlink_send", send * _KIB)
-    gpu["nvlink_receive"] = None if receive is None else device.rate("nvlink_receive", receive * _KIB)
+    gpu["nvlink_tx"] = None if send is None else device.rate("nvlink_tx", send * _KIB)
+    gpu["nvlink_rx"] = None if receive is None else device.rate("nvlink_rx", receive * _KIB)
 
 
 def _ecc(device: Device) -> None:
@@ -219,14 +219,14 @@ def _mig(device: Device) -> None:
 
 #: Cheap and telling ones first, each sample; what changes rarely or costs much, rarely.
 READINGS = (
-    Reading("utilization", ("utilization", "memory_utilization"), _utilization, essential=True),
+    Reading("utilization", ("util", "memory_util"), _utilization, essential=True),
     Reading("memory", ("memory_total", "memory_used"), _memory, essential=True),
     Reading("power", ("power",), _power, essential=True),
     Reading("temperature", ("temperature",), _temperature),
-    Reading("clocks", ("clock_sm", "clock_memory"), _clocks),
+    Reading("clocks", ("clock", "clock_memory"), _clocks),
     Reading("throttle", ("throttle",), _throttle),
-    Reading("pcie", ("pcie_send", "pcie_receive"), _pcie),
-    Reading("nvlink", ("nvlink_send", "nvlink_receive"), _nvlink),
+    Reading("pcie", ("pcie_tx", "pcie_rx"), _pcie),
+    Reading("nvlink", ("nvlink_tx", "nvlink_rx"), _nvlink),
     Reading("processes", ("processes",), _processes, period=2.0),
     Reading("energy", ("energy",), _energy, period=10.0),
     Reading("power cap", ("power_cap",), _power_cap, period=10.0),
@@ -238,6 +238,6 @@ READINGS = (
     Reading("identity", ("name", "uuid"), _identity, period=600.0),
     Reading("capability", ("compute_capability",), _capability, period=3600.0),
     Reading("driver model", ("driver_model",), _driver_model, period=3600.0),
-    Reading("clock limit", ("clock_sm_max",), _clock_limit, period=600.0),
+    Reading("clock limit", ("clock_max",), _clock_limit, period=600.0),
     Reading("temperature limit", ("temperature_limit",), _temperature_limit, period=600.0),
 )
