@@ -1,0 +1,111 @@
+"""A process on this machine: the master is a node too."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from contextlib import suppress
+
+from transports.base import READ_SIZE, STDERR_KEPT, Channel, Transport
+from transports.errors import ChannelLost, CommandNotStarted
+
+#: How long a process may take to end once its stdin is closed, before it is ended.
+_GRACE = 5.0
+
+
+class LocalTransport(Transport):
+    """Starts processes as the user who runs the console, without any shell."""
+
+    async def connect(self) -> None:
+        """Do nothing: we are here."""
+
+    async def open(self, argv: Sequence[str]) -> LocalChannel:
+        """Start ``argv``; raises CommandNotStarted."""
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *argv,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+                limit=READ_SIZE,
+            )
+        except OSError as error:
+            raise CommandNotStarted(
+                f"{argv[0]} can't be started: {error.strerror or error}",
+                where="this machine",
+                remedy="check that it is installed and on the PATH",
+            ) from error
+        return LocalChannel(process)
+
+    async def close(self) -> None:
+        """Do nothing: channels are closed one by one."""
+
+
+class LocalChannel(Channel):
+    """The pipes of one subprocess."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+        self._stderr: deque[bytes] = deque()
+        self._stderr_size = 0
+        self._draining = asyncio.create_task(self._drain_stderr())
+
+    async def read(self, limit: int = READ_SIZE) -> bytes:
+        """Return 1 to ``limit`` bytes of stdout, or ``b""`` at its end."""
+        assert self._process.stdout is not None
+        return await self._process.stdout.read(limit)
+
+    async def write(self, data: bytes) -> None:
+        """Write all of ``data``; raises ChannelLost when the process does not read any more."""
+        stdin = self._process.stdin
+        assert stdin is not None
+        try:
+            stdin.write(data)
+            await stdin.drain()
+        except (OSError, RuntimeError) as error:
+            raise ChannelLost("the process has closed its input", where="this machine") from error
+
+    async def write_eof(self) -> None:
+        """Close the process's stdin."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+
+    async def wait(self) -> int | None:
+        """Return the exit status; negative is the signal that ended it, as `subprocess` has it."""
+        status = await self._process.wait()
+        await self._draining
+        return status
+
+    def stderr(self) -> bytes:
+        """Return the last STDERR_KEPT bytes of stderr."""
+        return b"".join(self._stderr)[-STDERR_KEPT:]
+
+    async def close(self) -> None:
+        """Close stdin and wait for the end; end a process that does not take the hint."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        # Its unread output must not keep it from ending.
+        reading = asyncio.create_task(self._discard())
+        try:
+            async with asyncio.timeout(_GRACE):
+                await self._process.wait()
+        except TimeoutError:
+            with suppress(ProcessLookupError):
+                self._process.kill()
+            await self._process.wait()
+        finally:
+            reading.cancel()
+            self._draining.cancel()
+
+    async def _discard(self) -> None:
+        while await self.read():
+            pass
+
+    async def _drain_stderr(self) -> None:
+        assert self._process.stderr is not None
+        while data := await self._process.stderr.read(READ_SIZE):
+            self._stderr.append(data)
+            self._stderr_size += len(data)
+            while self._stderr_size - len(self._stderr[0]) >= STDERR_KEPT:
+                self._stderr_size -= len(self._stderr.popleft())
