@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import itertools
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 #: A typing slip such as ``gpu[1-88888888]`` must not fill the memory.
 MAX_NAMES = 4096
@@ -51,6 +51,12 @@ def fold(names: Iterable[str]) -> str:
         else:
             parts.append(f"{prefix}[{_fold_numbers(numbers)}]{suffix}")
     return ",".join(parts)
+
+
+def fold_in_order(names: Sequence[str]) -> str:
+    """Return a node set that expands to the names in this order: folded if that keeps it, else a list."""
+    folded = fold(names)
+    return folded if expand(folded) == tuple(names) else ",".join(names)
 
 
 def select(expression: str, tags: Mapping[str, Collection[str]]) -> tuple[str, ...]:

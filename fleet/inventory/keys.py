@@ -5,7 +5,6 @@ The reader, its hints for unknown keys and the reference in ``docs/inventory.md`
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -14,16 +13,6 @@ from fleet.inventory.model import DEFAULT_CONFIG, DEFAULT_MODULE, DEFAULT_PORT
 from fleet.inventory.values import Parser
 
 SectionName = Literal["file", "run", "master", "defaults", "group", "node", "winrm"]
-
-SECTIONS: Final[Mapping[SectionName, str]] = {
-    "file": "the file itself",
-    "run": "`run`: the program",
-    "master": "`master`: the machine dtui runs on, rank 0",
-    "defaults": "`defaults`: for all workers",
-    "group": "each block in `groups`: defaults of its nodes",
-    "node": "each entry in `nodes`",
-    "winrm": "`winrm`: below a node, a group or `defaults`",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +65,10 @@ KEYS: Final[tuple[Key, ...]] = (
     Key("port", ("run",), values.whole_number(1024, 65535, "a port"), "1024-65535",
         "where the ranks meet, on the master", f"`{DEFAULT_PORT}`"),
 
-    Key("name", ("master", "node"), values.names, "name or node set",
-        "what dtui calls the node; a set such as `gpu[1-8]` describes several alike",
-        "the address (`master` for the master)"),
+    Key("name", ("master",), values.names, "name",
+        "what dtui calls the master", "`master`"),
+    Key("name", ("node",), values.names, "name or node set",
+        "what dtui calls the node; a set such as `gpu[1-8]` describes several alike", "the address"),
     Key("address", ("node",), values.addresses, "address or set",
         "IP address or host name; a set such as `192.168.1.[101-108]` goes pairwise with the names",
         "the name"),
@@ -114,7 +104,7 @@ KEYS: Final[tuple[Key, ...]] = (
         "network adapter for the ranks' traffic, such as `Ethernet 2` or `eth0`",
         "the one that routes to the master"),
     Key("tags", _RANKS, values.tags, "list",
-        "words to select nodes by: `--nodes @TAG`; added to those of the group"),
+        "words to select nodes by: `--on @TAG`; added to those of the group"),
     Key("env", ("run", *_RANKS), values.environment, "block",
         "environment variables for the ranks; the nearer block wins"),
 
