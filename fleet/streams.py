@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import suppress
 from typing import TypeVar
 
 T = TypeVar("T")
 
 
-async def merge(*sources: AsyncIterator[T], limit: int = 1024) -> AsyncIterator[T]:
+async def merge(*sources: AsyncIterator[T], limit: int = 1024) -> AsyncGenerator[T, None]:
     """Yield the items of all sources as they come.
 
     A source that is ahead waits once ``limit`` items are unread. The first exception of a source ends
