@@ -97,8 +97,6 @@ class Transport(abc.ABC):
 
     endpoint: Endpoint
     prompts: Prompts = field(default_factory=NoPrompts)
-    #: dtui's own file of host keys; newly trusted ones are recorded there.
-    known_hosts: Path | None = None
 
     @abc.abstractmethod
     async def connect(self) -> None:

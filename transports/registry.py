@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
 from pathlib import Path
 
 from transports.base import Endpoint, NoPrompts, Prompts, Transport
 
-_PLACES = {
-    "local": "transports.local:LocalTransport",
-    "ssh": "transports.ssh:SshTransport",
-    "winrm": "transports.winrm:WinRMTransport",
-    "auto": "transports.auto:AutoTransport",
-}
+KINDS = ("local", "ssh", "winrm", "auto")
 
 
 def open_transport(
@@ -22,8 +16,21 @@ def open_transport(
 
     ``known_hosts`` is dtui's own file of host keys, where newly trusted ones are recorded.
     """
-    if kind not in _PLACES:
-        raise ValueError(f"there is no transport {kind!r}; there are {', '.join(_PLACES)}")
-    module, name = _PLACES[kind].split(":")
-    found: type[Transport] = getattr(importlib.import_module(module), name)
-    return found(endpoint, prompts or NoPrompts(), known_hosts)
+    asking = prompts or NoPrompts()
+    if kind == "local":
+        from transports.local import LocalTransport
+
+        return LocalTransport(endpoint, asking)
+    if kind == "ssh":
+        from transports.ssh import SshTransport
+
+        return SshTransport(endpoint, asking, known_hosts=known_hosts)
+    if kind == "winrm":
+        from transports.winrm import WinRMTransport
+
+        return WinRMTransport(endpoint, asking)
+    if kind == "auto":
+        from transports.auto import AutoTransport
+
+        return AutoTransport(endpoint, asking, known_hosts=known_hosts)
+    raise ValueError(f"there is no transport {kind!r}; there are {', '.join(KINDS)}")

@@ -1,0 +1,168 @@
+"""SSH by asyncssh: to OpenSSH on Windows or anywhere else."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import asyncssh
+
+from transports.base import (
+    READ_SIZE,
+    STDERR_KEPT,
+    Channel,
+    Endpoint,
+    NoPrompts,
+    Prompts,
+    Transport,
+    command_line,
+)
+from transports.errors import ChannelLost, CommandNotStarted, TransportError
+from transports.known_hosts import KnownHosts
+from transports.ssh_login import Login
+
+_CLOSING_GRACE = 5.0
+
+
+class SshTransport(Transport):
+    """One SSH connection, opened on first use; every channel is an exec session on it.
+
+    ``known_hosts`` is dtui's own file of host keys. ``ssh_folder`` is where OpenSSH's ``config`` and
+    ``known_hosts`` lie.
+    """
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        prompts: Prompts | None = None,
+        *,
+        known_hosts: Path,
+        ssh_folder: Path | None = None,
+        reach: float = 15.0,
+    ) -> None:
+        super().__init__(endpoint, prompts or NoPrompts())
+        folder = ssh_folder if ssh_folder is not None else Path.home() / ".ssh"
+        self._login = Login(
+            self.prompts,
+            KnownHosts(known_hosts, (folder / "known_hosts",)),
+            config=folder / "config",
+            reach=reach,
+        )
+        self._connections: list[asyncssh.SSHClientConnection] = []
+        self._turn = asyncio.Lock()
+
+    async def connect(self) -> None:
+        """Reach the node, check its host key, log in; raises TransportError."""
+        async with self._turn:
+            if self._connections and not self._connections[-1].is_closed():
+                return
+            await self._hang_up()
+            self._connections = await self._login.open(self.endpoint)
+
+    async def open(self, argv: Sequence[str]) -> SshChannel:
+        """Start ``argv`` through the node's default shell; raises TransportError."""
+        await self.connect()
+        where = str(self.endpoint)
+        try:
+            process = await self._connections[-1].create_process(
+                command_line(argv), encoding=None, request_pty=False
+            )
+        except asyncssh.ChannelOpenError as error:
+            raise CommandNotStarted(
+                f"the node refused to start {argv[0]}: {error.reason}",
+                where=where,
+                remedy="check the limits of its SSH server (MaxSessions) and the account's rights",
+            ) from error
+        except (asyncssh.Error, OSError) as error:
+            raise ChannelLost(f"the connection broke: {error}", where=where) from error
+        return SshChannel(process, where)
+
+    async def close(self) -> None:
+        """Log out; channels end."""
+        async with self._turn:
+            await self._hang_up()
+
+    async def _hang_up(self) -> None:
+        connections, self._connections = self._connections, []
+        for connection in reversed(connections):  # the node first, then the jump hosts before it
+            connection.close()
+            with suppress(TimeoutError, asyncssh.Error, OSError):
+                async with asyncio.timeout(_CLOSING_GRACE):
+                    await connection.wait_closed()
+
+
+class SshChannel(Channel):
+    """One exec session."""
+
+    def __init__(self, process: asyncssh.SSHClientProcess[bytes], where: str) -> None:
+        self._process = process
+        self._where = where
+        self._stderr: deque[bytes] = deque()
+        self._stderr_size = 0
+        self._draining = asyncio.create_task(self._drain_stderr())
+
+    async def read(self, limit: int = READ_SIZE) -> bytes:
+        """Return 1 to ``limit`` bytes of stdout, or ``b""`` at its end; raises ChannelLost."""
+        try:
+            data: bytes = await self._process.stdout.read(limit)
+        except (asyncssh.Error, OSError) as error:
+            raise self._lost(error) from error
+        if not data and self._cut():
+            raise self._lost(None)
+        return data
+
+    async def write(self, data: bytes) -> None:
+        """Write all of ``data``; raises ChannelLost."""
+        try:
+            self._process.stdin.write(data)
+            await self._process.stdin.drain()
+        except (asyncssh.Error, OSError) as error:
+            raise self._lost(error) from error
+        if self._process.channel.is_closing():
+            raise self._lost(None)
+
+    async def write_eof(self) -> None:
+        """Close the process's stdin."""
+        with suppress(OSError):
+            self._process.stdin.write_eof()
+
+    async def wait(self) -> int | None:
+        """Return the exit status; None when the session ended without one."""
+        await self._process.wait_closed()
+        await self._draining
+        if self._cut():
+            raise self._lost(None)
+        status = self._process.exit_status
+        return status if status is not None and status >= 0 else self._process.returncode
+
+    def stderr(self) -> bytes:
+        """Return the last STDERR_KEPT bytes of stderr."""
+        return b"".join(self._stderr)[-STDERR_KEPT:]
+
+    async def close(self) -> None:
+        """End the session: the process sees end of file."""
+        self._process.close()
+        with suppress(TimeoutError, asyncssh.Error, OSError):
+            async with asyncio.timeout(_CLOSING_GRACE):
+                await self._process.wait_closed()
+        self._draining.cancel()
+
+    def _cut(self) -> bool:
+        """Return whether the session ended because its connection did."""
+        return self._process.returncode is None and self._process.channel.get_connection().is_closed()
+
+    def _lost(self, error: Exception | None) -> TransportError:
+        if error is None and self._process.returncode is not None:
+            return ChannelLost("the process has ended", where=self._where)
+        return ChannelLost(f"the connection broke{f': {error}' if error else ''}", where=self._where)
+
+    async def _drain_stderr(self) -> None:
+        with suppress(asyncssh.Error, OSError):
+            while data := await self._process.stderr.read(READ_SIZE):
+                self._stderr.append(data)
+                self._stderr_size += len(data)
+                while self._stderr_size - len(self._stderr[0]) >= STDERR_KEPT:
+                    self._stderr_size -= len(self._stderr.popleft())
