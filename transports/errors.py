@@ -53,3 +53,10 @@ class ChannelLost(TransportError):
 
 class CommandNotStarted(TransportError):
     """The node let us in but could not start the command."""
+
+
+class CertificateRejected(TransportError):
+    """The node's TLS certificate is expired, foreign, unknown or not the pinned one."""
+
+    #: Whether a person who compares the fingerprint may trust it nevertheless.
+    confirmable = False

@@ -37,6 +37,10 @@ class Accounts:
         self._denied = {user.casefold() for user in denied}
         self.refusals = 0
 
+    def change(self, user: str, password: str) -> None:
+        """Give a user another password; logins that exist go on."""
+        self._passwords[user.casefold()] = password
+
     def denies(self, user: str) -> bool:
         """Whether that account, logged in, has no right to open a shell."""
         return user.rpartition("\\")[2].casefold() in self._denied

@@ -82,6 +82,7 @@ class WinRMServer:
         self.certificate = certificate
         self.troubles = Troubles()
         self.service = Service(spawn, quotas or Quotas())
+        self.accounts = accounts
         self._front = Front(self.service, accounts, self.troubles, offers, basic)
         self._listener: _Listener | None = None
         self._thread: threading.Thread | None = None

@@ -1,0 +1,137 @@
+"""A channel over a `Session`, for asyncio."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import TypeVar
+
+from transports.base import READ_SIZE, Channel
+from transports.errors import ChannelLost
+from transports.winrm.pulse import Pulse
+from transports.winrm.reliable.frames import STDERR, STDIN, STDOUT
+from transports.winrm.session import Session
+
+T = TypeVar("T")
+
+
+class RelayChannel(Channel):
+    """Loses and doubles nothing while the node keeps the shell."""
+
+    def __init__(self, session: Session, pulse: Pulse, where: str) -> None:
+        self._session = session
+        self._pulse = pulse
+        self._where = where
+        self._closed = False
+
+    async def read(self, limit: int = READ_SIZE) -> bytes:
+        """Return 1 to ``limit`` bytes of stdout, or ``b""`` at its end; raises ChannelLost."""
+
+        def step() -> bytes | None:
+            into = self._session.peer.into[STDOUT]
+            if into.waiting:
+                return self._session.peer.read(STDOUT, limit)
+            if into.at_end or self._closed:
+                return b""
+            self._raise_failure()
+            return b"" if self._session.over else None
+
+        return await self._until(step)
+
+    async def write(self, data: bytes) -> None:
+        """Write all of ``data`` to stdin, waiting while the other side is slow; raises ChannelLost."""
+        view = memoryview(data)
+        while view:
+
+            def step(view: memoryview = view) -> int | None:
+                self._raise_failure()
+                out = self._session.peer.out[STDIN]
+                if self._closed or out.ended or self._session.over or self._ended_or_deaf():
+                    raise ChannelLost("the process does not read its input any more", where=self._where)
+                size = min(out.free, len(view))
+                if size:
+                    out.write(bytes(view[:size]))
+                    self._session.peer.changed.notify_all()
+                return size or None
+
+            view = view[await self._until(step) :]
+
+    async def write_eof(self) -> None:
+        """Close the process's stdin, after what was written."""
+        with self._session.peer.changed:
+            self._session.peer.out[STDIN].ended = True
+            self._session.peer.hurry()
+
+    async def wait(self) -> int | None:
+        """Return the exit status once the process has ended and its stderr is here; raises ChannelLost."""
+
+        def step() -> tuple[int | None] | None:
+            peer = self._session.peer
+            if "exit" in peer.told and (peer.into[STDERR].at_end or self._session.over):
+                return (int(peer.told["exit"]),)
+            self._raise_failure()
+            return (None,) if self._session.over else None
+
+        return (await self._until(step))[0]
+
+    def stderr(self) -> bytes:
+        """Return the last bytes that the process (or the relay) wrote to stderr."""
+        with self._session.peer.changed:
+            return bytes(self._session.errors)
+
+    async def close(self) -> None:
+        """Let the process see end of file; what still runs after a few seconds is ended with the shell."""
+        self._closed = True
+        self._session.close()
+        await self._until(lambda: self._session.closed.is_set() or None)
+
+    def _ended_or_deaf(self) -> bool:
+        return "exit" in self._session.peer.told or "deaf" in self._session.peer.told
+
+    def _raise_failure(self) -> None:
+        failure = self._session.failure
+        if failure is None:
+            return
+        if isinstance(failure, ChannelLost):
+            raise ChannelLost(failure.what, where=failure.where, remedy=failure.remedy) from failure
+        raise failure
+
+    async def _until(self, step: Callable[[], T | None]) -> T:
+        def guarded() -> T | None:
+            with self._session.peer.changed:
+                return step()
+
+        return await self._pulse.until(guarded)
+
+
+class EndedChannel(Channel):
+    """What is left of a command that ended before the relay could say hello."""
+
+    def __init__(self, output: bytes, errors: bytes, status: int | None) -> None:
+        self._output = output
+        self._errors = errors
+        self._status = status
+
+    async def read(self, limit: int = READ_SIZE) -> bytes:
+        """Return what it printed, then ``b""``."""
+        data, self._output = self._output[:limit], self._output[limit:]
+        await asyncio.sleep(0)
+        return data
+
+    async def write(self, data: bytes) -> None:
+        """Raise ChannelLost: nobody reads."""
+        raise ChannelLost("the process has ended")
+
+    async def write_eof(self) -> None:
+        """Do nothing: nobody reads."""
+
+    async def wait(self) -> int | None:
+        """Return the exit status."""
+        return self._status
+
+    def stderr(self) -> bytes:
+        """Return what it wrote to stderr."""
+        return self._errors
+
+    async def close(self) -> None:
+        """Do nothing."""

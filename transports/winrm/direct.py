@@ -1,0 +1,131 @@
+"""A program without the relay: the bare streams of WinRM, which end when a connection breaks."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+from transports.base import READ_SIZE, STDERR_KEPT, Channel
+from transports.errors import ChannelLost, TransportError
+from transports.winrm.problems import sort_out
+from transports.winrm.pulse import Pulse
+from transports.winrm.shell import Shell
+
+#: Output that may wait for its reader; then no Receive is sent, and the program has to wait.
+_HELD = 4 << 20
+
+
+class DirectChannel(Channel):
+    """For programs that are not Python. Nothing is sent or asked twice, so nothing is doubled; a
+    broken connection may have lost something, so it ends the channel with ChannelLost.
+    """
+
+    def __init__(self, shell: Shell, pulse: Pulse) -> None:
+        self._shell = shell
+        self._pulse = pulse
+        self._output = bytearray()
+        self._errors = bytearray()
+        self._status: int | None = None
+        self._failure: TransportError | None = None
+        self._eof = False
+        self._changed = threading.Condition()
+        # One thread: a pywinrm session must not be used by two, and input must stay in order.
+        self._sender = ThreadPoolExecutor(1, "winrm-send")
+        threading.Thread(target=self._receive, name="winrm-receive", daemon=True).start()
+
+    async def read(self, limit: int = READ_SIZE) -> bytes:
+        """Return 1 to ``limit`` bytes of stdout, or ``b""`` at its end; raises ChannelLost."""
+
+        def step() -> bytes | None:
+            with self._changed:
+                if self._output:
+                    data = bytes(self._output[:limit])
+                    del self._output[:limit]
+                    self._changed.notify_all()
+                    return data
+                if self._status is not None or self._eof:
+                    return b""
+                self._raise_failure()
+                return None
+
+        return await self._pulse.until(step)
+
+    async def write(self, data: bytes) -> None:
+        """Write all of ``data`` to stdin; raises ChannelLost."""
+        await self._send(data, end=False)
+
+    async def write_eof(self) -> None:
+        """Close the program's stdin."""
+        await self._send(b"", end=True)
+
+    async def wait(self) -> int | None:
+        """Return the exit status once the program has ended; raises ChannelLost."""
+
+        def step() -> int | None:
+            with self._changed:
+                if self._status is None:
+                    self._raise_failure()
+                return self._status
+
+        return await self._pulse.until(step)
+
+    def stderr(self) -> bytes:
+        """Return the last bytes that the program wrote to stderr."""
+        with self._changed:
+            return bytes(self._errors)
+
+    async def close(self) -> None:
+        """Delete the shell, which ends the program."""
+        with self._changed:
+            if self._eof:
+                return
+            self._eof = True
+            self._changed.notify_all()
+        await asyncio.get_running_loop().run_in_executor(self._sender, self._shell.close)
+        self._sender.shutdown(wait=False)
+
+    async def _send(self, data: bytes, end: bool) -> None:
+        with self._changed:
+            self._raise_failure()
+            if self._status is not None or self._eof:
+                raise ChannelLost("the program has ended", where=self._shell.where)
+
+        def work() -> None:
+            self._shell.send(data, end=end, mend=False)
+
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._sender, work)
+        except Exception as error:
+            raise self._fail(error) from error
+
+    def _receive(self) -> None:
+        while True:
+            try:
+                out, err, status = self._shell.receive()
+            except Exception as error:  # noqa: BLE001 - a thread's fault must reach the channel
+                self._fail(error)
+                return
+            with self._changed:
+                self._output += out
+                self._errors += err
+                del self._errors[:-STDERR_KEPT]
+                self._status = status
+                self._pulse.beat()
+                if status is not None:
+                    return
+                self._changed.wait_for(lambda: len(self._output) < _HELD or self._eof)
+
+    def _fail(self, error: Exception) -> TransportError:
+        known = sort_out(error, self._shell.where)
+        lost = known if isinstance(known, ChannelLost) else ChannelLost(str(known), where=self._shell.where)
+        with self._changed:
+            self._failure = self._failure or lost
+        self._pulse.beat()
+        return lost
+
+    def _raise_failure(self) -> None:
+        if self._failure is not None:
+            raise ChannelLost(
+                self._failure.what, where=self._failure.where, remedy=self._failure.remedy
+            ) from self._failure

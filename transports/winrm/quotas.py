@@ -1,0 +1,59 @@
+"""The limits of a node's WinRM, read when we log in."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import xmltodict
+from winrm.protocol import Protocol
+
+_CONFIG = "http://schemas.microsoft.com/wbem/wsman/1/config"
+_GET = "http://schemas.xmlsoap.org/ws/2004/09/transfer/Get"
+#: What a request's XML and its seal take of the envelope.
+_AROUND = 4096
+#: Safe for every release of Windows.
+SMALL_SEND = 110_000
+#: Larger ones gain nothing and make everybody else on the node wait.
+_LARGEST_SEND = 360_000
+
+
+@dataclass(frozen=True, slots=True)
+class NodeQuotas:
+    """None means that the node did not tell (its config is for administrators only)."""
+
+    max_envelope_kb: int | None = None
+    max_timeout_ms: int | None = None
+    max_shells_per_user: int | None = None
+    max_processes_per_shell: int | None = None
+    max_memory_per_shell_mb: int | None = None
+
+    @property
+    def send_size(self) -> int:
+        """How many raw bytes fit into one Send."""
+        if self.max_envelope_kb is None:
+            return SMALL_SEND
+        fits = (self.max_envelope_kb * 1024 - _AROUND) * 3 // 4
+        return max(4096, min(fits, _LARGEST_SEND))
+
+
+def quotas_request(protocol: Protocol) -> str:
+    """The message that asks for ``winrm/config``."""
+    envelope = protocol.build_wsman_header(_GET, _CONFIG)
+    return str(xmltodict.unparse({"env:Envelope": {**envelope, "env:Body": {}}}))
+
+
+def read_quotas(answer: bytes) -> NodeQuotas:
+    """Read the answer; elements that a release does not have stay None."""
+
+    def number(name: str) -> int | None:
+        found = re.search(rb"<(?:\w+:)?%s>\s*(\d+)\s*<" % name.encode("ascii"), answer)
+        return int(found.group(1)) if found else None
+
+    return NodeQuotas(
+        max_envelope_kb=number("MaxEnvelopeSizekb"),
+        max_timeout_ms=number("MaxTimeoutms"),
+        max_shells_per_user=number("MaxShellsPerUser"),
+        max_processes_per_shell=number("MaxProcessesPerShell"),
+        max_memory_per_shell_mb=number("MaxMemoryPerShellMB"),
+    )

@@ -1,0 +1,65 @@
+"""Frames in a byte stream from which pieces may be missing. Runs on the node too."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterator
+
+STDIN, STDOUT, STDERR, SNAPSHOT = 0, 1, 2, 9
+KEY_SIZE = 8
+#: Most bytes of a stream in one frame, and the most that a frame adds to them.
+PIECE = 1 << 16
+
+_HEAD = struct.Struct(">BQII")
+OVERHEAD = KEY_SIZE + _HEAD.size
+
+
+class Frames:
+    """Packs frames and finds them again in a byte stream from which pieces may be missing."""
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+        self._buffer = bytearray()
+
+    def pack(self, kind: int, offset: int, payload: bytes) -> bytes:
+        """Return a frame: key, kind, offset, length, CRC-32 of the payload after the rest, payload."""
+        return b"".join(
+            (self._key, _HEAD.pack(kind, offset, len(payload), _checksum(kind, offset, payload)), payload)
+        )
+
+    def reset(self) -> None:
+        """Forget an unfinished frame, whose rest is known to be lost."""
+        self._buffer.clear()
+
+    def unpack(self, data: bytes) -> Iterator[tuple[int, int, bytes]]:
+        """Yield (kind, offset, payload) of each intact frame; what is none is left out."""
+        buffer, size = self._buffer, len(self._key) + _HEAD.size
+        buffer += data
+        while True:
+            start = buffer.find(self._key)
+            if start < 0:
+                # The key may be cut in two.
+                del buffer[: max(0, len(buffer) - len(self._key) + 1)]
+                return
+            del buffer[:start]
+            if len(buffer) < size:
+                return
+            kind, offset, length, checksum = _HEAD.unpack_from(buffer, len(self._key))
+            if len(buffer) < size + length:
+                # Payloads never hold the key, so another one before the end means that this frame was cut.
+                following = buffer.find(self._key, len(self._key))
+                if following < 0:
+                    return
+                del buffer[:following]
+                continue
+            payload = bytes(buffer[size : size + length])
+            if _checksum(kind, offset, payload) == checksum:
+                del buffer[: size + length]
+                yield kind, offset, payload
+            else:
+                del buffer[: len(self._key)]
+
+
+def _checksum(kind: int, offset: int, payload: bytes) -> int:
+    return zlib.crc32(payload, zlib.crc32(struct.pack(">BQI", kind, offset, len(payload))))

@@ -1,0 +1,142 @@
+"""What one end of a channel knows, and which frames follow from that. Runs on the node too."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from transports.winrm.reliable.frames import OVERHEAD, PIECE, SNAPSHOT, Frames
+from transports.winrm.reliable.streams import WINDOW, Incoming, Outgoing
+
+#: Seconds until a snapshot: after a change, while something of ours is not confirmed, and when idle.
+SOON, UNCONFIRMED, IDLE = 0.2, 1.0, 10.0
+
+
+class Peer:
+    """One end of a channel, without any I/O; guard every use with ``changed``."""
+
+    def __init__(
+        self, key: bytes, sends: Iterable[int], receives: Iterable[int], clock: Callable[[], float]
+    ) -> None:
+        self.changed = threading.Condition()
+        self.out = {stream: Outgoing() for stream in sends}
+        self.into = {stream: Incoming() for stream in receives}
+        #: What else this end tells, and what the other end told (``exit``, ``bye``, ...).
+        self.news: dict[str, Any] = {}
+        self.told: dict[str, Any] = {}
+        self.heard_at = clock()
+        self._clock = clock
+        self._frames = Frames(key)
+        self._again = self._again_done = 0
+        self._asked_at = -UNCONFIRMED
+        self._urgent = True
+        self._snapshot_at = clock()
+        self._reported = 0
+
+    def tell(self, **news: Any) -> None:
+        """Add to what this end tells, with the next frames."""
+        self.news.update(news)
+        self.hurry()
+
+    def hurry(self) -> None:
+        """Send a snapshot with the next frames."""
+        self._urgent = True
+        self.changed.notify_all()
+
+    def lost_input(self) -> None:
+        """The input is known to be broken here: ask for all that is not confirmed."""
+        self._frames.reset()
+        self._again += 1
+        self._asked_at = self._clock()
+        self.hurry()
+
+    def receive(self, data: bytes) -> None:
+        """Take bytes from the other end."""
+        for kind, offset, payload in self._frames.unpack(data):
+            self.heard_at = self._clock()
+            if kind == SNAPSHOT:
+                self._learn(json.loads(payload.decode("ascii")))
+            elif kind in self.into and not self.into[kind].accept(offset, payload):
+                self._ask()
+        self._weigh()
+        self.changed.notify_all()
+
+    def read(self, stream: int, limit: int) -> bytes:
+        """Take up to ``limit`` bytes that wait to be read."""
+        data = self.into[stream].read(limit)
+        self._weigh()
+        if self._urgent:
+            self.changed.notify_all()
+        return data
+
+    def pending(self) -> float:
+        """Seconds until `gather` has something to send, 0 when it has."""
+        if self._urgent or any(min(out.written, out.room) > out.next for out in self.out.values()):
+            return 0.0
+        if self._progress() > self._reported:
+            wait = SOON
+        elif any(out.next > out.confirmed for out in self.out.values()):
+            wait = UNCONFIRMED
+        else:
+            wait = IDLE
+        return max(0.0, self._snapshot_at + wait - self._clock())
+
+    def gather(self, most: int) -> bytes:
+        """Return the frames that are due, about ``most`` bytes of them at most."""
+        parts: list[bytes] = []
+        for stream, out in self.out.items():
+            while most > OVERHEAD:
+                offset = out.next
+                piece = out.piece(min(PIECE, most - OVERHEAD))
+                if not piece:
+                    break
+                parts.append(self._frames.pack(stream, offset, piece))
+                most -= len(parts[-1])
+        if self._urgent or self._snapshot_at + SOON <= self._clock():
+            parts.append(self._snapshot())
+        return b"".join(parts)
+
+    def _snapshot(self) -> bytes:
+        self._urgent = False
+        self._snapshot_at = self._clock()
+        self._reported = self._progress()
+        body = {
+            "have": {stream: into.have for stream, into in self.into.items()},
+            "room": {stream: into.consumed + WINDOW for stream, into in self.into.items()},
+            "sent": {stream: out.next for stream, out in self.out.items()},
+            "ends": {stream: out.written for stream, out in self.out.items() if out.ended},
+            "again": self._again,
+            "news": self.news,
+        }
+        return self._frames.pack(SNAPSHOT, 0, json.dumps(body).encode("ascii"))
+
+    def _learn(self, body: dict[str, Any]) -> None:
+        # An old snapshot may come late: everything in it only ever grows.
+        for stream, out in self.out.items():
+            out.confirm(body["have"].get(str(stream), 0), body["room"].get(str(stream), 0))
+        if body["again"] > self._again_done:
+            self._again_done = body["again"]
+            self._urgent = True
+            for out in self.out.values():
+                out.next = out.confirmed
+        for stream, into in self.into.items():
+            if str(stream) in body["ends"]:
+                into.length = body["ends"][str(stream)]
+            if body["sent"].get(str(stream), 0) > into.have:
+                self._ask()
+        self.told.update(body["news"])
+
+    def _ask(self) -> None:
+        if self._clock() - self._asked_at >= UNCONFIRMED / 2:
+            self._again += 1
+            self._asked_at = self._clock()
+            self._urgent = True
+
+    def _weigh(self) -> None:
+        if self._progress() - self._reported > WINDOW // 4:
+            self._urgent = True
+
+    def _progress(self) -> int:
+        return sum(into.consumed + into.have for into in self.into.values())

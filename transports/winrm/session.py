@@ -1,0 +1,164 @@
+"""The console's end of a reliable channel: two threads between a shell and a `Peer`."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+from winrm.exceptions import InvalidCredentialsError
+
+from transports.base import STDERR_KEPT
+from transports.errors import ChannelLost, TransportError
+from transports.winrm.problems import ShellGone
+from transports.winrm.reliable.frames import PIECE, STDERR, STDIN, STDOUT
+from transports.winrm.reliable.peer import SOON, Peer
+from transports.winrm.reliable.relay import GRACE
+from transports.winrm.reliable.source import start_line
+from transports.winrm.shell import Shell
+
+#: Seconds for the end of a command to be received, after it no longer took input.
+_LAST_WORDS = 2.0
+
+
+class Session:
+    """A process on the node behind a relay. Read its state with ``peer.changed`` held.
+
+    ``notify`` is called from both threads whenever something changed.
+    """
+
+    def __init__(self, shell: Shell, key: bytes, argv: Sequence[str], notify: Callable[[], None]) -> None:
+        self.peer = Peer(key, (STDIN,), (STDOUT, STDERR), time.monotonic)
+        #: What the command itself printed around the frames: the words of an interpreter that fails.
+        self.noise = bytearray()
+        self.errors = bytearray()
+        #: Exit status of the command (the relay's, not the process's) once it has ended.
+        self.status: int | None = None
+        self.failure: TransportError | None = None
+        self._shell = shell
+        self._notify = notify
+        self._close_by: float | None = None
+        self._ended = threading.Event()
+        self.closed = threading.Event()
+        first = start_line(key, argv)
+        threading.Thread(target=self._send, args=(first,), name="winrm-send", daemon=True).start()
+        threading.Thread(target=self._receive, name="winrm-receive", daemon=True).start()
+
+    @property
+    def started(self) -> bool:
+        """Whether the process runs or has run."""
+        return "pid" in self.peer.told
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more will come from the node."""
+        return self.status is not None or self.failure is not None
+
+    def close(self) -> None:
+        """Let the process see end of file, wait a little, delete the shell; `closed` is set at the end."""
+        with self.peer.changed:
+            if self._close_by is None:
+                self._close_by = time.monotonic() + GRACE
+                self.peer.changed.notify_all()
+
+    def _send(self, first: bytes) -> None:
+        peer = self.peer
+        try:
+            # Not mended: a repeated start line would be read as input.
+            self._shell.send(first, mend=False)
+            while not self._ended.is_set():
+                with peer.changed:
+                    while peer.pending() > 0 and not self._ended.is_set() and not self._may_leave():
+                        peer.changed.wait(peer.pending() if self._close_by is None else SOON)
+                    leaving = self._may_leave()
+                    if leaving:
+                        peer.tell(bye=True)
+                    batch = peer.gather(self._shell.send_size)
+                self._shell.send(batch)
+                self._notify()
+                if leaving:
+                    self._ended.wait(GRACE + 1)
+                    break
+        except ShellGone as error:
+            # Most often the command has just ended, and what it said last is still to be received.
+            if not self._ended.wait(_LAST_WORDS):
+                self._fail(error)
+        except TransportError as error:
+            self._fail(error)
+        except Exception as error:  # noqa: BLE001 - a thread's fault must reach the channel
+            self._fail(ChannelLost(f"sending failed ({error!r})", where=self._shell.where))
+        finally:
+            self._shell.close()
+            self.closed.set()
+            self._notify()
+
+    def _receive(self) -> None:
+        peer = self.peer
+        try:
+            while True:
+                out, err, status = self._shell.receive(self._broken)
+                with peer.changed:
+                    if not self.started:
+                        self.noise += out[: STDERR_KEPT - len(self.noise)]
+                    peer.receive(out)
+                    self._keep_errors(err)
+                    while piece := peer.read(STDERR, PIECE):
+                        self._keep_errors(piece)
+                    complete = all(into.length == into.have for into in peer.into.values())
+                    if complete and "exit" in peer.told and self._close_by is None:
+                        self._close_by = time.monotonic()
+                    if status is not None:
+                        self._end(status, complete)
+                self._notify()
+                if status is not None:
+                    return
+        except (ShellGone, TransportError, InvalidCredentialsError) as error:
+            self._fail(error)
+        except Exception as error:  # noqa: BLE001 - a thread's fault must reach the channel
+            self._fail(ChannelLost(f"receiving failed ({error!r})", where=self._shell.where))
+
+    def _may_leave(self) -> bool:
+        if self._close_by is None:
+            return False
+        out = self.peer.out[STDIN]
+        return out.confirmed == out.written or "exit" in self.peer.told or time.monotonic() >= self._close_by
+
+    def _broken(self) -> None:
+        with self.peer.changed:
+            self.peer.lost_input()
+
+    def _end(self, status: int, complete: bool) -> None:
+        self.status = status
+        if self.started and not complete and self._close_by is None and self.failure is None:
+            self.failure = ChannelLost(
+                f"the command on the node was ended from outside (status {status})",
+                where=self._shell.where,
+                remedy="look whether somebody restarted the node or its WinRM service",
+            )
+        self._ended.set()
+        self.peer.changed.notify_all()
+
+    def _fail(self, error: Exception) -> None:
+        with self.peer.changed:
+            told = self.peer.told
+            complete = "exit" in told and all(i.length == i.have for i in self.peer.into.values())
+            if not complete and self.failure is None:
+                self.failure = self._as_lost(error)
+            if self.status is None and complete:
+                self.status = 0
+            self._ended.set()
+            self.peer.changed.notify_all()
+        self._notify()
+
+    def _as_lost(self, error: Exception) -> TransportError:
+        if isinstance(error, TransportError):
+            return error
+        return ChannelLost(
+            f"the node no longer has the shell ({error})" if isinstance(error, ShellGone) else str(error),
+            where=self._shell.where,
+            remedy="the node or its WinRM service was restarted, or the shell was deleted there",
+        )
+
+    def _keep_errors(self, data: bytes) -> None:
+        self.errors += data
+        del self.errors[:-STDERR_KEPT]
