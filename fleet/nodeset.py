@@ -45,7 +45,9 @@ def fold(names: Iterable[str]) -> str:
         prefix, digits, suffix = match.groups() if match else (name, "", "")
         families.setdefault((prefix, suffix), set()).add(digits)
     parts = []
-    for (prefix, suffix), numbers in sorted(families.items(), key=lambda item: natural_key("".join(item[0]))):
+    for (prefix, suffix), numbers in sorted(
+        families.items(), key=lambda item: (natural_key("".join(item[0])), item[0])
+    ):
         if len(numbers) == 1:
             parts.append(f"{prefix}{numbers.pop()}{suffix}")
         else:

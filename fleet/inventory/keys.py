@@ -109,16 +109,14 @@ KEYS: Final[tuple[Key, ...]] = (
         "environment variables for the ranks; the nearer block wins"),
 
     Key("scheme", ("winrm",), values.choice("https", "http"), "`https`, `http`",
-        "`http` still encrypts, by NTLM or Kerberos"),
-    Key("auth", ("winrm",), values.choice("ntlm", "kerberos", "certificate"),
-        "`ntlm`, `kerberos`, `certificate`",
-        "how to log in", "`ntlm`"),
-    Key("certificate", ("winrm",), values.local_path, "path",
-        "PEM file that vouches for the node's https certificate"),
-    Key("client_certificate", ("winrm",), values.local_path, "path",
-        "PEM file of the user, for `auth: certificate`"),
-    Key("client_key", ("winrm",), values.local_path, "path",
-        "PEM file of that certificate's private key"),
+        "`http` still encrypts, by NTLM or Kerberos", "`https` on port 5986, else `http`"),
+    Key("auth", ("winrm",), values.choice("ntlm", "kerberos", "basic"), "`ntlm`, `kerberos`, `basic`",
+        "how to log in; `basic` over https only", "what the node offers"),
+    Key("ca", ("winrm",), values.local_path, "path",
+        "PEM file on the master with the authority, or with the node's own https certificate",
+        "the system's authorities"),
+    Key("fingerprint", ("winrm",), values.text, "SHA256:...",
+        "the node's https certificate, which then needs no authority"),
 )  # fmt: skip
 
 

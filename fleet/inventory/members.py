@@ -14,8 +14,6 @@ from fleet.inventory.source import Place
 from fleet.inventory.values import kind, name
 from fleet.nodeset import fold
 
-_OPTION_PATHS = frozenset({"certificate", "client_certificate", "client_key"})
-
 
 def read_workers(top: Section, folder: Path, project: str) -> list[tuple[Node, Section]]:
     """Return the workers in the order written, each with the block that describes it.
@@ -69,7 +67,7 @@ def node_fields(values: dict[str, Any], folder: Path) -> dict[str, Any]:
     fields = {key: value for key, value in values.items() if not (key == "gpus" and value == "all")}
     fields["env"] = tuple(values["env"].items())
     fields["options"] = tuple(
-        (key, str(on_master(value, folder)) if key in _OPTION_PATHS else value)
+        (key, str(on_master(value, folder)) if key == "ca" else value)
         for key, value in fields.pop("winrm").items()
     )
     if "identity" in fields:

@@ -19,6 +19,7 @@ _SYNTAX_REMEDIES = (
     ("mapping values are not allowed", "line up the keys of a block, and quote a value that contains ': '"),
     ("unknown escape character", "write a Windows path without quotes or in single quotes: 'C:\\train'"),
     ("unexpected end of stream", "close the quote"),
+    ("<stream end>", "close the bracket"),
     ("could not find expected ':'", "a key needs a colon and a space after it, like `port: 22`"),
     ("expected <block end>", "line up the keys of a block with each other"),
     ("cannot start any token", "put quotes around the value"),

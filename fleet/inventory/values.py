@@ -165,7 +165,9 @@ def project_file(node: yaml.Node, place: Place) -> str | None:
 def module(node: yaml.Node, place: Place) -> str | None:
     """A Python module's dotted name."""
     value = text(node, place)
-    if value is not None and not all(part.isidentifier() for part in value.split(".")):
+    if value is not None and (
+        value.endswith(".py") or not all(part.isidentifier() for part in value.split("."))
+    ):
         remedy = f"use `script: {value}`" if value.endswith(".py") else "write it as for python -m"
         place.fault(node, f"{value!r} is not the name of a module", remedy)
         return None
@@ -175,7 +177,7 @@ def module(node: yaml.Node, place: Place) -> str | None:
 def name(value: str) -> str | None:
     """Return what is wrong with a node's or group's name, None when it is good."""
     if _NAME.fullmatch(value) is None or len(value) > 100 or value == "all":
-        return f"{value!r} can't be a name: use letters, digits, '.', '_' and '-' (and not the word all)"
+        return f"{value!r} can't be a name: use letters, digits, '.', '_' and '-' (but not all)"
     return None
 
 

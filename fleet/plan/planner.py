@@ -59,7 +59,7 @@ def plan_run(
         master_address=address,
         master_port=port,
         nodes=_parts(shares, interfaces),
-        notes=_notes(method, shares, interfaces),
+        notes=_notes(method, cpu, shares, interfaces),
     )
     parts = tuple(
         dataclasses.replace(part, processes=processes_of(plan, part, share.node, inventory.run))
@@ -101,8 +101,13 @@ def _parts(shares: Sequence[Share], interfaces: Sequence[str | None]) -> tuple[N
     return tuple(parts)
 
 
-def _notes(method: str, shares: Sequence[Share], interfaces: Sequence[str | None]) -> tuple[str, ...]:
+def _notes(
+    method: str, cpu: bool, shares: Sequence[Share], interfaces: Sequence[str | None]
+) -> tuple[str, ...]:
     notes = []
+    hoped = any(share.node.gpus is None for share in shares)
+    if hoped and not cpu and not any(share.gpus for share in shares):
+        notes.append("no node has a GPU that works, so the ranks train on the CPU")
     pairs = list(zip(shares, interfaces, strict=True))
     unknown = [share.node.name for share, interface in pairs if interface is None]
     if unknown and len(shares) > 1:

@@ -10,7 +10,10 @@ ACCELERATE_CONFIG = ".dtui/accelerate_config.yaml"
 
 
 def processes_of(plan: RunPlan, part: NodePlan, node: Node, run: RunSettings) -> tuple[ProcessPlan, ...]:
-    """Return what the node's supervisor starts: a process a rank, or one launcher."""
+    """Return what the node's supervisor starts: a process a rank, or one launcher.
+
+    The supervisor adds what only the node knows, such as DTUI_STOP_FILE.
+    """
     common = _common(plan, part, node, run)
     program = _program(run)
     if plan.method == "accelerate":
@@ -68,6 +71,5 @@ def _common(plan: RunPlan, part: NodePlan, node: Node, run: RunSettings) -> dict
         "DTUI_RUN_ID": plan.run,
         "DTUI_NODE": part.node,
         "DTUI_BACKEND": plan.backend,
-        "DTUI_STOP_FILE": f".dtui/runs/{plan.run}/stop",
     }
     return env

@@ -38,17 +38,22 @@ def shares_of(
             faults.append(Fault("the node has not told what it has", "connect to it first", key=node.name))
         elif (share := _share(node, facts[node.name], cpu, faults)) is not None:
             shares.append(share)
-    with_gpu = [share.node.name for share in shares if share.gpus]
-    without = [share.node.name for share in shares if not share.gpus]
-    if with_gpu and without:
-        faults.append(
+    if with_gpu := [share.node.name for share in shares if share.gpus]:
+        faults.extend(
             Fault(
-                f"no GPU to train on, while {fold(with_gpu)} has",
+                f"no GPU to train on{_reason(share)}, while {fold(with_gpu)} has",
                 "leave it out of the run, or train on the CPU everywhere (--cpu)",
-                key=fold(without),
+                key=share.node.name,
             )
+            for share in shares
+            if not share.gpus
         )
     return tuple(shares)
+
+
+def _reason(share: Share) -> str:
+    error = share.facts.get("gpu_error")
+    return f" ({error})" if error and share.node.gpus != 0 else ""
 
 
 def _share(node: Node, facts: Facts, cpu: bool, faults: list[Fault]) -> Share | None:

@@ -65,7 +65,6 @@ class TestRanks:
             "DTUI_RUN_ID": "20250101-120000",
             "DTUI_NODE": "gpu1",
             "DTUI_BACKEND": "nccl",
-            "DTUI_STOP_FILE": ".dtui/runs/20250101-120000/stop",
         }
 
     def test_chosen_gpus_are_the_only_ones_seen_and_numbered_as_nvml_does(self) -> None:
@@ -136,12 +135,13 @@ class TestBackend:
         fleet = inventory(worker("gpu1", "192.168.1.101", processes=3))
         plan = plan_run(fleet, told, run_id="r1")
         assert (plan.cpu, plan.backend, plan.world_size) == (True, "gloo", 4)
+        assert plan.notes == ("no node has a GPU that works, so the ranks train on the CPU",)
         assert plan.part("gpu1").processes[0].env["ACCELERATE_USE_CPU"] == "true"
 
     def test_cpu_and_gpu_nodes_do_not_mix_unless_asked(self) -> None:
-        told = gpu_facts() | {"master": facts("192.168.1.100")}
+        told = gpu_facts() | {"master": facts("192.168.1.100") | {"gpu_error": "driver not loaded"}}
         (fault,) = faults_of(gpu_fleet(), told)
-        assert fault.startswith("master: no GPU to train on, while gpu[1-2] has;")
+        assert fault.startswith("master: no GPU to train on (driver not loaded), while gpu[1-2] has;")
         assert "--cpu" in fault
         plan = plan_run(gpu_fleet(), told, run_id="r1", cpu=True)
         assert (plan.cpu, plan.world_size, plan.nodes[1].gpus) == (True, 3, ())
