@@ -166,9 +166,10 @@ class NodeDeploy:
                 report.bytes_sent = before + progress.size
                 if pace.advance(progress.size):
                     yield report.copied(plan, progress, pace)
+        pace.finish(progress.size)
         report.files_sent = len(plan.send)
         yield report.copied(plan, progress, pace)
-        yield report.done(summary(plan))
+        yield report.done(f"{summary(plan)}, {size_text(int(pace.rate))}/s")
 
     def _check_names(self, contents: ChunkSource, *, windows: bool) -> list[Event]:
         """Return notices about names; raises FleetError when the node can't keep some of them."""

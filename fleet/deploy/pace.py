@@ -16,12 +16,13 @@ class Pace:
         self._total = total
         self._clock = clock
         self._interval = interval
-        self._begun = self._told = self._seen = clock()
+        self._begun = self._seen = clock()
+        self._told = -math.inf
         self._done = 0
         self._rate: float | None = None
 
     def advance(self, done: int) -> bool:
-        """Take the bytes done so far; return whether it is time to tell (every ``interval`` seconds)."""
+        """Take the bytes done so far; return whether to tell: at first, then every ``interval`` seconds."""
         now = self._clock()
         passed = now - self._seen
         # Several pieces fall into one tick of the clock: wait until the difference means something.
@@ -45,7 +46,7 @@ class Pace:
         """Seconds to the end at this rate, None while unknown."""
         return (self._total - self._done) / self._rate if self._rate else None
 
-    @property
-    def seconds(self) -> float:
-        """Seconds since the beginning."""
-        return self._clock() - self._begun
+    def finish(self, done: int) -> None:
+        """The copy has ended: from now on the rate is that of the whole."""
+        self._done = done
+        self._rate = done / max(self._clock() - self._begun, 1e-3)

@@ -17,7 +17,13 @@ from agent.tree_record import Recorded, load
 from agent.tree_staging import Staging
 
 OLD = {"a.txt": "old a", "keep.txt": "kept", "gone/b.txt": "old b", "becomes": "a file", "was/x": "old x"}
-NEW = {"a.txt": "new a", "keep.txt": "kept", "fresh/deep/c.txt": "new c", "becomes/d.txt": "new d", "was": "a file"}
+NEW = {
+    "a.txt": "new a",
+    "keep.txt": "kept",
+    "fresh/deep/c.txt": "new c",
+    "becomes/d.txt": "new d",
+    "was": "a file",
+}
 DELETES = ["gone/b.txt", "becomes", "was/x"]
 
 
