@@ -88,7 +88,7 @@ def pack_difference(before: Columns, after: Columns) -> bytes:
     for position, (old, new) in enumerate(zip(before, after)):
         if old != new:
             changed |= 1 << position
-            _put(values, 0 if new is None else 1 + _zigzag(new - (old or 0)))
+            put_change(values, old, new)
     return changed.to_bytes((len(after) + 7) // 8, "little") + bytes(values)
 
 
@@ -103,11 +103,21 @@ def unpack_difference(before: Columns, data: bytes) -> Columns:
     while changed:
         position = (changed & -changed).bit_length() - 1
         changed &= changed - 1
-        code, at = _take(data, at)
-        after[position] = None if code == 0 else (before[position] or 0) + _unzigzag(code - 1)
+        after[position], at = take_change(data, at, before[position])
     if at != len(data):
         raise DeltaError("%d bytes too many in a difference" % (len(data) - at))
     return after
+
+
+def put_change(out: bytearray, old: Optional[int], new: Optional[int]) -> None:
+    """Append what turns ``old`` into ``new``."""
+    _put(out, 0 if new is None else 1 + _zigzag(new - (old or 0)))
+
+
+def take_change(data: bytes, at: int, old: Optional[int]) -> Tuple[Optional[int], int]:
+    """Return the new value of the change at ``at``, and where the next begins; raises DeltaError."""
+    code, at = _take(data, at)
+    return (None if code == 0 else (old or 0) + _unzigzag(code - 1)), at
 
 
 def _flatten(value: Any, step: float, steps: Dict[str, float], shape: Shape, columns: Columns) -> None:

@@ -127,7 +127,12 @@ def _add_processes(gpus: List[Gpu], answer: Any) -> None:
                 name = _text(info.get("name"))
                 memory = number(_section(info, "memory_usage").get("vram_mem"))
                 gpu["processes"].append(
-                    {"pid": int(pid), "name": program_name(name) if name else None, "memory": memory}
+                    {
+                        "pid": int(pid),
+                        "name": program_name(name) if name else None,
+                        "memory": memory,
+                        "util": None,
+                    }
                 )
 
 

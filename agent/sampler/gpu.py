@@ -37,7 +37,7 @@ FIELDS = {
     "ecc_corrected": "memory errors since the driver was loaded",
     "ecc_uncorrected": "memory errors since the driver was loaded",
     "fan": "percent of the fan's maximum",
-    "processes": "list of {pid, name, memory}; memory is None under WDDM",
+    "processes": "list of {pid, name, memory, util}; the last two are None under WDDM",
     "error": "a sentence when the GPU has failed",
 }
 

@@ -134,6 +134,7 @@ def parse_processes(text: str) -> Dict[str, List[Dict[str, object]]]:
                 "pid": int(cells[1]),
                 "name": program_name(name) if isinstance(name, str) else None,
                 "memory": value(cells[2], _MIB),
+                "util": None,
             }
         )
     return found

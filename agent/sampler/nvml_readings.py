@@ -20,6 +20,9 @@ class Device:
         self._clock = clock
         self._counters: Dict[str, Tuple[float, int]] = {}
         self._names: Dict[int, Optional[str]] = {}
+        #: Percent of the GPU's processors by pid, None where the driver does not tell.
+        self.loads: Optional[Dict[int, int]] = None
+        self.loads_seen = 0
 
     def rate(self, name: str, count: int) -> Optional[int]:
         """Return the counter's growth a second, None the first time and after a reset."""
@@ -189,9 +192,30 @@ def _fan(device: Device) -> None:
 def _processes(device: Device) -> None:
     found = device.lib.nvmlDeviceGetComputeRunningProcesses(device.handle)
     device.gpu["processes"] = [
-        {"pid": item.pid, "name": device.process_name(item.pid), "memory": item.usedGpuMemory}
+        {
+            "pid": item.pid,
+            "name": device.process_name(item.pid),
+            "memory": item.usedGpuMemory,
+            "util": None if device.loads is None else device.loads.get(item.pid, 0),
+        }
         for item in sorted(found, key=lambda item: int(item.pid))
     ]
+
+
+def _process_loads(device: Device) -> None:
+    device.loads = None  # stays so when the driver can't tell (WDDM, MIG)
+    lib, since = device.lib, device.loads_seen
+    try:
+        samples = lib.nvmlDeviceGetProcessUtilization(device.handle, since)
+    except lib.NVMLError_NotFound:
+        samples = []
+    loads: Dict[int, List[int]] = {}
+    for sample in samples:
+        # The driver keeps a buffer and may give what it gave before.
+        if sample.timeStamp > since and sample.pid:
+            loads.setdefault(sample.pid, []).append(min(sample.smUtil, 100))
+            device.loads_seen = max(device.loads_seen, sample.timeStamp)
+    device.loads = {pid: round(sum(values) / len(values)) for pid, values in loads.items()}
 
 
 def _mig(device: Device) -> None:
@@ -227,6 +251,7 @@ READINGS = (
     Reading("throttle", ("throttle",), _throttle),
     Reading("pcie", ("pcie_tx", "pcie_rx"), _pcie),
     Reading("nvlink", ("nvlink_tx", "nvlink_rx"), _nvlink),
+    Reading("process loads", (), _process_loads, period=2.0),
     Reading("processes", ("processes",), _processes, period=2.0),
     Reading("energy", ("energy",), _energy, period=10.0),
     Reading("power cap", ("power_cap",), _power_cap, period=10.0),

@@ -1,0 +1,26 @@
+"""The load of the fleet: samples as events, kept for hours, and what they mean for a run."""
+
+from __future__ import annotations
+
+from fleet.telemetry.export import export
+from fleet.telemetry.history import History, TelemetryRecorder, read_history, recorded_nodes
+from fleet.telemetry.lights import LIGHTS, Light
+from fleet.telemetry.meter import Meaning, Meter, NodeMeaning
+from fleet.telemetry.settings import TelemetrySettings, load_settings
+from fleet.telemetry.watch import watch
+
+__all__ = [
+    "LIGHTS",
+    "History",
+    "Light",
+    "Meaning",
+    "Meter",
+    "NodeMeaning",
+    "TelemetryRecorder",
+    "TelemetrySettings",
+    "export",
+    "load_settings",
+    "read_history",
+    "recorded_nodes",
+    "watch",
+]

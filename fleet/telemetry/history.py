@@ -1,0 +1,149 @@
+"""What was measured on a node during a run: kept on the master for hours, read back as columns."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+from fleet.events import Event, TelemetrySampled
+from fleet.telemetry.blocks import Sampled, pack_block, read_blocks
+from fleet.telemetry.series import row_of
+
+FOLDER = "telemetry"
+#: Samples in one block: what a crash of the console can lose.
+BLOCK = 60
+#: Samples of a node that are kept at least: eight hours of one a second.
+KEPT = 8 * 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """A stretch of a series, drawn as one column: from ``start`` on, lowest, mean and highest value."""
+
+    start: float
+    low: float
+    mean: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """One node's samples, oldest first. ``times`` are Unix seconds, each series is as long as they are."""
+
+    times: tuple[float, ...] = ()
+    series: Mapping[str, tuple[float | None, ...]] = field(default_factory=dict)
+
+    def window(self, name: str, start: float, end: float, points: int) -> list[Bucket | None]:
+        """Return ``points`` buckets of a series between two moments; None where nothing was measured."""
+        buckets: list[list[float]] = [[] for _ in range(points)]
+        values = self.series.get(name, ())
+        width = (end - start) / points if points else 0.0
+        if values and width > 0:
+            for position in range(bisect_left(self.times, start), bisect_left(self.times, end)):
+                value = values[position]
+                if value is not None:
+                    place = min(int((self.times[position] - start) / width), points - 1)
+                    buckets[place].append(value)
+        return [
+            Bucket(start + place * width, min(bucket), sum(bucket) / len(bucket), max(bucket))
+            if bucket
+            else None
+            for place, bucket in enumerate(buckets)
+        ]
+
+
+class HistoryWriter:
+    """Appends a node's samples below a run's folder, in two files of which the older one is given up.
+
+    So at least KEPT samples stay and at most twice as many, and nothing that was written is changed.
+    """
+
+    def __init__(self, folder: Path, node: str, *, kept: int = KEPT, block: int = BLOCK) -> None:
+        self._new, self._old = _files(folder, node)
+        self._kept = kept
+        self._block = block
+        self._waiting: list[Sampled] = []
+        self._written: int | None = None
+
+    def append(self, at: float, sample: Mapping[str, Any]) -> None:
+        """Keep one sample; every ``block`` of them reach the disk. Raises OSError."""
+        self._waiting.append((at, row_of(sample)))
+        if len(self._waiting) >= self._block:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what waits; raises OSError, and what waits is given up then."""
+        waiting, self._waiting = self._waiting, []
+        if not waiting:
+            return
+        self._new.parent.mkdir(parents=True, exist_ok=True)
+        if self._written is None:
+            self._written = sum(map(len, _blocks(self._new)))
+        if self._written >= self._kept:
+            self._new.replace(self._old)
+            self._written = 0
+        with self._new.open("ab") as file:
+            file.write(pack_block(waiting))
+        self._written += len(waiting)
+
+
+class TelemetryRecorder:
+    """Keeps the TelemetrySampled of a run's nodes in its folder. Use as context manager."""
+
+    def __init__(self, run_folder: Path, *, kept: int = KEPT, block: int = BLOCK) -> None:
+        self._folder = run_folder / FOLDER
+        self._kept = kept
+        self._block = block
+        self._writers: dict[str, HistoryWriter] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for writer in self._writers.values():
+            writer.flush()
+
+    def take(self, event: Event) -> None:
+        """Keep the event if it is a sample; raises OSError."""
+        if not isinstance(event, TelemetrySampled):
+            return
+        writer = self._writers.get(event.node)
+        if writer is None:
+            writer = HistoryWriter(self._folder, event.node, kept=self._kept, block=self._block)
+            self._writers[event.node] = writer
+        writer.append(event.at, event.sample)
+
+
+def read_history(run_folder: Path, node: str) -> History:
+    """Return what is kept of a node in a run; empty when nothing is."""
+    new, old = _files(run_folder / FOLDER, node)
+    samples = [sample for file in (old, new) for block in _blocks(file) for sample in block]
+    samples.sort(key=lambda sample: sample[0])
+    names = dict.fromkeys(name for _, row in samples for name in row)
+    return History(
+        tuple(at for at, _ in samples),
+        {name: tuple(row.get(name) for _, row in samples) for name in names},
+    )
+
+
+def recorded_nodes(run_folder: Path) -> tuple[str, ...]:
+    """Return the nodes of which a run has a history."""
+    files = (run_folder / FOLDER).glob("*.tel*")
+    return tuple(sorted({file.name.removesuffix(".old").removesuffix(".tel") for file in files}))
+
+
+def _files(folder: Path, node: str) -> tuple[Path, Path]:
+    if not re.fullmatch(r"\w[\w.-]*", node):
+        raise ValueError(f"not a node's name: {node!r}")
+    return folder / f"{node}.tel", folder / f"{node}.tel.old"
+
+
+def _blocks(file: Path) -> list[list[Sampled]]:
+    try:
+        return list(read_blocks(file.read_bytes()))
+    except FileNotFoundError:
+        return []

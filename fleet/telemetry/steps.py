@@ -1,0 +1,141 @@
+"""What the ranks' step records say: what holds the run up, and whether one rank holds up the others."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+from fleet.telemetry.settings import TelemetrySettings
+
+#: Fewer steps than this say nothing.
+_ENOUGH = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of one rank, in seconds: the whole, and in it waiting for data and for the other ranks."""
+
+    at: float
+    whole: float
+    data: float | None = None
+    communication: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """What a run waits for: ``kind`` is data, communication, host, compute or unknown; shares in percent."""
+
+    kind: str
+    data: float | None = None
+    communication: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Straggler:
+    """The rank that the others wait for: its own seconds a step against the others' median."""
+
+    rank: int
+    own: float
+    usual: float
+    #: data when the excess is waiting for data, else compute.
+    reason: str
+
+
+class StepWindow:
+    """The steps of the last ``seconds`` of every rank."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._steps: dict[int, deque[Step]] = {}
+
+    def take(self, at: float, rank: int, record: Mapping[str, Any]) -> None:
+        """Add a metrics record if it tells of a step's time."""
+        whole = _seconds(record.get("step_time"))
+        if not whole:
+            return
+        steps = self._steps.setdefault(rank, deque())
+        steps.append(Step(at, whole, _seconds(record.get("data_time")), _seconds(record.get("comm_time"))))
+        self.forget(at)
+
+    def forget(self, now: float) -> None:
+        """Let go of steps that are older than the window."""
+        for steps in self._steps.values():
+            while steps and steps[0].at < now - self._seconds:
+                steps.popleft()
+
+    def of(self, ranks: Iterable[int]) -> list[Step]:
+        """Return the steps of some ranks."""
+        return [step for rank in ranks for step in self._steps.get(rank, ())]
+
+    @property
+    def ranks(self) -> Mapping[int, Iterable[Step]]:
+        """The steps by rank."""
+        return self._steps
+
+
+def bound_of(
+    steps: list[Step], settings: TelemetrySettings, util: float | None, network: float | None
+) -> Bound:
+    """Say what holds the steps up.
+
+    ``util`` is the GPUs' mean, ``network`` the share of the adapter in use, both in percent: without
+    records of waiting, a busy network beside idle GPUs tells as much.
+    """
+    data = _share(steps, [step.data for step in steps])
+    communication = _share(steps, [step.communication for step in steps])
+    shares = {"data": (data, settings.data), "communication": (communication, settings.communication)}
+    waits = {kind: share for kind, (share, band) in shares.items() if share and band.status(share) != "ok"}
+    if waits:
+        return Bound(max(waits, key=lambda kind: waits[kind]), data, communication)
+    idle = util is not None and settings.gpu.status(util) == "fail"
+    if not steps and not idle:
+        return Bound("unknown", data, communication)
+    if idle and network is not None and settings.network.status(network) != "ok":
+        return Bound("communication", data, communication)
+    if idle:
+        # Neither data nor the other ranks are waited for, and yet the GPU is idle: Python, or the CPU.
+        return Bound("host" if steps else "unknown", data, communication)
+    return Bound("compute", data, communication)
+
+
+def straggler_of(ranks: Mapping[int, Iterable[Step]], factor: float) -> Straggler | None:
+    """Return the rank whose own work takes ``factor`` times the others' median, if one does.
+
+    In a synchronous step all ranks take the same time; the slow one is the one that does not wait.
+    """
+    own: dict[int, float] = {}
+    data: dict[int, float] = {}
+    for rank, steps in ranks.items():
+        told = [
+            (step.whole - step.communication, step.data or 0.0)
+            for step in steps
+            if step.communication is not None
+        ]
+        if len(told) >= _ENOUGH:
+            own[rank] = median(work for work, _ in told)
+            data[rank] = median(wait for _, wait in told)
+    if len(own) < 2:
+        return None
+    slowest = max(own, key=lambda rank: own[rank])
+    usual = median(own[rank] for rank in own if rank != slowest)
+    if usual <= 0 or own[slowest] < usual * factor:
+        return None
+    waited = data[slowest] - median(data[rank] for rank in data if rank != slowest)
+    reason = "data" if waited > (own[slowest] - usual) / 2 else "compute"
+    return Straggler(slowest, own[slowest], usual, reason)
+
+
+def _share(steps: list[Step], parts: list[float | None]) -> float | None:
+    told = [(part, step.whole) for part, step in zip(parts, steps, strict=True) if part is not None]
+    return 100 * sum(part for part, _ in told) / sum(whole for _, whole in told) if told else None
+
+
+def _seconds(value: Any) -> float | None:
+    return (
+        float(value)
+        if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
+        else None
+    )
