@@ -176,6 +176,8 @@ class MetricsSeen(Event):
     run: str
     rank: int
     record: JSONDict
+    #: Where the record ends in its file: from there a later console reads on.
+    end: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

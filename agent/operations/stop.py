@@ -1,7 +1,8 @@
 """``stop``: end this node's part of a run, and see that it has ended.
 
 Arguments: ``project``, ``run``, ``grace``: seconds that the ranks get to save a checkpoint (0 ends them at
-once). The result is ``{"status", "ended", "left"}``: processes as ``{"rank", "pid", "start_time", "name"}``.
+once; None is what the start said). The result is ``{"status", "ended", "left"}``, the last two lists of
+``{"rank", "pid", "start_time", "name"}``.
 A second stop with less grace shortens the first.
 """
 
@@ -27,7 +28,9 @@ def stop(call: Call) -> Dict[str, Any]:
     """Stop the run through its supervisor, or without it when it is gone or does not answer."""
     folder, _ = known_run(call)
     grace = call.args.get("grace")
-    return end_run(folder, 30.0 if grace is None else float(grace), call.cancelled.is_set)
+    if grace is None:
+        grace = (read(folder.spec) or {}).get("grace", 30.0)
+    return end_run(folder, float(grace), call.cancelled.is_set)
 
 
 def end_run(folder: RunFolder, grace: float, cancelled: Callable[[], bool] = lambda: False) -> Dict[str, Any]:

@@ -1,0 +1,29 @@
+"""Runs: start one on all nodes, watch it, stop it, find earlier ones."""
+
+from __future__ import annotations
+
+from fleet.runs.ids import new_run_id
+from fleet.runs.launch import LaunchFailed, LaunchOptions, launch
+from fleet.runs.restart import run_to_end
+from fleet.runs.status import NodeRuns, node_runs, sweep
+from fleet.runs.stop import stop
+from fleet.runs.store import NoSuchRun, RunSummary, find_runs, replay
+from fleet.runs.watch import WatchOptions, watch
+
+__all__ = [
+    "LaunchFailed",
+    "LaunchOptions",
+    "NoSuchRun",
+    "NodeRuns",
+    "RunSummary",
+    "WatchOptions",
+    "find_runs",
+    "launch",
+    "new_run_id",
+    "node_runs",
+    "replay",
+    "run_to_end",
+    "stop",
+    "sweep",
+    "watch",
+]

@@ -1,0 +1,163 @@
+"""Starting all parts of a run at once, and ending them when one can't start."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Mapping
+from typing import Any, TypeVar
+
+from fleet.errors import FleetError, OperationFailed
+from fleet.events import Event, Notice, RankStarted, RunFinished
+from fleet.fleet import Fleet
+from fleet.inventory import Node
+from fleet.link.client import AgentClient
+from fleet.plan import NodePlan, RunPlan
+from fleet.runs.clock import clock_lead
+from fleet.runs.options import LaunchOptions
+
+_ROLLBACK_LIMIT = 30.0
+T = TypeVar("T")
+
+
+class GangStart:
+    """One attempt to start all parts of a run."""
+
+    def __init__(
+        self, fleet: Fleet, plan: RunPlan, nodes: Mapping[str, Node], options: LaunchOptions
+    ) -> None:
+        self._fleet = fleet
+        self._plan = plan
+        self._nodes = nodes
+        self._options = options
+
+    async def run(self) -> list[Event]:
+        """Return RankStarted of all ranks; or what failed on which node, and last a RunFinished."""
+        # Nothing is started before every node answers.
+        links, failures = await _all({name: self._fleet.link(node) for name, node in self._nodes.items()})
+        if not failures:
+            try:
+                started, failures = await _all(
+                    {part.node: self._start(links[part.node], part) for part in self._plan.nodes},
+                    stop_early=True,
+                )
+            except BaseException:
+                # The console is leaving before the gang is complete.
+                await asyncio.shield(self._roll_back())
+                raise
+            if not failures:
+                ranks = [event for events in started.values() for event in events]
+                return list(sorted(ranks, key=lambda event: event.rank))
+            return [*self._failed(failures), *await self._roll_back(), self._finished(failures)]
+        return [*self._failed(failures), self._finished(failures)]
+
+    async def _start(self, link: AgentClient, part: NodePlan) -> list[RankStarted]:
+        node = self._nodes[part.node]
+        lead = await clock_lead(link, self._fleet.clock)
+        status = await link.call(
+            "start",
+            project=node.project,
+            run=self._plan.run,
+            node=part.node,
+            interpreter=node.interpreter,
+            grace=self._options.grace,
+            force=self._options.force,
+            ranks=[
+                {
+                    "rank": process.rank,
+                    "local_rank": process.local_rank,
+                    "argv": list(process.argv),
+                    "env": process.env,
+                }
+                for process in part.processes
+            ],
+        )
+        return [event for rank in status["ranks"] for event in self._rank_events(part, rank, lead)]
+
+    def _rank_events(self, part: NodePlan, rank: Mapping[str, Any], lead: float) -> list[RankStarted]:
+        covered = next(process.ranks for process in part.processes if process.rank == rank["rank"])
+        return [
+            RankStarted(
+                node=part.node,
+                at=rank["started_at"] - lead,
+                run=self._plan.run,
+                rank=number,
+                pid=rank["pid"],
+            )
+            for number in range(rank["rank"], rank["rank"] + covered)
+        ]
+
+    async def _roll_back(self) -> list[Event]:
+        """End the run wherever it may have started; return a Notice for each node where that is not sure."""
+        done, failures = await _all({name: self._end(node) for name, node in self._nodes.items()})
+        notices = [
+            self._notice(name, f"its ranks may still run: {error.what}", f"dtui stop {self._plan.run}")
+            for name, error in failures.items()
+        ]
+        for name, left in done.items():
+            if left:
+                pids = ", ".join(str(process["pid"]) for process in left)
+                notices.append(self._notice(name, f"processes {pids} could not be ended", "end them there"))
+        return notices
+
+    async def _end(self, node: Node) -> list[dict[str, Any]]:
+        try:
+            async with asyncio.timeout(_ROLLBACK_LIMIT):
+                link = await self._fleet.link(node)
+                outcome = await link.call("stop", project=node.project, run=self._plan.run, grace=0)
+        except TimeoutError:
+            raise FleetError("no answer", node=node.name) from None
+        except OperationFailed as error:
+            if error.code in ("no-run", "path"):
+                return []
+            raise
+        return list(outcome["left"])
+
+    def _failed(self, failures: Mapping[str, FleetError]) -> list[Event]:
+        return [self._notice(name, error.what, error.remedy) for name, error in failures.items()]
+
+    def _notice(self, node: str, text: str, remedy: str) -> Event:
+        return Notice(node=node, at=self._fleet.clock(), level="error", text=text, remedy=remedy)
+
+    def _finished(self, failures: Mapping[str, FleetError]) -> Event:
+        name, error = next(iter(failures.items()))
+        return RunFinished(
+            at=self._fleet.clock(),
+            run=self._plan.run,
+            outcome="failed",
+            cause=f"{name} could not start its part: {error.what}",
+            remedy=error.remedy,
+        )
+
+
+async def _all(
+    jobs: Mapping[str, Awaitable[T]], *, stop_early: bool = False
+) -> tuple[dict[str, T], dict[str, FleetError]]:
+    """Run the named coroutines at once; return results and failures by name, the first failure first.
+
+    With ``stop_early`` the first failure cancels the others, which then have neither.
+    """
+    tasks = {asyncio.ensure_future(job): name for name, job in jobs.items()}
+    results: dict[str, T] = {}
+    failures: dict[str, FleetError] = {}
+    pending = set(tasks)
+    try:
+        while pending:
+            done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                if task.cancelled():
+                    continue
+                error = task.exception()
+                if error is None:
+                    results[tasks[task]] = task.result()
+                elif isinstance(error, FleetError):
+                    failures[tasks[task]] = error
+                else:
+                    raise error
+            if failures and stop_early:
+                for task in pending:
+                    task.cancel()
+    finally:
+        for task in pending:
+            task.cancel()
+        await asyncio.gather(*pending, return_exceptions=True)
+    return results, failures

@@ -1,0 +1,71 @@
+"""Start a run on all its nodes at once: all ranks start, or none stays."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import AsyncGenerator
+
+from fleet.accelerate_config import accelerate_config
+from fleet.errors import FleetError
+from fleet.events import Event, Notice, RunFinished, RunPlanned
+from fleet.fleet import Fleet
+from fleet.inventory import Node
+from fleet.plan import NodePlan, RunPlan
+from fleet.runs.gangstart import GangStart
+from fleet.runs.options import LaunchOptions
+from fleet.runs.recorder import Recorder
+from fleet.runs.store import RunStore
+
+__all__ = ["LaunchFailed", "LaunchOptions", "launch"]
+
+
+class LaunchFailed(FleetError):
+    """The run did not start; what had started was ended. The events before it say what happened where."""
+
+
+async def launch(
+    fleet: Fleet, plan: RunPlan, options: LaunchOptions | None = None
+) -> AsyncGenerator[Event, None]:
+    """Yield RunPlanned, then RankStarted for every rank; the run then goes on by itself, see ``watch``.
+
+    When a node can't start its part: a Notice for each such node, RunFinished, and LaunchFailed is raised.
+    Raises FleetError before anything happens when a run of this id exists, or a node is not known.
+    """
+    nodes = {part.node: _node(fleet, part) for part in plan.nodes}
+    store = RunStore(fleet.home, plan.run)
+    store.create(plan)
+    with Recorder(store) as recorder:
+        for event in _planned(plan, fleet.clock()):
+            recorder.write(event)
+            yield event
+        outcome = await GangStart(fleet, plan, nodes, options or LaunchOptions()).run()
+        for event in outcome:
+            recorder.write(event)
+            yield event
+        last = outcome[-1]
+        if isinstance(last, RunFinished):
+            raise LaunchFailed(last.cause, remedy=last.remedy)
+
+
+def _node(fleet: Fleet, part: NodePlan) -> Node:
+    try:
+        return fleet.inventory.node(part.node)
+    except KeyError:
+        raise FleetError(
+            "the run's plan names a node that is not in the inventory", node=part.node, remedy="plan it anew"
+        ) from None
+
+
+def _planned(plan: RunPlan, at: float) -> list[Event]:
+    planned = RunPlanned(
+        at=at,
+        run=plan.run,
+        world_size=plan.world_size,
+        master_address=plan.master_address,
+        master_port=plan.master_port,
+        ranks=plan.ranks,
+        method=plan.method,
+        command=shlex.join(plan.nodes[0].processes[0].argv),
+        configs={part.node: accelerate_config(plan, part.node) for part in plan.nodes},
+    )
+    return [planned, *(Notice(at=at, level="warning", text=note) for note in plan.notes)]

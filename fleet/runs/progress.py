@@ -1,0 +1,56 @@
+"""How far a run has been seen: enough to go on from a recording, and to say how it ended."""
+
+from __future__ import annotations
+
+from fleet.events import (
+    Event,
+    LogChunk,
+    MetricsSeen,
+    RankExited,
+    RankPhase,
+    RankStarted,
+    RunFinished,
+)  # fmt: skip
+
+_JOINED = frozenset(["joined", "training", "saving", "sampling", "done"])
+
+
+class Progress:
+    """The sum of a run's events, fed one by one."""
+
+    def __init__(self) -> None:
+        self.started: dict[int, RankStarted] = {}
+        self.exited: dict[int, RankExited] = {}
+        #: Rank -> where its output, and its metrics, are to be read on.
+        self.log_ends: dict[int, int] = {}
+        self.metrics_ends: dict[int, int] = {}
+        #: Rank -> the phase it told last; ranks of a program that tells none are missing.
+        self.phases: dict[int, str] = {}
+        self.joined: set[int] = set()
+        self.finished: RunFinished | None = None
+
+    def add(self, event: Event) -> None:
+        """Take note of an event of the run."""
+        if isinstance(event, LogChunk):
+            # Not the largest: a file that was cut short is read from its new beginning.
+            self.log_ends[event.rank] = event.offset + len(event.data)
+        elif isinstance(event, MetricsSeen):
+            self.metrics_ends[event.rank] = event.end
+            if event.record.get("kind") == "step":
+                self.joined.add(event.rank)
+        elif isinstance(event, RankPhase):
+            self.phases[event.rank] = event.phase
+            if event.phase in _JOINED:
+                self.joined.add(event.rank)
+        elif isinstance(event, RankStarted):
+            self.started[event.rank] = event
+        elif isinstance(event, RankExited):
+            self.exited[event.rank] = event
+        elif isinstance(event, RunFinished):
+            self.finished = event
+
+    @property
+    def first_failure(self) -> RankExited | None:
+        """The end of the rank that failed first, by the master's clock."""
+        failures = [end for end in self.exited.values() if end.code != 0 and not end.stopped]
+        return min(failures, key=lambda end: end.at, default=None)

@@ -1,0 +1,118 @@
+"""What the master keeps of a run: ``.dtui/runs/<run id>/plan.json`` and ``events.jsonl``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from fleet.errors import FleetError
+from fleet.events import Event, EventFormatError, Notice, RunFinished, from_json
+from fleet.plan import RunPlan
+
+#: A RunFinished line is far shorter.
+_TAIL = 1 << 16
+
+
+class NoSuchRun(FleetError):
+    """The master has no record of this run."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunStore:
+    """The folder of one run below ``home``, the project's ``.dtui``."""
+
+    home: Path
+    run: str
+
+    @property
+    def folder(self) -> Path:
+        """Where the files are."""
+        return self.home / "runs" / self.run
+
+    @property
+    def events_file(self) -> Path:
+        """One event a line, in the order they were seen; its end may be torn by a crash."""
+        return self.folder / "events.jsonl"
+
+    @property
+    def _plan_file(self) -> Path:
+        return self.folder / "plan.json"
+
+    def create(self, plan: RunPlan) -> None:
+        """Make the folder and keep the plan; raises FleetError when the run exists."""
+        try:
+            self.folder.mkdir(parents=True)
+        except FileExistsError:
+            raise FleetError(f"there is a run {self.run} already", remedy="launch under a new id") from None
+        beside = self.folder / "plan.json.new"
+        beside.write_text(plan.to_json() + "\n", encoding="utf-8")
+        beside.replace(self._plan_file)
+
+    def plan(self) -> RunPlan:
+        """Return the kept plan; raises NoSuchRun."""
+        try:
+            return RunPlan.from_json(self._plan_file.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise NoSuchRun(
+                f"no run {self.run!r} was launched from this project", remedy="dtui status lists the runs"
+            ) from None
+
+    def events(self) -> Iterator[Event]:
+        """Yield what was recorded so far, see :func:`replay`; nothing when there is no recording."""
+        if self.events_file.exists():
+            yield from replay(self.events_file)
+
+
+def replay(path: Path) -> Iterator[Event]:
+    """Yield the events of a recording in their order.
+
+    A line that can't be read becomes a Notice in its place; an unfinished last line is left out.
+    """
+    with path.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            if not line.endswith(b"\n"):
+                return
+            try:
+                yield from_json(line.decode("utf-8", "replace"))
+            except EventFormatError as error:
+                yield Notice(level="warning", text=f"{path.name}, line {number}: {error}")
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """A recorded run. ``finished`` is None for one that is under way, or that nobody watched to its end."""
+
+    run: str
+    plan: RunPlan
+    finished: RunFinished | None
+
+
+def find_runs(home: Path) -> tuple[RunSummary, ...]:
+    """Return the runs launched from this project, the oldest first; unreadable ones are left out."""
+    found = []
+    for folder in sorted((home / "runs").glob("*/")):
+        store = RunStore(home, folder.name)
+        try:
+            found.append(RunSummary(folder.name, store.plan(), _finish(store.events_file)))
+        except FleetError:
+            continue
+    return tuple(found)
+
+
+def _finish(path: Path) -> RunFinished | None:
+    """Return the last event of a recording if it is the run's end, reading no more than its tail."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - _TAIL))
+            lines = file.read().splitlines(keepends=True)
+    except OSError:
+        return None
+    for line in reversed(lines):
+        if line.endswith(b"\n"):
+            try:
+                event = from_json(line.decode("utf-8", "replace"))
+            except EventFormatError:
+                return None
+            return event if isinstance(event, RunFinished) else None
+    return None

@@ -1,0 +1,177 @@
+"""Watch a run: everything that its nodes tell, as one stream that any console can take up at any time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing
+
+from fleet.errors import FleetError, OperationFailed
+from fleet.events import Event, Notice, RankExited
+from fleet.fleet import Fleet
+from fleet.plan import RunPlan
+from fleet.runs.gang import Gang, NodeEnded, SupervisorLost
+from fleet.runs.nodewatch import NodeWatch
+from fleet.runs.options import WatchOptions
+from fleet.runs.progress import Progress
+from fleet.runs.recorder import Recorder
+from fleet.runs.store import RunStore
+from fleet.runs.verdict import node_failure, rank_failure, supervisor_failure, verdict
+from fleet.runs.watchdog import watch_joining
+from fleet.streams import merge
+
+#: Reading a long recording must leave the screen alive.
+_BREATH = 200
+
+__all__ = ["WatchOptions", "watch"]
+
+
+async def watch(
+    fleet: Fleet, run: str, options: WatchOptions | None = None, *, history: bool = True
+) -> AsyncGenerator[Event, None]:
+    """Yield what was recorded of the run (``history``), then what happens, until RunFinished.
+
+    The first console that watches records; others only watch. Closing the iterator leaves the run alone.
+    When a rank fails, the others are ended on all nodes. Raises NoSuchRun.
+    """
+    store = RunStore(fleet.home, run)
+    plan = store.plan()
+    progress = Progress()
+    with Recorder(store) as recorder:
+        for number, event in enumerate(store.events(), 1):
+            progress.add(event)
+            if history:
+                yield event
+            if number % _BREATH == 0:
+                await asyncio.sleep(0)
+        if progress.finished is not None:
+            return
+        async with aclosing(_Watch(fleet, plan, progress, options or WatchOptions()).events()) as events:
+            async for event in events:
+                notice = recorder.write(event)
+                yield event
+                if notice is not None:
+                    yield notice
+
+
+class _Watch:
+    """The live part of a watch."""
+
+    def __init__(self, fleet: Fleet, plan: RunPlan, progress: Progress, options: WatchOptions) -> None:
+        self._fleet = fleet
+        self._plan = plan
+        self._progress = progress
+        self._options = options
+        self._gang = Gang()
+        if (failed := progress.first_failure) is not None:
+            self._gang.fail(rank_failure(failed))
+
+    async def events(self) -> AsyncGenerator[Event, None]:
+        """Yield live events, the last a RunFinished."""
+        ranks, options, clock = self._plan.ranks, self._options, self._fleet.clock
+        sources = [
+            *self._node_watches(),
+            watch_joining(ranks, self._progress, self._gang, options, clock),
+            self._end_when_failing(),
+        ]
+        async with aclosing(merge(*sources)) as events:
+            async for event in events:
+                self._progress.add(event)
+                if isinstance(event, SupervisorLost):
+                    self._gang.fail(supervisor_failure(event, self._plan.run))
+                    continue
+                if isinstance(event, NodeEnded):
+                    self._node_ended(event)
+                    continue
+                if isinstance(event, RankExited) and event.code != 0 and not event.stopped:
+                    self._gang.fail(rank_failure(event))
+                yield event
+        yield verdict(self._plan.run, self._progress, self._gang, clock())
+
+    def _node_watches(self) -> list[AsyncIterator[Event]]:
+        watches: list[AsyncIterator[Event]] = []
+        for part in self._plan.nodes:
+            try:
+                node = self._fleet.inventory.node(part.node)
+            except KeyError:
+                watches.append(self._unknown(part.node))
+                continue
+            watch = NodeWatch(
+                self._fleet,
+                node,
+                part,
+                self._plan.run,
+                seen=self._progress,
+                gang=self._gang,
+                options=self._options,
+            )
+            watches.append(watch.events())
+        return watches
+
+    async def _unknown(self, node: str) -> AsyncGenerator[Event, None]:
+        yield NodeEnded(
+            node=node,
+            at=self._fleet.clock(),
+            state="missing",
+            error="the node is not in the inventory any more",
+            remedy="add it again to see and stop its part of the run",
+        )
+
+    def _node_ended(self, event: NodeEnded) -> None:
+        self._gang.ended[event.node] = event
+        failure = node_failure(event)
+        if failure is not None:
+            self._gang.fail(failure)
+        if len(self._gang.ended) == len(self._plan.nodes):
+            self._gang.over.set()
+
+    async def _end_when_failing(self) -> AsyncGenerator[Event, None]:
+        """Once the run has failed, end it on every node; what could not be ended becomes a Notice."""
+        failing = asyncio.create_task(self._gang.failing.wait())
+        over = asyncio.create_task(self._gang.over.wait())
+        try:
+            await asyncio.wait([failing, over], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            failing.cancel()
+            over.cancel()
+        if not self._gang.failing.is_set():
+            return
+        stops = [self._end_on(part.node) for part in self._plan.nodes if part.node not in self._gang.ended]
+        async with aclosing(merge(*stops)) as events:
+            async for event in events:
+                yield event
+
+    async def _end_on(self, name: str) -> AsyncGenerator[Event, None]:
+        pause = self._options.retry_first
+        while name not in self._gang.ended:
+            try:
+                node = self._fleet.inventory.node(name)
+                link = await self._fleet.link(node)
+                outcome = await link.call("stop", project=node.project, run=self._plan.run, grace=0)
+            except KeyError:
+                return
+            except OperationFailed as error:
+                yield _not_ended(name, error.what, self._fleet.clock())
+                return
+            except FleetError:
+                # Its own watch tells that the node is out of reach, and when it is given up.
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, self._options.retry_most)
+                continue
+            if outcome["left"]:
+                yield _not_ended(name, _pids(outcome["left"]), self._fleet.clock())
+            return
+
+
+def _pids(processes: Sequence[dict[str, object]]) -> str:
+    return "processes " + ", ".join(str(process["pid"]) for process in processes)
+
+
+def _not_ended(node: str, what: str, at: float) -> Event:
+    return Notice(
+        node=node,
+        at=at,
+        level="error",
+        text=f"could not be ended: {what}",
+        remedy="end them on the node itself: they hold GPU memory",
+    )
