@@ -71,7 +71,8 @@ def test_all_faults_at_once_in_the_files_own_words(tmp_path: Path) -> None:
         "3:29: [1].Computer: unknown key 'Computer'",
         "3:46: [1].Password: a secret must not be in this file",
         "4:3: [2]: IPAddress is missing",
-        "4:20: [2].ComputerName: 'my pc' can't be a name: use letters, digits, '.', '_' and '-' (but not all)",
+        "4:20: [2].ComputerName: 'my pc' can't be a name: "
+        "use letters, digits, '.', '_' and '-' (but not all)",
         "5:17: [3].IPAddress: the name '10.0.0.1' is taken by 10.0.0.1 (line 3)",
         "5:17: [3].IPAddress: 10.0.0.1 has the same address and port as 10.0.0.1 (line 3)",
         "5:41: [3].GPUCount: must be a number of GPUs from 0 to 64, not -1",

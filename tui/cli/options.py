@@ -7,7 +7,14 @@ import dataclasses
 import sys
 from pathlib import Path
 
-from fleet.inventory import Inventory, Node, from_addresses, load_inventory, load_workers_json
+from fleet.inventory import (
+    Inventory,
+    Node,
+    from_addresses,
+    load_inventory,
+    load_workers_json,
+    with_master_address,
+)
 from fleet.nodeset import NodeSetError
 from tui.cli.exits import UsageError
 
@@ -42,6 +49,37 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("program_args", nargs="*", metavar="ARG", help="arguments of the program, after --")
 
 
+def add_deploy_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that only a deploy has."""
+    group = parser.add_argument_group("deploy")
+    group.add_argument(
+        "--dry-run", action="store_true", help="show what would be sent and started, change nothing"
+    )
+    group.add_argument(
+        "--extra",
+        action="append",
+        metavar="NAME",
+        help="optional dependencies for `uv sync` (default: train)",
+    )
+
+
+def add_launch_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that only a launch has."""
+    group = parser.add_argument_group("launch")
+    group.add_argument("--detach", action="store_true", help="return once all ranks have started")
+    group.add_argument("--force", action="store_true", help="start although another run is under way there")
+    group.add_argument(
+        "--max-restarts", type=int, default=0, metavar="N", help="restart a failed run from its checkpoint"
+    )
+    group.add_argument(
+        "--start-timeout",
+        type=float,
+        default=600.0,
+        metavar="SECONDS",
+        help="end a run whose ranks have not all joined by then (default: 600)",
+    )
+
+
 def add_output_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that say how events are printed."""
     parser.add_argument("--json", action="store_true", help="print events as JSON lines on stdout")
@@ -67,7 +105,8 @@ def inventory_of(args: argparse.Namespace) -> Inventory:
     if getattr(args, "environment", None):
         workers = tuple(_with_environment(node, args.environment) for node in workers)
         master = _with_environment(master, args.environment)
-    return dataclasses.replace(inventory, run=run, workers=workers, master=master)
+    # Every probe asks which adapter leads to the master, so its address is found before the first one.
+    return with_master_address(dataclasses.replace(inventory, run=run, workers=workers, master=master))
 
 
 def selected(inventory: Inventory, args: argparse.Namespace) -> tuple[Node, ...]:
