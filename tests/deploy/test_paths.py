@@ -22,8 +22,9 @@ def test_a_path_that_leads_elsewhere_is_rejected_everywhere(path: str, windows: 
 @pytest.mark.parametrize(
     "path",
     [
-        "C:/x", "c:x", "\\\\server\\share\\x", "\\x", "a\\..\\x", "a:b", "dir/file.txt:stream", "CON", "a/nul.txt",
-        "com1", "lpt9.log", "COM¹", "a.", "a /b", "a?b", "a*b", 'a"b', "a|b", "a<b", "a\x01b", "aux .txt",
+        "C:/x", "c:x", "\\\\server\\share\\x", "\\x", "a\\..\\x", "a:b", "dir/file.txt:stream", "CON",
+        "a/nul.txt", "com1", "lpt9.log", "COM¹", "a.", "a /b", "a?b", "a*b", 'a"b', "a|b",
+        "a<b", "a\x01b", "aux .txt",
     ],
 )  # fmt: skip
 def test_what_windows_reads_otherwise_is_rejected_there(path: str) -> None:
@@ -42,7 +43,7 @@ def test_whatever_is_accepted_stays_below_the_root(path: str) -> None:
         parts = split(path, windows=False)
     except PathRejected:
         return
-    place = os.path.normpath(os.path.join("/root/project", *parts))
+    place = os.path.normpath("/".join(["/root/project", *parts]))
     assert place.startswith("/root/project/")
 
 
