@@ -62,39 +62,33 @@ def read_text(path: Path, place: Place) -> str | None:
     so that its other faults are found too, but is a fault.
     """
     try:
-        data = path.read_bytes()
+        data = path.read_bytes().removeprefix(codecs.BOM_UTF8)
     except OSError as error:
         place.fault(None, f"can't be read: {error.strerror or error}", "check the path")
         return None
     try:
         if data.startswith(_UTF16):
             return data.decode("utf-16")
-        return data.decode("utf-8-sig")
+        return data.decode()
     except UnicodeDecodeError as error:
         if error.encoding.startswith("utf-16"):
             place.fault(None, "begins as UTF-16 and is cut", "save it again as UTF-8")
             return None
-        before = data[: error.start].decode("utf-8-sig").split("\n")
-        line, column = len(before), len(before[-1]) + 1
+        return _in_another_encoding(data, error.start, place)
+
+
+def _in_another_encoding(data: bytes, offset: int, place: Place) -> str | None:
+    """Report the first byte that is not UTF-8; return the text when it is in the Korean code page."""
     try:
         text = data.decode("cp949")
         what = "the file is saved in the Korean code page (cp949, ANSI), not in UTF-8"
     except UnicodeDecodeError:
         text = None
-        what = f"byte 0x{data[error_offset(data)]:02x} is not UTF-8"
-    place.faults.append(
-        Fault(what, "save it as UTF-8 (Notepad: Save as, Encoding UTF-8)", place.file, line, column)
-    )
+        what = f"byte 0x{data[offset]:02x} is not UTF-8"
+    before = data[:offset].decode().split("\n")
+    remedy = "save it as UTF-8 (Notepad: Save as, Encoding UTF-8)"
+    place.faults.append(Fault(what, remedy, place.file, len(before), len(before[-1]) + 1))
     return text
-
-
-def error_offset(data: bytes) -> int:
-    """Return the offset of the first byte that is not UTF-8."""
-    try:
-        data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        return error.start
-    return len(data)
 
 
 def compose(text: str, place: Place) -> yaml.Node | None:

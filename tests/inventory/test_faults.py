@@ -143,8 +143,10 @@ def test_a_korean_code_page_is_named_and_the_rest_is_checked_too(tmp_path: Path)
     ]
 
 
-def test_bytes_of_no_encoding_are_named(tmp_path: Path) -> None:
-    assert lines(b"nodes:\n  - name: \xff\xff\n", tmp_path)[0].startswith("2:11: byte 0xff is not UTF-8")
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+def test_bytes_of_no_encoding_are_named(tmp_path: Path, mark: bytes) -> None:
+    (found,) = lines(mark + b"nodes:\n  - name: \xff\xff\n", tmp_path)
+    assert found.startswith("2:11: byte 0xff is not UTF-8")
 
 
 def test_a_missing_file(tmp_path: Path) -> None:
