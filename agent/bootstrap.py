@@ -8,8 +8,12 @@ the first one (a login banner, say) is skipped by the console.
 
 import sys
 
+MYPY = False
+if MYPY:
+    from typing import Iterator, Optional
 
-def boot(digest, size):  # type: ignore[no-untyped-def]  # annotations would need a newer Python than we check for
+
+def boot(digest: str, size: int) -> None:
     """Answer ``old``, ``have`` or ``need``; take the archive's ``size`` bytes if needed; run the agent."""
     if sys.version_info < (3, 9):
         say("old %d.%d.%d" % sys.version_info[:3])
@@ -29,13 +33,13 @@ def boot(digest, size):  # type: ignore[no-untyped-def]  # annotations would nee
     serve(path, digest)
 
 
-def say(word):  # type: ignore[no-untyped-def]
+def say(word: str) -> None:
     """Write one answer line; the leading line break ends whatever a shell printed before."""
     sys.stdout.buffer.write(("\nDTUI1 %s\n" % word).encode("ascii"))
     sys.stdout.buffer.flush()
 
 
-def folders():  # type: ignore[no-untyped-def]
+def folders() -> "Iterator[str]":
     """Yield the folders to keep the archive in: the user's cache, else a private one under temp."""
     import os
     import tempfile
@@ -48,7 +52,7 @@ def folders():  # type: ignore[no-untyped-def]
     yield os.path.join(tempfile.gettempdir(), "dtui-" + os.path.basename(home))
 
 
-def private(folder):  # type: ignore[no-untyped-def]
+def private(folder: str) -> bool:
     """Return whether the folder is ours alone: code that we run must not be another user's to change."""
     import os
     import stat
@@ -59,7 +63,7 @@ def private(folder):  # type: ignore[no-untyped-def]
     return stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid() and not status.st_mode & 0o022
 
 
-def cached(digest):  # type: ignore[no-untyped-def]
+def cached(digest: str) -> "Optional[str]":
     """Return the path of the archive with this SHA-256, or None."""
     import hashlib
     import os
@@ -77,7 +81,7 @@ def cached(digest):  # type: ignore[no-untyped-def]
     return None
 
 
-def keep(blob, digest):  # type: ignore[no-untyped-def]
+def keep(blob: bytes, digest: str) -> "Optional[str]":
     """Store the archive under its digest and return its path; None when it arrived damaged."""
     import hashlib
     import os

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -74,12 +74,12 @@ class Fleet:
 
     async def connect(
         self, nodes: Sequence[Node] | None = None, *, probe: bool = True
-    ) -> AsyncIterator[Event]:
+    ) -> AsyncGenerator[Event, None]:
         """Connect to all nodes at once; yield LinkChanged and, with ``probe``, NodeProbed for each."""
         async for event in merge(*(self._connect_one(node, probe) for node in nodes or self.nodes)):
             yield event
 
-    async def _connect_one(self, node: Node, probe: bool) -> AsyncIterator[Event]:
+    async def _connect_one(self, node: Node, probe: bool) -> AsyncGenerator[Event, None]:
         yield LinkChanged(node=node.name, at=self.clock(), state="connecting", transport=node.transport)
         try:
             link = await self.link(node)

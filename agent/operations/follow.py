@@ -1,7 +1,8 @@
 """``follow``: stream files as they grow.
 
 Arguments: ``project``; ``files``: ``[{"file", "offset"}]``, paths below the project with ``/``; ``run``: the
-end of this run ends the stream, once everything has been read; without it the stream ends when cancelled.
+end of this run ends the stream, once everything has been read; without it the stream ends when cancelled;
+``once``: stop at the files' present ends.
 Items: body ``{"file", "offset"}`` with the bytes that begin there as payload, cut anywhere. A file that got
 shorter, or was replaced by another, starts again at 0: that is told by an item with ``"restarted"``
 (``truncated`` or ``replaced``) and no payload. A file that does not exist is waited for. The result is
@@ -66,6 +67,8 @@ def _files(call: Call) -> Dict[str, Followed]:
 
 
 def _until_run_ends(call: Call) -> Callable[[], bool]:
+    if call.args.get("once"):
+        return lambda: True
     if call.args.get("run") is None:
         return lambda: False
     folder = folder_of(call)

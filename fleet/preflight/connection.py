@@ -6,7 +6,7 @@ They are one chain: the first that fails explains why those after it could not b
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 from fleet.errors import FleetError, NoAgent, NotConnected
 from fleet.events import CheckFinished, Event, LinkChanged, NodeProbed
@@ -24,7 +24,7 @@ _WHY = {
 }
 
 
-async def check_connection(fleet: Fleet, node: Node) -> AsyncIterator[Event]:
+async def check_connection(fleet: Fleet, node: Node) -> AsyncGenerator[Event, None]:
     """Yield the link's changes, the node's facts, and one CheckFinished for each link of the chain."""
 
     def result(check: str, status: str, seen: str, remedy: str = "") -> CheckFinished:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from fleet.runs.ids import new_run_id
-from fleet.runs.launch import LaunchFailed, LaunchOptions, launch
+from fleet.runs.launch import LaunchFailed, LaunchOptions, announce, launch
+from fleet.runs.read import read_logs
 from fleet.runs.restart import run_to_end
 from fleet.runs.status import NodeRuns, node_runs, sweep
 from fleet.runs.stop import stop
-from fleet.runs.store import NoSuchRun, RunSummary, find_runs, replay
+from fleet.runs.store import NoSuchRun, RunStore, RunSummary, find_runs, replay
 from fleet.runs.watch import WatchOptions, watch
 
 __all__ = [
@@ -15,12 +16,15 @@ __all__ = [
     "LaunchOptions",
     "NoSuchRun",
     "NodeRuns",
+    "RunStore",
     "RunSummary",
     "WatchOptions",
+    "announce",
     "find_runs",
     "launch",
     "new_run_id",
     "node_runs",
+    "read_logs",
     "replay",
     "run_to_end",
     "stop",

@@ -35,7 +35,7 @@ async def launch(
     store = RunStore(fleet.home, plan.run)
     store.create(plan)
     with Recorder(store) as recorder:
-        for event in _planned(plan, fleet.clock()):
+        for event in announce(plan, fleet.clock()):
             recorder.write(event)
             yield event
         outcome = await GangStart(fleet, plan, nodes, options or LaunchOptions()).run()
@@ -56,7 +56,8 @@ def _node(fleet: Fleet, part: NodePlan) -> Node:
         ) from None
 
 
-def _planned(plan: RunPlan, at: float) -> list[Event]:
+def announce(plan: RunPlan, at: float) -> list[Event]:
+    """Return the RunPlanned of a plan, and a warning for each of its notes."""
     planned = RunPlanned(
         at=at,
         run=plan.run,

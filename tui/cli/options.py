@@ -13,12 +13,15 @@ from fleet.inventory import (
     from_addresses,
     load_inventory,
     load_workers_json,
+    save_inventory,
     with_master_address,
 )
 from fleet.nodeset import NodeSetError
 from tui.cli.exits import UsageError
 
 DEFAULT_INVENTORY = Path("configs/nodes.yaml")
+#: What `--workers` named last, so that `dtui status` and `dtui stop` find the same nodes.
+LAST_INVENTORY = Path(".dtui/nodes.yaml")
 
 
 def add_inventory_options(parser: argparse.ArgumentParser) -> None:
@@ -139,14 +142,22 @@ def _with_environment(node: Node, kind: str) -> Node:
 def _base_inventory(args: argparse.Namespace) -> Inventory:
     project = (args.project or Path()).resolve()
     if args.workers is not None:
-        return from_addresses(args.workers.split(","), project=project)
+        return _remembered(from_addresses(args.workers.split(","), project=project))
     if args.workers_file is not None:
-        return load_workers_json(args.workers_file, project=project)
+        return _remembered(load_workers_json(args.workers_file, project=project))
     path = args.inventory or project / DEFAULT_INVENTORY
     if args.inventory is None and not path.exists():
-        return from_addresses(_ask_for_addresses(path), project=project)
+        last = project / LAST_INVENTORY
+        if not last.exists():
+            return _remembered(from_addresses(_ask_for_addresses(path), project=project))
+        path = last
     inventory = load_inventory(path)
     return dataclasses.replace(inventory, project=project) if args.project else inventory
+
+
+def _remembered(inventory: Inventory) -> Inventory:
+    save_inventory(inventory, inventory.project / LAST_INVENTORY)
+    return inventory
 
 
 def _ask_for_addresses(path: Path) -> list[str]:

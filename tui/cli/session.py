@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from typing import cast
 
 from fleet.events import CheckFinished, Event, LinkChanged, NodeDeployed, RunFinished
 from fleet.fleet import Fleet
@@ -16,7 +15,7 @@ from tui.cli.options import home_of
 from tui.cli.printing import Printer
 from tui.cli.prompts import TerminalPrompts
 
-Operation = Callable[[Fleet], AsyncIterator[Event]]
+Operation = Callable[[Fleet], AsyncGenerator[Event, None]]
 
 
 @dataclass
@@ -53,7 +52,7 @@ async def _run(inventory: Inventory, printer: Printer, operation: Operation) -> 
         async with (
             Fleet(inventory, home=home_of(inventory), prompts=TerminalPrompts()) as fleet,
             # Closing the stream in this task, not at the loop's end, lets an operation end its requests.
-            aclosing(cast("AsyncGenerator[Event, None]", operation(fleet))) as events,
+            aclosing(operation(fleet)) as events,
         ):
             async for event in events:
                 tally.count(event)

@@ -24,7 +24,7 @@ def add(subparsers: Subparsers) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Connect to every node, then print one line for each on stdout."""
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator
 
     from fleet.events import Event, LinkChanged, NodeProbed
     from fleet.fleet import Fleet
@@ -38,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
     facts: dict[str, dict[str, Any]] = {}
     links: dict[str, LinkChanged] = {}
 
-    async def look(fleet: Fleet) -> AsyncIterator[Event]:
+    async def look(fleet: Fleet) -> AsyncGenerator[Event, None]:
         async for event in fleet.connect(nodes):
             if isinstance(event, NodeProbed):
                 facts[event.node] = event.facts

@@ -1,0 +1,121 @@
+"""The whole way: preflight, plan, deploy, launch, watch. What the guide calls the master's step."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import yaml
+
+from fleet.accelerate_config import accelerate_config
+from fleet.deploy import DeployOptions, deploy
+from fleet.events import CheckFinished, Event, NodeDeployed, NodeProbed, Notice
+from fleet.fleet import Fleet
+from fleet.inventory import Inventory, Node
+from fleet.nodeset import fold
+from fleet.plan import RunPlan, plan_run
+from fleet.preflight import preflight
+from fleet.runs import LaunchOptions, WatchOptions, announce, launch, new_run_id, run_to_end
+
+#: Below the project folder on each node; `accelerate launch --config_file` takes it too.
+CONFIG_PATH = ".dtui/accelerate_config.yaml"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpOptions:
+    """The defaults go all the way with the inventory's settings."""
+
+    deploying: DeployOptions = field(default_factory=DeployOptions)
+    launching: LaunchOptions = field(default_factory=LaunchOptions)
+    watching: WatchOptions = field(default_factory=WatchOptions)
+    #: Stop after the deploy.
+    deploy_only: bool = False
+    #: Stop once all ranks have started; the run goes on by itself.
+    detach: bool = False
+    #: Train on the CPU even where there are GPUs.
+    cpu: bool = False
+
+
+async def up(fleet: Fleet, nodes: Sequence[Node], options: UpOptions) -> AsyncGenerator[Event, None]:
+    """Yield the events of every step; a step that failed on a node is the last one.
+
+    Raises PlanError when the nodes can't form a run, LaunchFailed when it did not start.
+    """
+    facts: dict[str, dict[str, Any]] = {}
+    unfit: set[str] = set()
+    async with aclosing(preflight(fleet, nodes)) as checks:
+        async for event in checks:
+            if isinstance(event, NodeProbed):
+                facts[event.node] = event.facts
+            elif isinstance(event, CheckFinished) and event.status == "fail":
+                unfit.add(event.node)
+            yield event
+    if unfit:
+        yield _halt(fleet, nodes, unfit, "did not pass the checks, so nothing was deployed")
+        return
+
+    plan = lay_out(fleet, nodes, facts, cpu=options.cpu)
+    failed: set[str] = set()
+    async with aclosing(deploy(fleet, nodes, _configured(options.deploying, plan))) as deploying:
+        async for event in deploying:
+            if isinstance(event, NodeDeployed) and not event.ok:
+                failed.add(event.node)
+            yield event
+    if failed:
+        yield _halt(fleet, nodes, failed, "could not be deployed to, so nothing was started")
+        return
+
+    if options.deploying.dry_run:
+        for event in announce(plan, fleet.clock()):
+            yield event
+    elif not options.deploy_only:
+        if options.detach:
+            run = launch(fleet, plan, options.launching)
+        else:
+            run = run_to_end(fleet, plan, options.launching, options.watching)
+        async with aclosing(run) as running:
+            async for event in running:
+                yield event
+
+
+def lay_out(
+    fleet: Fleet, nodes: Sequence[Node], facts: Mapping[str, dict[str, Any]], *, cpu: bool = False
+) -> RunPlan:
+    """Return the plan of a new run over ``nodes``, whose probes are ``facts``; raises PlanError."""
+    return plan_run(
+        fleet.inventory,
+        facts,
+        run_id=new_run_id(fleet.clock),
+        nodes=nodes,
+        mixed_precision=mixed_precision_of(fleet.inventory),
+        cpu=cpu,
+    )
+
+
+def mixed_precision_of(inventory: Inventory) -> str:
+    """Return ``training.mixed_precision`` of the run's configuration file, ``no`` without one.
+
+    The program reads the same file; whatever else is in it, or wrong with it, is the program's to say.
+    """
+    if inventory.run.config is None:
+        return "no"
+    try:
+        config = yaml.safe_load((inventory.project / inventory.run.config).read_text("utf-8"))
+        return str(config["training"]["mixed_precision"])
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError):
+        return "no"
+
+
+def _configured(options: DeployOptions, plan: RunPlan) -> DeployOptions:
+    return replace(options, configure=lambda node: {CONFIG_PATH: accelerate_config(plan, node.name)})
+
+
+def _halt(fleet: Fleet, nodes: Sequence[Node], failed: set[str], what: str) -> Notice:
+    return Notice(
+        at=fleet.clock(),
+        level="error",
+        text=f"{len(failed)} of {len(nodes)} nodes {what}: {fold(sorted(failed))}",
+        remedy="put right what is said above and run it again, or leave those nodes out with --on",
+    )

@@ -1,0 +1,100 @@
+"""``dtui status``: the runs of this project, and how the ranks of one are."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from tui.cli.subparsers import Subparsers
+
+if TYPE_CHECKING:
+    from fleet.runs import NodeRuns
+
+
+def add(subparsers: Subparsers) -> None:
+    """Declare the command."""
+    from tui.cli.options import add_inventory_options
+
+    parser = subparsers.add_parser("status", help="how a run is, asked on its nodes now")
+    parser.add_argument("run", nargs="?", help="id of the run (default: the newest)")
+    parser.add_argument("--all", action="store_true", help="list all runs of the project instead")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    add_inventory_options(parser)
+    parser.set_defaults(handler=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Ask every node of the run; 1 when the run failed or a node does not answer."""
+    import asyncio
+    import json
+
+    from fleet.fleet import Fleet
+    from fleet.runs import find_runs, node_runs
+    from tui.cli.exits import DONE, FAILED
+    from tui.cli.options import home_of, inventory_of
+    from tui.cli.prompts import TerminalPrompts
+    from tui.cli.runs import chosen_run
+
+    inventory = inventory_of(args)
+    if args.all:
+        for summary in find_runs(home_of(inventory)):
+            outcome = summary.finished.outcome if summary.finished else "not finished"
+            print(f"{summary.run}  world size {summary.plan.world_size}  {outcome}")
+        return DONE
+    chosen = chosen_run(inventory, args.run)
+    members = {part.node for part in chosen.plan.nodes}
+    nodes = [node for node in inventory.nodes if node.name in members]
+
+    async def ask() -> tuple[NodeRuns, ...]:
+        async with Fleet(inventory, home=home_of(inventory), prompts=TerminalPrompts()) as fleet:
+            return await node_runs(fleet, chosen.run, nodes)
+
+    answers = asyncio.run(ask())
+    finished = chosen.finished
+    if args.json:
+        print(
+            json.dumps(
+                {
+                    "run": chosen.run,
+                    "outcome": finished.outcome if finished else None,
+                    "nodes": [
+                        {
+                            "node": answer.node,
+                            "runs": answer.runs,
+                            "error": answer.error and str(answer.error),
+                        }
+                        for answer in answers
+                    ],
+                },
+                ensure_ascii=False,
+            )
+        )
+    else:
+        outcome = f"{finished.outcome}{f': {finished.cause}' if finished.cause else ''}" if finished else ""
+        print(f"run {chosen.run}, world size {chosen.plan.world_size} {outcome}".rstrip())
+        for answer in answers:
+            for line in _lines(answer):
+                print(line)
+    failed = any(answer.error for answer in answers) or (
+        finished is not None and finished.outcome == "failed"
+    )
+    states = {str(entry["state"]) for answer in answers for entry in answer.runs}
+    return FAILED if failed or states & {"failed", "lost"} else DONE
+
+
+def _lines(answer: NodeRuns) -> list[str]:
+    if answer.error:
+        return [f"  {answer.node}: {answer.error.what}"]
+    if not answer.runs:
+        return [f"  {answer.node}: does not know this run"]
+    entry = answer.runs[0]
+    return [f"  {answer.node}: {entry['state']}", *(f"    {_rank(rank)}" for rank in entry["ranks"])]
+
+
+def _rank(rank: dict[str, Any]) -> str:
+    if rank.get("exit_code") is not None:
+        stopped = ", stopped" if rank.get("stopped") else ""
+        return f"rank {rank['rank']}: exited with {rank['exit_code']}{stopped}"
+    if rank.get("pid") is not None:
+        return f"rank {rank['rank']}: running, pid {rank['pid']}"
+    return f"rank {rank['rank']}: not started"

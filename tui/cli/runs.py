@@ -1,0 +1,21 @@
+"""Which run a command means when it is not named."""
+
+from __future__ import annotations
+
+from fleet.inventory import Inventory
+from fleet.runs import RunSummary, find_runs
+from tui.cli.exits import UsageError
+from tui.cli.options import home_of
+
+
+def chosen_run(inventory: Inventory, wanted: str | None) -> RunSummary:
+    """Return the run of that id, or the newest; raises UsageError naming the ids there are."""
+    runs = find_runs(home_of(inventory))
+    if not runs:
+        raise UsageError(f"no run was started from {inventory.project} yet (dtui up)")
+    if wanted is None:
+        return runs[-1]
+    for run in runs:
+        if run.run == wanted:
+            return run
+    raise UsageError(f"there is no run {wanted}; the newest are {', '.join(run.run for run in runs[-5:])}")
