@@ -1,0 +1,101 @@
+"""``dtui lab``: start nodes, say how to use them, stay until Ctrl-C, leave nothing behind."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from fleet.inventory import save_inventory
+from lab.errors import LabError
+from lab.lab import Lab
+
+_DONE, _FAILED, _USAGE = 0, 1, 2
+
+
+async def serve(
+    nodes: int, inventory_out: Path | None = None, *, winrm: int = 0, windows: bool = False
+) -> int:
+    """Run a lab in the foreground and return the exit status.
+
+    The project is the current folder. While the lab runs, the project's ``.dtui/known_hosts`` holds the
+    nodes' keys and ``inventory_out``, which must not exist yet, describes them.
+    """
+    project = Path.cwd()
+    if windows:
+        return _say("Windows nodes are started with `python -m lab.wine`", _USAGE)
+    if inventory_out is not None and inventory_out.exists():
+        return _say(f"{inventory_out} exists already: name another file for --inventory-out", _USAGE)
+    try:
+        lab = Lab(nodes, winrm=winrm)
+    except ValueError as error:
+        return _say(str(error), _USAGE)
+    stop = asyncio.Event()
+    with _interrupts(stop):
+        try:
+            async with lab:
+                with _trusted(lab, project / ".dtui" / "known_hosts"), _written(lab, project, inventory_out):
+                    _describe(lab, inventory_out)
+                    await stop.wait()
+        except (LabError, OSError) as error:
+            return _say(str(error), _FAILED)
+    return _say("the lab is gone", _DONE)
+
+
+@contextmanager
+def _interrupts(stop: asyncio.Event) -> Iterator[None]:
+    loop = asyncio.get_running_loop()
+    names = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
+    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    before = {
+        number: signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop.set)) for number in numbers
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _trusted(lab: Lab, path: Path) -> Iterator[None]:
+    lab.trust(path)
+    ours = set(lab.known_hosts().splitlines())
+    try:
+        yield
+    finally:
+        rest = [line for line in path.read_text("utf-8").splitlines() if line not in ours]
+        if rest:
+            path.write_text("".join(f"{line}\n" for line in rest), "utf-8")
+        else:
+            path.unlink()
+
+
+@contextmanager
+def _written(lab: Lab, project: Path, path: Path | None) -> Iterator[None]:
+    if path is None:
+        yield
+        return
+    save_inventory(lab.inventory(project), path)
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _describe(lab: Lab, inventory_out: Path | None) -> None:
+    for node in lab.nodes:
+        print(f"{node.name}  {node.kind}  {node.user}@{node.address}:{node.port}", flush=True)  # noqa: T201
+        if node.kind == "winrm":
+            _say(f"{node.name}: password {node.password}")
+    if inventory_out is not None:
+        _say(f"in another terminal, in this folder: dtui nodes --inventory {inventory_out}")
+    _say(f"the nodes' folders are in {lab.root}; Ctrl-C ends the lab and removes them")
+
+
+def _say(text: str, status: int = _DONE) -> int:
+    print(text, file=sys.stderr, flush=True)  # noqa: T201
+    return status

@@ -1,0 +1,159 @@
+"""A set of loopback nodes with everything that a console needs to use them."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import secrets
+import shutil
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal, Self
+
+from fleet.inventory import Inventory, Node, RunSettings, default_project, to_yaml
+from lab.addresses import AddressBlock
+from lab.ending import sweep
+from lab.home import NodeHome
+from lab.node import LabNode
+from lab.ssh_node import SshNode
+from transports.base import Endpoint, NoPrompts, Prompts
+
+_MOST_NODES = 200
+
+
+class Lab:
+    """``nodes`` loopback nodes, the last ``winrm`` of them reached by WinRM and the others by SSH.
+
+    Use as ``async with``, on the event loop that shall serve the nodes. ``root`` keeps the nodes' folders
+    and stays; without one they live in a temporary folder that goes away. ``environment`` are variables
+    for all that runs on the nodes. At the end no process of the lab is left, detached ones included.
+    """
+
+    def __init__(
+        self,
+        nodes: int = 3,
+        *,
+        winrm: int = 0,
+        root: Path | None = None,
+        user: str = "lab",
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        if not 1 <= nodes <= _MOST_NODES or not 0 <= winrm <= nodes:
+            raise ValueError(f"a lab has 1 to {_MOST_NODES} nodes, and no more than these speak WinRM")
+        self.id = secrets.token_hex(8)
+        self.nodes: tuple[LabNode, ...] = ()
+        self._kinds = ["ssh"] * (nodes - winrm) + ["winrm"] * winrm
+        self._given_root = root
+        self._user = user
+        self._environment = dict(environment or {})
+
+    async def __aenter__(self) -> Self:
+        self.root = self._given_root or Path(tempfile.mkdtemp(prefix="dtui-lab-"))
+        self._block = AddressBlock()
+        self.master_address = self._block.master
+        self.nodes = tuple(self._node(index, kind) for index, kind in enumerate(self._kinds))
+        try:
+            for node in self.nodes:
+                await node.start()
+        except BaseException:
+            await self._end()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._end()
+
+    def node(self, name: str) -> LabNode:
+        """Return the node of that name; raises KeyError."""
+        return {node.name: node for node in self.nodes}[name]
+
+    @property
+    def prompts(self) -> Prompts:
+        """Answers of a person who knows the nodes' passwords, and trusts no new host key."""
+        return _Passwords(self.nodes)
+
+    def known_hosts(self) -> str:
+        """Return the host keys of the SSH nodes as lines of a known_hosts file."""
+        return "".join(node.known_hosts_line() for node in self.nodes if isinstance(node, SshNode))
+
+    def trust(self, path: Path) -> None:
+        """Add the host keys to a known_hosts file, so that nobody is asked."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a", encoding="utf-8") as file:
+            file.write(self.known_hosts())
+
+    def inventory(
+        self,
+        project: Path,
+        *,
+        run: RunSettings | None = None,
+        gpus: int | None = 0,
+        environment: Literal["existing", "uv"] = "existing",
+        python: str = sys.executable,
+    ) -> Inventory:
+        """Return the lab as an inventory of ``project``, with this machine as its master.
+
+        ``python`` runs the agents and, where ``environment`` is existing, trains. ``gpus`` is 0 because
+        all nodes are one machine: they train on its CPU.
+        """
+        common = Node(
+            name="master",
+            address=self.master_address,
+            transport="local",
+            gpus=gpus,
+            environment=environment,
+            interpreter=python if environment == "existing" else None,
+            project=str(project),
+        )
+        workers = tuple(
+            dataclasses.replace(
+                common,
+                name=node.name,
+                address=node.address,
+                transport=node.kind,  # type: ignore[arg-type]  # a kind is a transport's name
+                port=node.port,
+                user=node.user,
+                identity=node.identity if isinstance(node, SshNode) else None,
+                python=python,
+                project=default_project(project),
+            )
+            for node in self.nodes
+        )
+        return Inventory(project=project, master=common, workers=workers, run=run or RunSettings())
+
+    def inventory_yaml(self, path: Path, project: Path) -> str:
+        """Return the text of an inventory file that shall lie at ``path``."""
+        return to_yaml(self.inventory(project), path)
+
+    def _node(self, index: int, kind: str) -> LabNode:
+        name = f"node{index + 1}"
+        home = NodeHome(self.id, name, self.root / name, self._user, self._environment)
+        address = self._block.node(index)
+        if kind == "ssh":
+            return SshNode(home, address)
+        from lab.winrm_node import WinRMNode  # it takes 0.3 s to import, and few labs want it
+
+        return WinRMNode(home, address)
+
+    async def _end(self) -> None:
+        try:
+            await asyncio.gather(*(node.stop() for node in self.nodes))
+            await sweep(self.id, self.root)
+        finally:
+            self._block.release()
+            if self._given_root is None:
+                await asyncio.to_thread(shutil.rmtree, self.root)
+
+
+class _Passwords(NoPrompts):
+    def __init__(self, nodes: tuple[LabNode, ...]) -> None:
+        self._nodes = nodes
+
+    async def password(self, endpoint: Endpoint, reason: str) -> str | None:
+        """Return the password of the node at this address."""
+        for node in self._nodes:
+            if (node.address, node.user) == (endpoint.host, endpoint.user):
+                return node.password
+        return None

@@ -1,0 +1,37 @@
+"""A loopback node that is reached by WinRM over HTTP, with NTLM."""
+
+from __future__ import annotations
+
+import asyncio
+
+from lab.home import NodeHome
+from lab.node import LabNode
+from lab.winrm import Accounts, WinRMServer, posix_shell
+
+
+class WinRMNode(LabNode):
+    """A WinRM service on an address of its own. It knows a user and a password, and no keys."""
+
+    kind = "winrm"
+
+    def __init__(self, home: NodeHome, address: str) -> None:
+        super().__init__(home, address)
+        self.server = WinRMServer(
+            Accounts({self.user: self.password}),
+            posix_shell(home.folder, home.environment()),
+            host=address,
+        )
+
+    async def start(self) -> None:
+        """Let people log in, on the same address and port as before."""
+        self.home.make()
+        self.server.start()
+        self.port = self.server.port
+
+    async def stop(self) -> None:
+        """Stop the service; shells end with their processes, detached processes live on."""
+        await asyncio.to_thread(self.server.stop)
+
+    def drop_connections(self) -> None:
+        """Break every connection; shells live on, and new connections are welcome."""
+        self.server.cut_connections()
