@@ -56,11 +56,11 @@ async def exchange(channel: Channel, size: int) -> bool:
 async def test_broken_connections(serve: Serve, connect: Connect, action: str, kind: str, tls: bool) -> None:
     if tls and kind == "bad-seal":
         kind = "drop-inside"  # nothing is sealed under TLS
-    server = serve(tls=tls)
+    server = serve(tls=tls, quotas=Quotas(max_envelope_kb=64))
     channel = await connect(server).open([PYTHON, "-c", CAT])
-    server.troubles.every(3, action, kind)  # type: ignore[arg-type]
-    assert await exchange(channel, 900_000)
-    assert server.troubles.hits >= 3
+    server.troubles.every(4, action, kind)  # type: ignore[arg-type]
+    assert await exchange(channel, 400_000)
+    assert server.troubles.hits >= 2
 
 
 @pytest.mark.parametrize("status", [400, 500, 503])

@@ -134,6 +134,21 @@ class TestPeer:
             world.step(smooth=True)
         assert bytes(world.console.into[STDOUT].waiting) == b"the last word"
 
+    def test_lost_reports_and_news_are_repeated(self) -> None:
+        world = World(1, 1.0)
+        world.console.out[STDIN].write(b"a word")
+        world.step(smooth=True)
+        world.now += 1
+        with world.node.changed:
+            world.node.tell(exit=3)
+            world.node.out[STDOUT].ended = True
+            world.node.gather(90_000)  # lost with its Receive
+        for _ in range(30):
+            world.step(smooth=True)
+        assert world.console.out[STDIN].confirmed == len(b"a word")
+        assert world.console.told == {"exit": 3}
+        assert world.console.into[STDOUT].at_end
+
     def test_an_idle_channel_is_nearly_silent(self) -> None:
         world = World(1, 1.0)
         for _ in range(20):

@@ -34,6 +34,7 @@ class Peer:
         self._urgent = True
         self._snapshot_at = clock()
         self._reported = 0
+        self._heard = 0
 
     def tell(self, **news: Any) -> None:
         """Add to what this end tells, with the next frames."""
@@ -77,7 +78,7 @@ class Peer:
             return 0.0
         if self._progress() > self._reported:
             wait = SOON
-        elif any(out.next > out.confirmed for out in self.out.values()):
+        elif self._heard < self._facts() or any(out.next > out.confirmed for out in self.out.values()):
             wait = UNCONFIRMED
         else:
             wait = IDLE
@@ -107,6 +108,8 @@ class Peer:
             "room": {stream: into.consumed + WINDOW for stream, into in self.into.items()},
             "sent": {stream: out.next for stream, out in self.out.items()},
             "ends": {stream: out.written for stream, out in self.out.items() if out.ended},
+            "sure": {stream: out.confirmed for stream, out in self.out.items()},
+            "heard": self._learned(),
             "again": self._again,
             "news": self.news,
         }
@@ -126,7 +129,11 @@ class Peer:
                 into.length = body["ends"][str(stream)]
             if body["sent"].get(str(stream), 0) > into.have:
                 self._ask()
+            if body["sure"].get(str(stream), 0) < into.have:
+                # Our last report may be lost.
+                self._reported = -1
         self.told.update(body["news"])
+        self._heard = max(self._heard, body["heard"])
 
     def _ask(self) -> None:
         if self._clock() - self._asked_at >= UNCONFIRMED / 2:
@@ -139,4 +146,12 @@ class Peer:
             self._urgent = True
 
     def _progress(self) -> int:
-        return sum(into.consumed + into.have for into in self.into.values())
+        return self._learned() + sum(into.consumed + into.have for into in self.into.values())
+
+    def _facts(self) -> int:
+        """How many things we have told besides the streams' bytes."""
+        return len(self.news) + sum(out.ended for out in self.out.values())
+
+    def _learned(self) -> int:
+        """How many such things the other end has told."""
+        return len(self.told) + sum(into.length is not None for into in self.into.values())
