@@ -9,17 +9,18 @@ optionally ``interpreter``, ``grace`` (seconds), ``force`` (start beside a run t
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Dict, List
 
+from agent import durable
 from agent.detach import NotDetached, detach
 from agent.operations.run_arguments import folder_of
 from agent.operations.stop import end_run
 from agent.paths import shown
 from agent.server import Cancelled, OperationError
-from agent.supervisor.folder import RunFolder, run_folders, write
+from agent.supervisor.folder import RunFolder, read, run_folders, write
 from agent.supervisor.spec import SpecError, parse
 from agent.supervisor.status import FINAL, Status, rank_processes, seen
 
@@ -49,7 +50,7 @@ def start(call: Call) -> Dict[str, Any]:
         try:
             _refuse_beside_others(folder)
         except OperationError:
-            shutil.rmtree(folder.path, ignore_errors=True)
+            _withdraw(folder)
             raise
     try:
         return _bring_up(call, folder)
@@ -60,10 +61,13 @@ def start(call: Call) -> Dict[str, Any]:
 
 
 def _announce(folder: RunFolder, spec: Dict[str, Any]) -> None:
-    """Make the run known before looking for others: of two starts at once, at most one goes on."""
+    """Make the run known before looking for others: of two starts at once, at most one goes on.
+
+    The folder may exist: the master keeps its recording of the run in the same place.
+    """
     try:
-        os.makedirs(os.path.dirname(folder.path), exist_ok=True)
-        os.mkdir(folder.path)
+        os.makedirs(folder.path, exist_ok=True)
+        os.close(os.open(folder.spec, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
     except FileExistsError:
         raise OperationError("exists", "run %s exists already" % folder.run, "start under a new id") from None
     except OSError as error:
@@ -75,6 +79,13 @@ def _announce(folder: RunFolder, spec: Dict[str, Any]) -> None:
     unborn = {"run": folder.run, "node": spec["node"], "state": "starting", "error": "", "ranks": []}
     write(folder.status, {**unborn, "supervisor": None, "at": time.time()})
     write(folder.spec, spec)
+
+
+def _withdraw(folder: RunFolder) -> None:
+    for path in (folder.status, folder.spec):
+        durable.remove(path)
+    with suppress(OSError):
+        os.rmdir(folder.path)  # stays when there is anything else in it
 
 
 def _refuse_beside_others(folder: RunFolder) -> None:
@@ -109,6 +120,8 @@ def _bring_up(call: Call, folder: RunFolder) -> Dict[str, Any]:
             methods=methods,
         )
     except NotDetached as error:
+        status = read(folder.status) or {}
+        write(folder.status, {**status, "state": "failed", "error": str(error), "at": time.time()})
         raise OperationError(
             "not-started", "the run's supervisor did not come up: %s" % error, _last_words(folder)
         ) from None

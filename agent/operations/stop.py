@@ -52,18 +52,15 @@ def end_run(folder: RunFolder, grace: float, cancelled: Callable[[], bool] = lam
 def _through_supervisor(
     folder: RunFolder, status: Status, grace: float, cancelled: Callable[[], bool]
 ) -> Status:
+    # One that is only coming up sees it, too, and starts nothing.
     write(folder.stop_request, {"at": time.time(), "grace": grace})
     deadline = time.monotonic() + grace + _SUPERVISOR_LIMIT
     while time.monotonic() < deadline and not cancelled():
         status = seen(folder) or status
-        if status["state"] in FINAL or status["state"] == "lost" or _unborn(status):
+        if status["state"] in FINAL or status["state"] == "lost":
             break
         time.sleep(_LOOK_EVERY)
     return status
-
-
-def _unborn(status: Status) -> bool:
-    return status["state"] == "starting" and status.get("supervisor") is None
 
 
 def _without_supervisor(folder: RunFolder, status: Status) -> Status:

@@ -71,7 +71,7 @@ def run_folders(root: str) -> List[RunFolder]:
     for name in names:
         with suppress(paths.PathRejected):
             folder = RunFolder(root, name)
-            if os.path.exists(folder.spec):
+            if os.path.exists(folder.status):
                 found.append(folder)
     return found
 

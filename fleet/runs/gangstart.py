@@ -36,17 +36,17 @@ class GangStart:
         links, failures = await _all({name: self._fleet.link(node) for name, node in self._nodes.items()})
         if not failures:
             try:
-                started, failures = await _all(
-                    {part.node: self._start(links[part.node], part) for part in self._plan.nodes},
-                    stop_early=True,
-                )
+                # A node that is about to start is waited for, too: it could not be told to stop before.
+                starts = {part.node: self._start(links[part.node], part) for part in self._plan.nodes}
+                started, failures = await _all(starts)
             except BaseException:
                 # The console is leaving before the gang is complete.
                 await asyncio.shield(self._roll_back())
                 raise
             if not failures:
                 ranks = [event for events in started.values() for event in events]
-                return list(sorted(ranks, key=lambda event: event.rank))
+                ranks.sort(key=lambda event: event.rank)
+                return list(ranks)
             return [*self._failed(failures), *await self._roll_back(), self._finished(failures)]
         return [*self._failed(failures), self._finished(failures)]
 
@@ -129,35 +129,18 @@ class GangStart:
         )
 
 
-async def _all(
-    jobs: Mapping[str, Awaitable[T]], *, stop_early: bool = False
-) -> tuple[dict[str, T], dict[str, FleetError]]:
-    """Run the named coroutines at once; return results and failures by name, the first failure first.
-
-    With ``stop_early`` the first failure cancels the others, which then have neither.
-    """
-    tasks = {asyncio.ensure_future(job): name for name, job in jobs.items()}
+async def _all(jobs: Mapping[str, Awaitable[T]]) -> tuple[dict[str, T], dict[str, FleetError]]:
+    """Run the named coroutines at once; return results and failures by name, the first failure first."""
     results: dict[str, T] = {}
     failures: dict[str, FleetError] = {}
-    pending = set(tasks)
-    try:
-        while pending:
-            done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                if task.cancelled():
-                    continue
-                error = task.exception()
-                if error is None:
-                    results[tasks[task]] = task.result()
-                elif isinstance(error, FleetError):
-                    failures[tasks[task]] = error
-                else:
-                    raise error
-            if failures and stop_early:
-                for task in pending:
-                    task.cancel()
-    finally:
-        for task in pending:
-            task.cancel()
-        await asyncio.gather(*pending, return_exceptions=True)
+
+    async def run(name: str, job: Awaitable[T]) -> None:
+        try:
+            results[name] = await job
+        except FleetError as error:
+            failures[name] = error
+
+    async with asyncio.TaskGroup() as tasks:
+        for name, job in jobs.items():
+            tasks.create_task(run(name, job))
     return results, failures

@@ -20,7 +20,10 @@ class NoSuchRun(FleetError):
 
 @dataclass(frozen=True, slots=True)
 class RunStore:
-    """The folder of one run below ``home``, the project's ``.dtui``."""
+    """The folder of one run below ``home``, the project's ``.dtui``.
+
+    Where the master trains too, its supervisor keeps its own files in the same folder.
+    """
 
     home: Path
     run: str
@@ -41,13 +44,12 @@ class RunStore:
 
     def create(self, plan: RunPlan) -> None:
         """Make the folder and keep the plan; raises FleetError when the run exists."""
+        self.folder.mkdir(parents=True, exist_ok=True)
         try:
-            self.folder.mkdir(parents=True)
+            with self._plan_file.open("x", encoding="utf-8") as file:
+                file.write(plan.to_json() + "\n")
         except FileExistsError:
             raise FleetError(f"there is a run {self.run} already", remedy="launch under a new id") from None
-        beside = self.folder / "plan.json.new"
-        beside.write_text(plan.to_json() + "\n", encoding="utf-8")
-        beside.replace(self._plan_file)
 
     def plan(self) -> RunPlan:
         """Return the kept plan; raises NoSuchRun."""

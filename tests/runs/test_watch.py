@@ -1,0 +1,331 @@
+"""Launching and watching runs on loopback nodes, from the first rank to the verdict."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from agent.processes import identify
+from fleet.errors import FleetError
+from fleet.events import (
+    LinkChanged,
+    LogChunk,
+    MetricsSeen,
+    Notice,
+    RankExited,
+    RankPhase,
+    RankStarted,
+    RunPlanned,
+)
+from fleet.runs import LaunchFailed, LaunchOptions, WatchOptions, launch, replay, stop, watch
+from tests.runs.fleets import (
+    SWIFT,
+    collect,
+    finish,
+    fleet_of,
+    inventory,
+    of,
+    output,
+    plan_of,
+    project,
+    rank_log,
+    until,
+    watch_until,
+    watched,
+)
+
+
+async def test_a_run_over_unequal_nodes_succeeds_and_every_byte_arrives(tmp_path: Path) -> None:
+    program = """
+say("rank", RANK, "of", os.environ["WORLD_SIZE"], "on", os.environ["DTUI_NODE"])
+note(kind="phase", phase="joined")
+note(kind="step", step=1, loss=0.5)
+sys.stdout.write("x" * 300_000)
+"""
+    fleet = fleet_of(inventory(tmp_path, program, master=1, gpu1=2))
+    async with fleet:
+        plan = plan_of(fleet.inventory)
+        launched = await collect(launch(fleet, plan))
+        events = await watched(fleet)
+    assert isinstance(launched[0], RunPlanned)
+    assert [(e.node, e.rank) for e in of(launched, RankStarted)] == [("master", 0), ("gpu1", 1), ("gpu1", 2)]
+    assert events[: len(launched)] == launched, "a watch begins with what was recorded"
+    assert of(events, RankStarted) == of(launched, RankStarted), "nothing is told twice"
+    for rank, node in enumerate(("master", "gpu1", "gpu1")):
+        text = f"rank {rank} of 3 on {node}\n".encode() + b"x" * 300_000
+        assert output(events, rank) == text
+    assert {(e.rank, e.phase) for e in of(events, RankPhase)} == {(0, "joined"), (1, "joined"), (2, "joined")}
+    assert sorted(e.rank for e in of(events, MetricsSeen) if e.record["kind"] == "step") == [0, 1, 2]
+    assert sorted((e.rank, e.code, e.stopped) for e in of(events, RankExited)) == [
+        (rank, 0, False) for rank in range(3)
+    ]
+    assert finish(events).outcome == "succeeded"
+    assert list(replay(fleet.home / "runs" / "run-1" / "events.jsonl")) == events
+
+
+async def test_a_failing_rank_ends_the_others_everywhere_and_is_the_cause(tmp_path: Path) -> None:
+    program = """
+if RANK == 1:
+    wait_for("go")
+    sys.exit(7)
+subprocess.Popen([sys.executable, "-c", "import time; time.sleep(100)"])
+say("up")
+time.sleep(100)
+"""
+    fleet = fleet_of(inventory(tmp_path, program, master=1, gpu1=1, gpu2=1))
+    async with fleet:
+        await collect(launch(fleet, plan_of(fleet.inventory)))
+        await until(lambda: all(rank_log(fleet, n, r).read_bytes() for n, r in (("master", 0), ("gpu2", 2))))
+        (project(fleet, "gpu1") / "go").touch()
+        events = await watched(fleet)
+        swept = [await (await fleet.link(node)).call("sweep", project=node.project) for node in fleet.nodes]
+    ends = {event.rank: event for event in of(events, RankExited)}
+    assert (ends[1].code, ends[1].stopped) == (7, False)
+    assert ends[0].stopped
+    assert ends[2].stopped
+    assert finish(events).outcome == "failed"
+    assert finish(events).cause == "rank 1 (gpu1) ended with exit code 7"
+    assert all(not found["orphans"] for found in swept), "children of ranks are ended, too"
+
+
+async def test_a_killed_rank_is_told_with_its_signal(tmp_path: Path) -> None:
+    fleet = fleet_of(inventory(tmp_path, "say('up'); time.sleep(100)", master=1, gpu1=1))
+    async with fleet:
+        launched = await collect(launch(fleet, plan_of(fleet.inventory)))
+        os.kill(of(launched, RankStarted)[1].pid, signal.SIGKILL)
+        events = await watched(fleet)
+    assert finish(events).cause == "rank 1 (gpu1) was ended by signal 9 (SIGKILL)"
+
+
+async def test_a_traceback_with_code_0_is_a_success(tmp_path: Path) -> None:
+    program = "say('Traceback (most recent call last):'); say('RuntimeError: exit barrier')"
+    fleet = fleet_of(inventory(tmp_path, program, master=1))
+    async with fleet:
+        await collect(launch(fleet, plan_of(fleet.inventory)))
+        assert finish(await watched(fleet)).outcome == "succeeded"
+
+
+async def test_when_one_node_cannot_start_none_stays(tmp_path: Path) -> None:
+    fleet = fleet_of(inventory(tmp_path, "time.sleep(100)", master=1, gpu1=1, gpu2=1))
+    blocked = project(fleet, "gpu2") / ".dtui"
+    blocked.write_text("a file where a folder has to be")
+    async with fleet:
+        with pytest.raises(LaunchFailed, match="gpu2 could not start its part"):
+            await collect(launch(fleet, plan_of(fleet.inventory)))
+        events = list(replay(fleet.home / "runs" / "run-1" / "events.jsonl"))
+        for name in ("master", "gpu1"):
+            node = fleet.inventory.node(name)
+            answer = await (await fleet.link(node)).call("status", project=node.project)
+            assert [run["state"] for run in answer["runs"]] in ([], ["stopped"], ["failed"])
+            pids = [rank["pid"] for run in answer["runs"] for rank in run["ranks"]]
+            assert not any(map(identify, pids))
+    assert [notice.node for notice in of(events, Notice) if notice.level == "error"] == ["gpu2"]
+    assert finish(events).outcome == "failed"
+
+
+async def test_when_one_node_is_out_of_reach_nothing_is_started(tmp_path: Path) -> None:
+    fleet = fleet_of(inventory(tmp_path, "", master=1, gpu1=1))
+    lost = fleet.inventory.workers[0]
+    object.__setattr__(lost, "python", str(tmp_path / "no-python"))
+    async with fleet:
+        with pytest.raises(LaunchFailed, match="gpu1 could not start its part: no usable Python"):
+            await collect(launch(fleet, plan_of(fleet.inventory)))
+    assert not (project(fleet, "master") / ".dtui" / "runs" / "run-1" / "spec.json").exists()
+
+
+async def test_a_second_run_in_the_same_project_is_refused_unless_forced(tmp_path: Path) -> None:
+    fleet = fleet_of(inventory(tmp_path, "time.sleep(100)", master=1))
+    async with fleet:
+        await collect(launch(fleet, plan_of(fleet.inventory)))
+        with pytest.raises(LaunchFailed, match="run run-1 is under way"):
+            await collect(launch(fleet, plan_of(fleet.inventory, "run-2")))
+        await collect(launch(fleet, plan_of(fleet.inventory, "run-3"), LaunchOptions(force=True)))
+        with pytest.raises(FleetError, match="there is a run run-3 already"):
+            await collect(launch(fleet, plan_of(fleet.inventory, "run-3")))
+
+
+async def test_a_link_cut_in_mid_log_loses_and_doubles_nothing(tmp_path: Path) -> None:
+    program = """
+for number in range(400):
+    say("line", number, "x" * 2000)
+    note(kind="step", step=number)
+    if number == 200:
+        wait_for("go")
+"""
+    fleet = fleet_of(inventory(tmp_path, program, master=1, gpu1=1))
+    async with fleet:
+        await collect(launch(fleet, plan_of(fleet.inventory)))
+        cuts = 0
+        events = []
+        async with asyncio.timeout(20):
+            async for event in watch(fleet, "run-1", SWIFT):
+                events.append(event)
+                if len(events) % 15 == 0 and cuts < 5:
+                    cuts += 1
+                    link = await fleet.link(fleet.inventory.workers[0])
+                    with suppress(ProcessLookupError):  # already cut, and not noticed yet
+                        os.kill(link.hello["pid"], signal.SIGKILL)
+                    for name in ("master", "gpu1"):
+                        (project(fleet, name) / "go").touch()
+    assert {"lost", "up"} <= {e.state for e in of(events, LinkChanged) if e.node == "gpu1"}
+    for rank, name in enumerate(("master", "gpu1")):
+        assert output(events, rank) == rank_log(fleet, name, rank).read_bytes()
+        steps = [e.record["step"] for e in of(events, MetricsSeen) if e.rank == rank]
+        assert steps == list(range(400))
+    assert finish(events).outcome == "succeeded"
+
+
+async def test_a_watch_that_leaves_leaves_the_run_alone_and_the_next_goes_on(tmp_path: Path) -> None:
+    program = """
+say("first " + "a" * 5000)
+wait_for("go")
+say("second " + "b" * 5000)
+"""
+    home = inventory(tmp_path, program, master=1, gpu1=1)
+    async with fleet_of(home) as fleet:
+        await collect(launch(fleet, plan_of(home)))
+        first = await watch_until(fleet, lambda seen: all(b"first" in output(seen, r) for r in (0, 1)))
+    async with fleet_of(home) as fleet:
+        for name in ("master", "gpu1"):
+            (project(fleet, name) / "go").touch()
+        events = await watched(fleet)
+        for rank, name in enumerate(("master", "gpu1")):
+            assert output(events, rank) == rank_log(fleet, name, rank).read_bytes()
+        assert events[: len(first)] == first
+        assert finish(events).outcome == "succeeded"
+        assert await watched(fleet) == events, "a finished run is told from its recording"
+
+
+async def test_two_watches_see_the_same_and_only_one_records(tmp_path: Path) -> None:
+    program = "say('one'); wait_for('go'); say('two')"
+    fleet = fleet_of(inventory(tmp_path, program, master=1))
+    async with fleet:
+        await collect(launch(fleet, plan_of(fleet.inventory)))
+        gate = asyncio.Event()
+
+        async def second() -> list[object]:
+            seen: list[object] = []
+            async for event in watch(fleet, "run-1", SWIFT):
+                seen.append(event)
+                gate.set()
+            return seen
+
+        async def first() -> list[object]:
+            seen: list[object] = []
+            other = None
+            async for event in watch(fleet, "run-1", SWIFT):
+                seen.append(event)
+                if other is None:
+                    other = asyncio.create_task(second())
+                    await gate.wait()
+                    (project(fleet, "master") / "go").touch()
+            assert other is not None
+            assert output(await other, 0) == b"one\ntwo\n"  # type: ignore[arg-type]
+            return seen
+
+        async with asyncio.timeout(20):
+            recorded = await first()
+    assert list(replay(fleet.home / "runs" / "run-1" / "events.jsonl")) == recorded
+
+
+async def test_a_supervisor_that_was_killed_fails_the_run_and_its_ranks_are_ended(tmp_path: Path) -> None:
+    fleet = fleet_of(inventory(tmp_path, "say('up'); time.sleep(100)", master=1, gpu1=2))
+    async with fleet:
+        launched = await collect(launch(fleet, plan_of(fleet.inventory)))
+        node = fleet.inventory.workers[0]
+        link = await fleet.link(node)
+        status = (await link.call("status", project=node.project, run="run-1"))["runs"][0]
+        os.kill(status["supervisor"]["pid"], signal.SIGKILL)
+        await until(lambda: identify(status["supervisor"]["pid"]) is None)
+        lost = (await link.call("status", project=node.project, run="run-1"))["runs"][0]
+        events = await watched(fleet)
+    assert lost["state"] == "lost"
+    assert finish(events).outcome == "failed"
+    assert finish(events).cause.startswith("the supervisor of gpu1 is gone")
+    assert sorted(e.rank for e in of(events, RankExited) if e.stopped) == [0, 1, 2]
+    assert not any(identify(event.pid) for event in of(launched, RankStarted))
+
+
+async def test_ranks_that_do_not_join_are_named_and_then_ended(tmp_path: Path) -> None:
+    program = """
+note(kind="phase", phase="joining" if RANK else "joined")
+time.sleep(100)
+"""
+    fleet = fleet_of(inventory(tmp_path, program, master=1, gpu1=1))
+    options = WatchOptions(join_notice=0.3, start_timeout=1.0)
+    async with fleet:
+        await collect(launch(fleet, plan_of(fleet.inventory)))
+        events = await watched(fleet, options=options)
+    notices = [event.text for event in of(events, Notice)]
+    assert any("rank 1 (gpu1, joining)" in text and "rank 0" not in text for text in notices)
+    assert finish(events).outcome == "failed"
+    assert "rank 1 (gpu1, joining)" in finish(events).cause
+
+
+async def test_a_program_without_phases_is_left_alone(tmp_path: Path) -> None:
+    fleet = fleet_of(inventory(tmp_path, "time.sleep(1.2)", master=1, gpu1=1))
+    async with fleet:
+        await collect(launch(fleet, plan_of(fleet.inventory)))
+        events = await watched(fleet, options=WatchOptions(join_notice=0.1, start_timeout=0.3))
+    assert finish(events).outcome == "succeeded"
+    assert not [notice for notice in of(events, Notice) if "joined" in notice.text]
+
+
+async def test_a_stop_lets_the_ranks_save_and_reports_a_stopped_run(tmp_path: Path) -> None:
+    program = """
+say("up")
+while not os.path.exists(os.environ["DTUI_STOP_FILE"]):
+    time.sleep(0.01)
+(HERE / f"saved-{RANK}").touch()
+"""
+    fleet = fleet_of(inventory(tmp_path, program, master=1, gpu1=2))
+    async with fleet:
+        await collect(launch(fleet, plan_of(fleet.inventory)))
+        events = await collect(stop(fleet, "run-1"))
+    assert [path.name for path in sorted(tmp_path.glob("*/saved-*"))] == ["saved-1", "saved-2", "saved-0"]
+    assert {event.code for event in of(events, RankExited)} == {0}
+    assert finish(events).outcome == "stopped"
+    assert {event.level for event in of(events, Notice)} == {"info"}
+
+
+async def test_a_stop_without_grace_ends_ranks_that_do_not_listen(tmp_path: Path) -> None:
+    program = """
+import signal
+from contextlib import suppress
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(100)"], start_new_session=True)
+say(child.pid)
+time.sleep(100)
+"""
+    fleet = fleet_of(inventory(tmp_path, program, master=1))
+    async with fleet:
+        await collect(launch(fleet, plan_of(fleet.inventory)))
+        log = rank_log(fleet, "master", 0)
+        await until(lambda: log.read_bytes().endswith(b"\n"))
+        events = await collect(stop(fleet, "run-1", grace=0))
+    assert finish(events).outcome == "stopped"
+    assert identify(int(log.read_text())) is None, "a child in a session of its own is ended, too"
+
+
+async def test_a_log_that_is_cut_short_is_told_and_read_again(tmp_path: Path) -> None:
+    program = "say('long ' + 'x' * 1000); wait_for('go'); say('end')"
+    fleet = fleet_of(inventory(tmp_path, program, master=1))
+    async with fleet:
+        await collect(launch(fleet, plan_of(fleet.inventory)))
+        log = rank_log(fleet, "master", 0)
+        events = []
+        async with asyncio.timeout(20):
+            async for event in watch(fleet, "run-1", SWIFT):
+                events.append(event)
+                if event.node and of([event], Notice):
+                    (project(fleet, "master") / "go").touch()
+                elif of([event], LogChunk) and event.offset + len(event.data) == 1006:
+                    os.truncate(log, 0)
+    assert [notice.text for notice in of(events, Notice) if notice.node] == [
+        ".dtui/runs/run-1/rank-0.log was truncated on the node; it is read again from its beginning"
+    ]
