@@ -1,0 +1,134 @@
+"""A fleet for the screens: recorded events instead of nodes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Sequence
+from pathlib import Path
+
+from fleet.events import Event, from_json
+from tests.console.record import FOLDER, NODES, START
+from tui.app import ConsoleApp
+from tui.engine import Engine
+from tui.operations import Draft, NodeCard, Refused, RunCard
+
+#: The moment at which every recording is looked at, in seconds from START.
+NOW = {
+    "nodes_busy": 42.0,
+    "nodes_error": 42.0,
+    "deploy_busy": 9.5,
+    "deploy_plan": 9.5,
+    "deploy_error": 21.0,
+    "preflight_busy": 9.0,
+    "preflight_error": 9.0,
+    "monitor_busy": 70 + 700 * 0.42 + 0.4,
+    "monitor_error": 230.0,
+}
+
+
+def cards() -> tuple[NodeCard, ...]:
+    return tuple(
+        NodeCard(
+            name,
+            address,
+            transport="local" if name == "master" else "auto",
+            user="" if name == "master" else "연구원",
+            project="D:\\ml-project",
+            tags=("4090",) if "4090" in kind else ("lab", "big") if name == "gpu2" else (),
+            is_master=name == "master",
+        )
+        for name, (address, _, kind, _, _) in NODES.items()
+    )
+
+
+def recorded(name: str) -> list[Event]:
+    return [from_json(line) for line in (FOLDER / f"{name}.jsonl").read_text("utf-8").splitlines()]
+
+
+class Recorded:
+    """Operations that tell recorded events and remember what they were asked."""
+
+    def __init__(
+        self,
+        nodes: Sequence[NodeCard] = (),
+        *,
+        runs: Sequence[RunCard] = (),
+        folder: Path | None = None,
+        told: dict[str, Iterable[Event]] | None = None,
+    ) -> None:
+        self.asked: list[tuple[object, ...]] = []
+        self.closed = False
+        self._nodes = list(nodes)
+        self._runs = runs
+        self._told = told or {}
+        self.inventory_path = folder / "nodes.yaml" if folder else None
+        self.config_path = folder / "train_config.yaml" if folder else None
+        self.project = "floorplan"
+
+    def nodes(self) -> Sequence[NodeCard]:
+        return tuple(self._nodes)
+
+    def runs(self) -> Sequence[RunCard]:
+        return self._runs
+
+    def recorded(self, run: str) -> Sequence[Event]:
+        return recorded("monitor_error")
+
+    async def _tell(self, *asked: object) -> AsyncIterator[Event]:
+        self.asked.append(asked)
+        for event in self._told.get(str(asked[0]), ()):
+            await asyncio.sleep(0)
+            yield event
+
+    async def watch(self) -> AsyncIterator[Event]:
+        async for event in self._tell("watch"):
+            yield event
+        await asyncio.Event().wait()
+
+    def probe(self, nodes: Sequence[str]) -> AsyncIterator[Event]:
+        return self._tell("probe", *nodes)
+
+    def preflight(self, nodes: Sequence[str], checks: Sequence[str] = ()) -> AsyncIterator[Event]:
+        return self._tell("preflight", tuple(nodes), tuple(checks))
+
+    def deploy(self, nodes: Sequence[str], *, dry_run: bool = False) -> AsyncIterator[Event]:
+        return self._tell("plan" if dry_run else "deploy", *nodes)
+
+    def launch(self, nodes: Sequence[str]) -> AsyncIterator[Event]:
+        return self._tell("launch", *nodes)
+
+    def attach(self, run: str) -> AsyncIterator[Event]:
+        return self._tell("attach", run)
+
+    def stop(self, run: str) -> AsyncIterator[Event]:
+        return self._tell("stop", run)
+
+    def add_node(self, draft: Draft) -> None:
+        if not draft.address:
+            raise Refused("the address is missing")
+        self._nodes.append(NodeCard(draft.name, draft.address, transport=draft.transport))
+
+    def remove_nodes(self, names: Sequence[str]) -> None:
+        self._nodes = [card for card in self._nodes if card.name not in names]
+
+    def import_workers(self, path: Path) -> int:
+        raise Refused(f"{path}: no such file")
+
+    def check_inventory(self, text: str) -> Sequence[str]:
+        return ["nodes.yaml:2: nodes: expected a list"] if "nodes: 5" in text else []
+
+    def reload(self) -> None:
+        self.asked.append(("reload",))
+
+    async def close(self) -> None:
+        self.closed = True
+
+
+def console(recording: str = "", mode: str = "nodes", **options: object) -> ConsoleApp:
+    """Return an app that shows a recording (empty: no node, nothing happened yet)."""
+    now = START + NOW.get(recording, 0.0)
+    operations = options.pop("operations", None) or Recorded(cards() if recording else ())
+    engine = Engine(operations, clock=lambda: now)  # type: ignore[arg-type]
+    if recording:
+        engine.absorb(recorded(recording))
+    return ConsoleApp(operations, clock=lambda: now, engine=engine, first=mode, **options)  # type: ignore[arg-type]

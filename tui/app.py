@@ -1,0 +1,123 @@
+"""The console: modes, themes, and the actions that work everywhere."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar
+
+from textual.binding import BindingType
+
+from fleet.state import FleetState
+from tui import actions
+from tui.chores import Chores
+from tui.engine import Engine
+from tui.i18n import LANGUAGES, Texts
+from tui.operations import NodeCard, Operations
+from tui.palette import ConsoleCommands
+from tui.prompts import Questions
+from tui.screens.base import ModeScreen
+from tui.theme import DEFAULT, THEMES
+
+#: How often the screen catches up with the fleet, in seconds.
+TICK = 0.1
+
+
+class ConsoleApp(Chores):
+    """Draws the engine's state; everything that acts on nodes goes through ``operations``."""
+
+    TITLE = "dtui"
+    BINDINGS: ClassVar[list[BindingType]] = actions.bindings("app")
+    COMMANDS: ClassVar = {ConsoleCommands}
+    COMMAND_PALETTE_BINDING: ClassVar = "f12"
+
+    def __init__(
+        self,
+        operations: Operations,
+        *,
+        lang: str = "en",
+        read_only: bool = False,
+        theme: str | None = None,
+        keymap: Mapping[str, str] | None = None,
+        clock: Callable[[], float] = time.time,
+        engine: Engine | None = None,
+        questions: Questions | None = None,
+        first: str = "nodes",
+    ) -> None:
+        super().__init__()
+        self.operations = operations
+        self.texts = Texts(lang)
+        self.read_only = read_only
+        self.clock = clock
+        self.engine = engine or Engine(operations, clock=clock)
+        self.questions = questions or Questions()
+        self.selection: frozenset[str] = frozenset()
+        self.cards: Sequence[NodeCard] = operations.nodes()
+        self.keymap = dict(keymap or {})
+        self._first = first
+        self._drawn: tuple[int, int] = (-1, -1)
+        self._told = 0
+        for own in THEMES:
+            self.register_theme(own)
+        self.theme = theme or DEFAULT
+        for mode in actions.MODES:
+            self.add_mode(mode, lambda mode=mode: _screen(mode))  # type: ignore[misc]
+
+    async def on_mount(self) -> None:
+        """Start the engine, show the first mode and begin to draw."""
+        self.set_keymap(self.keymap)
+        await self.switch_mode(self._first)
+        self._told = self.engine.state.noticed
+        self.engine.start()
+        self.set_interval(TICK, self._tick)
+
+    def on_unmount(self) -> None:
+        """Let go of the nodes; runs go on."""
+        self.engine.stop()
+
+    def _tick(self) -> None:
+        now = (self.engine.version, int(self.clock()))
+        if now != self._drawn:
+            self._drawn = now
+            self.mode_screen.redraw()
+            self._tell(self.engine.state)
+        question = self.questions.next()
+        if question is not None:
+            self.ask_person(question)
+
+    def show_node(self, name: str) -> None:
+        """Go to a node in the list of nodes."""
+        self.switch_mode("nodes")
+        self.call_after_refresh(lambda: self.mode_screen.show_item(name))
+
+    def inventory_changed(self) -> None:
+        """Show and watch what the inventory says now."""
+        self.cards = self.operations.nodes()
+        self.engine.follow_inventory()
+        self.mode_screen.redraw()
+
+    def _tell(self, state: FleetState) -> None:
+        """Show notices that are new as toasts."""
+        count = min(state.noticed - self._told, 3)
+        self._told = state.noticed
+        for notice in state.notices[-count:] if count > 0 else ():
+            text = f"{notice.node}: {notice.text}" if notice.node else notice.text
+            severity: Any = {"info": "information"}.get(notice.level, notice.level)
+            self.notify(
+                text + (f"\n→ {notice.remedy}" if notice.remedy else ""), severity=severity, markup=False
+            )
+
+    def action_app_language(self) -> None:
+        """Change the language of all texts."""
+        lang = LANGUAGES[(LANGUAGES.index(self.texts.lang) + 1) % len(LANGUAGES)]
+        self.texts = Texts(lang)
+        self.mode_screen.redraw()
+
+
+def _screen(mode: str) -> ModeScreen:
+    """Make a mode's screen; each is imported when it is first shown."""
+    from importlib import import_module
+
+    module = import_module(f"tui.screens.{mode}")
+    screen: ModeScreen = getattr(module, f"{mode.capitalize()}Screen")()
+    return screen

@@ -1,0 +1,250 @@
+"""What the app does on a key, whatever the mode: go somewhere, act on the fleet, ask, leave."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from textual.app import App
+
+from fleet.events import Event, NodeDeployed, Notice
+from tui.actions import BY_ID, MODES
+from tui.prompts import Question
+from tui.screens.confirm import ConfirmScreen
+from tui.screens.form import Field, FormScreen
+from tui.theme import THEMES
+from tui.widgets.prompt import Prompt
+
+if TYPE_CHECKING:
+    from tui.engine import Engine
+    from tui.i18n import Texts
+    from tui.operations import Operations
+    from tui.screens.base import ModeScreen
+
+
+class Chores(App[None], inherit_bindings=False):
+    """The app's actions; what they work with is set by :class:`tui.app.ConsoleApp`."""
+
+    operations: Operations
+    engine: Engine
+    texts: Texts
+    read_only: bool
+    keymap: Mapping[str, str]
+    #: Nodes marked by the person; operations act on them, or on all when none is.
+    selection: frozenset[str]
+
+    @property
+    def mode_screen(self) -> ModeScreen:
+        """The screen of the current mode, below whatever lies over it."""
+        from tui.screens.base import ModeScreen
+
+        screen = self.screen_stack[0]
+        assert isinstance(screen, ModeScreen)
+        return screen
+
+    def targets(self) -> list[str]:
+        """Return the nodes to act on: the marked ones, else all."""
+        names = list(self.engine.state.nodes)
+        return [name for name in names if name in self.selection] or names
+
+    def action_app_nodes(self) -> None:
+        """Go to the nodes."""
+        self.switch_mode("nodes")
+
+    def action_app_preflight(self) -> None:
+        """Go to the preflight."""
+        self.switch_mode("preflight")
+
+    def action_app_deploy(self) -> None:
+        """Go to the deploy."""
+        self.switch_mode("deploy")
+
+    def action_app_monitor(self) -> None:
+        """Go to the run."""
+        self.switch_mode("monitor")
+
+    def action_app_runs(self) -> None:
+        """Go to the history of runs."""
+        self.switch_mode("runs")
+
+    def action_app_config(self) -> None:
+        """Go to the configuration."""
+        self.switch_mode("config")
+
+    def action_app_up(self) -> None:
+        """Deploy to the marked nodes or all, then start a run and watch it."""
+        names = self.targets()
+        if not names:
+            self.notify(self.texts("empty.short"), severity="warning")
+            return
+        operations, stopped = self.operations, self.texts("deploy.stopped")
+
+        def go() -> None:
+            if self.engine.run("up", lambda: deploy_then_launch(operations, names, stopped)):
+                self.switch_mode("deploy")
+                self.follow_run()
+
+        self.confirm(self.texts("confirm.up", count=len(names)), names, go, default=True)
+
+    def deploy(self, names: Sequence[str]) -> None:
+        """Deploy to nodes."""
+        operations = self.operations
+        if names and not self.engine.run("deploy", lambda: operations.deploy(names)):
+            self.notify(self.texts("deploy.busy"), severity="warning")
+
+    def launch(self, names: Sequence[str]) -> None:
+        """Start a run on nodes after asking."""
+        operations = self.operations
+
+        def go() -> None:
+            if self.engine.run("launch", lambda: operations.launch(names)):
+                self.follow_run()
+
+        self.confirm(self.texts("confirm.launch", count=len(names)), list(names), go, default=True)
+
+    def follow_run(self) -> None:
+        """Go to the monitor as soon as the run that is being started is planned."""
+        before = self.engine.state.current
+
+        def look() -> None:
+            if self.engine.state.current != before:
+                timer.stop()
+                self.switch_mode("monitor")
+            elif not self.engine.running & {"up", "launch"}:
+                timer.stop()
+
+        timer = self.set_interval(0.2, look)
+
+    def action_app_stop(self) -> None:
+        """End the run on all its nodes, after asking."""
+        run, operations = self.engine.state.run, self.operations
+        if run is None or not run.active:
+            self.notify(self.texts("run.none_active"))
+            return
+        nodes = sorted({rank.node for rank in run.ranks.values()})
+        question = self.texts("confirm.stop", run=run.id, ranks=len(run.ranks), count=len(nodes))
+        self.confirm(question, nodes, lambda: self.engine.run("stop", lambda: operations.stop(run.id)))
+
+    def action_app_cancel(self) -> None:
+        """Cancel what is under way; a run that has started goes on."""
+        names = sorted(self.engine.running - {"watch"})
+        if not names:
+            self.notify(self.texts("cancel.nothing"))
+            return
+        question = self.texts("confirm.cancel", what=", ".join(names))
+        self.confirm(question, [], lambda: [self.engine.cancel(name) for name in names])
+
+    def action_app_notices(self) -> None:
+        """Show what has been told so far."""
+        from tui.screens.notices import NoticesScreen
+
+        self.push_screen(NoticesScreen(self.engine.state.notices, self.texts))
+
+    def action_app_help(self) -> None:
+        """Show every key that works here."""
+        from tui.screens.help import HelpScreen
+
+        self.push_screen(HelpScreen(self.mode_screen.mode, self.texts, self.keys_in_use()))
+
+    def keys_in_use(self) -> dict[str, str]:
+        """Return the keys of actions that the person's keymap has changed."""
+        return {name: keys for name, keys in self.keymap.items() if name in BY_ID}
+
+    def action_app_palette(self) -> None:
+        """Look for anything by name."""
+        self.action_command_palette()
+
+    def action_app_command(self) -> None:
+        """Type a command: a mode, an action, ``deploy``, ``stop``."""
+        self.mode_screen.query_one(Prompt).ask(":", "", self.command)
+
+    def command(self, text: str) -> str | None:
+        """Carry out a typed command; returns what is wrong with it."""
+        word = text.strip().casefold()
+        if not word:
+            return None
+        mode = self.mode_screen.mode
+        names = [f"app.{word}"] if word in MODES else [word, f"{mode}.{word}", f"app.{word}"]
+        action = next((BY_ID[name] for name in names if name in BY_ID), None)
+        if action is None:
+            return self.texts("command.unknown", word=word)
+        if action.writes and self.read_only:
+            return self.texts("command.read_only")
+        if action.scope not in ("app", mode):
+            return self.texts("command.elsewhere", mode=self.texts.word("mode", action.scope))
+        owner = "app" if action.scope == "app" else "screen"
+        self.call_later(self.mode_screen.run_action, f"{owner}.{action.method}")
+        return None
+
+    def action_app_theme(self) -> None:
+        """Use the next of the console's themes."""
+        names = [theme.name for theme in THEMES]
+        position = names.index(self.theme) if self.theme in names else -1
+        self.theme = names[(position + 1) % len(names)]
+        self.notify(self.theme, timeout=2)
+
+    async def action_app_quit(self) -> None:
+        """Leave; a run goes on, and this says so."""
+        run = self.engine.state.run
+        busy = sorted(self.engine.running & {"up", "deploy"})
+        if run is not None and run.active and "deploy" not in busy:
+            nodes = sorted({rank.node for rank in run.ranks.values()})
+            self.confirm(self.texts("confirm.quit_run", run=run.id), nodes, self.exit, default=True)
+        elif busy:
+            self.confirm(self.texts("confirm.quit_busy", what=", ".join(busy)), [], self.exit)
+        else:
+            self.exit()
+
+    def confirm(
+        self, question: str, names: Sequence[str], go: Callable[[], object], *, default: bool = False
+    ) -> None:
+        """Ask before ``go``; No is the default for whatever destroys."""
+
+        def answered(yes: bool | None) -> None:
+            if yes:
+                go()
+
+        self.push_screen(ConfirmScreen(question, names, self.texts, default=default), answered)
+
+    def ask_person(self, question: Question) -> None:
+        """Ask for a password, or whether a host key is to be trusted."""
+        if question.key is not None:
+            key = question.key
+            text = self.texts("ask.host_key", host=f"{key.host}:{key.port}", algorithm=key.algorithm)
+
+            def trusted(yes: bool | None) -> None:
+                question.answer(bool(yes))
+
+            self.push_screen(ConfirmScreen(text, [key.fingerprint], self.texts), trusted)
+            return
+
+        def save(values: dict[str, str]) -> None:
+            question.answer(values["secret"])
+
+        title = self.texts("ask.password", endpoint=question.endpoint or "")
+        field = Field("secret", question.reason, secret=True)
+        self.push_screen(FormScreen(title, [field], save, self.texts, give_up=lambda: question.answer(None)))
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Hide what writes when the console is read-only, and what makes no sense now."""
+        run = self.engine.state.run
+        if action in ("app_stop", "app_up") and (run is not None and run.active) == (action == "app_up"):
+            return False
+        declared = next((found for found in BY_ID.values() if found.method == action), None)
+        return not (declared is not None and declared.writes and self.read_only)
+
+
+async def deploy_then_launch(
+    operations: Operations, names: Sequence[str], stopped: str
+) -> AsyncIterator[Event]:
+    """Deploy, and launch only when every node has the project; else say that the run was not started."""
+    failed: list[str] = []
+    async for event in operations.deploy(names):
+        if isinstance(event, NodeDeployed) and not event.ok:
+            failed.append(event.node)
+        yield event
+    if failed:
+        yield Notice(at=0.0, level="error", text=f"{stopped} {', '.join(failed)}")
+        return
+    async for event in operations.launch(names):
+        yield event

@@ -1,0 +1,186 @@
+"""Fleet operations on a thread and an event loop of their own.
+
+Nothing here waits for the screen: a terminal that has stalled stops drawing, and transports, state and log
+rings go on. The screen looks at ``state`` and ``version`` ten times a second.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import traceback
+from collections.abc import AsyncIterator, Callable, Iterable
+
+from fleet.events import Event, LogChunk, Notice, RunPlanned
+from fleet.logbook import Logbook
+from fleet.state import FleetState
+from tui.operations import Operations
+
+#: Logs of so many runs are kept for looking back.
+KEPT_LOGBOOKS = 3
+#: How long leaving waits for operations that are being cancelled, in seconds.
+PATIENCE = 5.0
+
+
+class Engine:
+    """Runs streams of events and reduces them to a state. One thread writes, the screen's thread reads."""
+
+    def __init__(self, operations: Operations, *, clock: Callable[[], float]) -> None:
+        self._operations = operations
+        self._clock = clock
+        self._state = FleetState.of(card.name for card in operations.nodes())
+        self._version = 0
+        self._logbooks: dict[str, Logbook] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        # Streams write from the engine's thread, `absorb` and `tell` from the screen's.
+        self._writing = threading.Lock()
+
+    @property
+    def state(self) -> FleetState:
+        """The fleet as it is now; frozen, so it can be kept and compared."""
+        return self._state
+
+    @property
+    def version(self) -> int:
+        """A number that changes whenever the state or a log does."""
+        return self._version
+
+    @property
+    def running(self) -> frozenset[str]:
+        """The names of the operations under way."""
+        return frozenset(list(self._tasks))
+
+    def logbook(self, run: str) -> Logbook:
+        """Return the logs of a run, empty ones when nothing has come."""
+        found = self._logbooks.get(run)
+        return found if found is not None else Logbook()
+
+    def start(self) -> None:
+        """Start the thread and begin to watch the nodes."""
+        ready = threading.Event()
+        self._thread = threading.Thread(target=self._serve, args=(ready,), name="fleet", daemon=True)
+        self._thread.start()
+        ready.wait()
+        self.run("watch", self._operations.watch)
+
+    def stop(self) -> None:
+        """Cancel what is under way, let go of the nodes and end the thread. Runs go on."""
+        loop, thread = self._loop, self._thread
+        if loop is None or thread is None:
+            return
+        loop.call_soon_threadsafe(lambda: loop.create_task(self._wind_up()))
+        thread.join(PATIENCE + 1.0)
+        self._loop = self._thread = None
+
+    def run(self, name: str, stream: Callable[[], AsyncIterator[Event]]) -> bool:
+        """Start an operation; returns False when one of that name is under way (or the engine is not)."""
+        loop = self._loop
+        if loop is None or name in self._tasks:
+            return False
+        started = threading.Event()
+
+        def begin() -> None:
+            if name not in self._tasks:
+                self._tasks[name] = loop.create_task(self._drive(name, stream))
+                self._version += 1
+            started.set()
+
+        loop.call_soon_threadsafe(begin)
+        return started.wait(PATIENCE)
+
+    def cancel(self, name: str) -> bool:
+        """Cancel an operation; returns whether there was one."""
+        task, loop = self._tasks.get(name), self._loop
+        if task is None or loop is None:
+            return False
+        loop.call_soon_threadsafe(task.cancel)
+        return True
+
+    def absorb(self, events: Iterable[Event]) -> None:
+        """Take events in at once: a recorded run, or a test's."""
+        for event in events:
+            self._take(event)
+
+    def tell(self, level: str, text: str, remedy: str = "", node: str = "") -> None:
+        """Add a notice of the console's own."""
+        self._take(Notice(node=node, at=self._clock(), level=level, text=text, remedy=remedy))
+
+    def follow_inventory(self) -> None:
+        """Take over a changed inventory and watch its nodes."""
+        with self._writing:
+            self._state = self._state.with_nodes(card.name for card in self._operations.nodes())
+            self._version += 1
+        loop = self._loop
+        if loop is not None:
+            asyncio.run_coroutine_threadsafe(self._watch_anew(), loop)
+
+    def _take(self, event: Event) -> None:
+        with self._writing:
+            if isinstance(event, RunPlanned):
+                self._open_logbook(event)
+            elif isinstance(event, LogChunk):
+                self._logbooks.setdefault(event.run, Logbook()).take(event)
+            self._state = self._state.after(event)
+            self._version += 1
+
+    def _open_logbook(self, event: RunPlanned) -> None:
+        book = self._logbooks[event.run] = Logbook()
+        book.expect(event.world_size)
+        while len(self._logbooks) > KEPT_LOGBOOKS:
+            self._logbooks.pop(next(iter(self._logbooks)))
+
+    def _serve(self, ready: threading.Event) -> None:
+        loop = asyncio.new_event_loop()
+        asyncio.set_event_loop(loop)
+        self._loop = loop
+        ready.set()
+        try:
+            loop.run_forever()
+        finally:
+            loop.run_until_complete(loop.shutdown_asyncgens())
+            loop.close()
+
+    async def _drive(self, name: str, stream: Callable[[], AsyncIterator[Event]]) -> None:
+        events = stream()
+        try:
+            async for event in events:
+                self._take(event)
+        except asyncio.CancelledError:
+            if name != "watch":
+                self.tell("warning", f"{name}: cancelled")
+        except Exception as error:  # noqa: BLE001  the screen must outlive whatever an operation meets
+            where = traceback.extract_tb(error.__traceback__)[-1]
+            detail = str(error) or f"{type(error).__name__} in {where.name} ({where.filename}:{where.lineno})"
+            self.tell(
+                "error", f"{name}: {detail}", getattr(error, "remedy", "") or getattr(error, "hint", "")
+            )
+        finally:
+            close = getattr(events, "aclose", None)
+            if close is not None:
+                await close()
+            self._tasks.pop(name, None)
+            self._version += 1
+
+    async def _watch_anew(self) -> None:
+        task = self._tasks.get("watch")
+        if task is not None:
+            task.cancel()
+            await asyncio.wait([task], timeout=PATIENCE)
+        if "watch" not in self._tasks:
+            loop = asyncio.get_running_loop()
+            self._tasks["watch"] = loop.create_task(self._drive("watch", self._operations.watch))
+
+    async def _wind_up(self) -> None:
+        tasks = list(self._tasks.values())
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=PATIENCE)
+        try:
+            await asyncio.wait_for(self._operations.close(), PATIENCE)
+        except (TimeoutError, OSError):
+            pass  # the process ends now, and with it every connection
+        finally:
+            asyncio.get_running_loop().stop()

@@ -1,0 +1,35 @@
+"""The console's texts in English and Korean."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+LANGUAGES = ("en", "ko")
+
+
+def catalogue(lang: str) -> Mapping[str, str]:
+    """Return all texts of a language by key."""
+    if lang == "ko":
+        from tui.i18n.ko import TEXTS
+    else:
+        from tui.i18n.en import TEXTS
+    return TEXTS
+
+
+class Texts:
+    """Looks up texts: ``texts("nodes.title", count=3)``."""
+
+    def __init__(self, lang: str = "en") -> None:
+        if lang not in LANGUAGES:
+            raise ValueError(f"no such language: {lang!r} (there are {', '.join(LANGUAGES)})")
+        self.lang = lang
+        self._texts = catalogue(lang)
+
+    def __call__(self, key: str, **values: object) -> str:
+        """Return the text of ``key`` with ``values`` filled in; raises KeyError."""
+        text = self._texts[key]
+        return text.format(**values) if values else text
+
+    def word(self, group: str, name: str) -> str:
+        """Return the word for a value of an open set (a state, a phase), itself when there is none."""
+        return self._texts.get(f"{group}.{name}", name)

@@ -1,0 +1,118 @@
+"""What the console asks of a fleet, as a protocol: screens and tests need no more than this."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from fleet.events import Event
+
+
+@dataclass(frozen=True, slots=True)
+class NodeCard:
+    """What the inventory says of a node, as far as a screen shows it."""
+
+    name: str
+    address: str
+    transport: str = ""
+    user: str = ""
+    gpus: str = ""
+    project: str = ""
+    tags: tuple[str, ...] = ()
+    is_master: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RunCard:
+    """One run of the project's history; ``outcome`` is empty while it runs or when nobody knows."""
+
+    run: str
+    started: float
+    finished: float | None
+    outcome: str
+    cause: str
+    world_size: int
+    nodes: int
+    digest: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A node as a person enters it."""
+
+    name: str
+    address: str
+    transport: str = "ssh"
+    user: str = ""
+    gpus: str = ""
+    tags: str = ""
+
+
+class Refused(Exception):
+    """The operation can't be done as asked; the text says why and what to change."""
+
+
+class Operations(Protocol):
+    """Every stream ends by itself; closing it early cancels what it does, but never a run."""
+
+    @property
+    def project(self) -> str:
+        """The project's name."""
+
+    @property
+    def inventory_path(self) -> Path | None:
+        """The inventory's file, if there is one."""
+
+    @property
+    def config_path(self) -> Path | None:
+        """The training configuration's file, if there is one."""
+
+    def nodes(self) -> Sequence[NodeCard]:
+        """Return the nodes, the master first."""
+
+    def runs(self) -> Sequence[RunCard]:
+        """Return the runs of the project, the newest first."""
+
+    def recorded(self, run: str) -> Sequence[Event]:
+        """Return the events of a run of the history."""
+
+    def watch(self) -> AsyncIterator[Event]:
+        """Links, facts and load of all nodes, for as long as it is read."""
+
+    def probe(self, nodes: Sequence[str]) -> AsyncIterator[Event]:
+        """Connect to nodes and read their facts anew."""
+
+    def preflight(self, nodes: Sequence[str], checks: Sequence[str] = ()) -> AsyncIterator[Event]:
+        """Check nodes; all checks when none is named."""
+
+    def deploy(self, nodes: Sequence[str], *, dry_run: bool = False) -> AsyncIterator[Event]:
+        """Put the project on nodes; with ``dry_run`` only say what would be sent."""
+
+    def launch(self, nodes: Sequence[str]) -> AsyncIterator[Event]:
+        """Start a run on nodes and follow it to its end."""
+
+    def attach(self, run: str) -> AsyncIterator[Event]:
+        """Follow a run that was started before."""
+
+    def stop(self, run: str) -> AsyncIterator[Event]:
+        """End a run on all its nodes."""
+
+    def add_node(self, draft: Draft) -> None:
+        """Add a node to the inventory; raises Refused."""
+
+    def remove_nodes(self, names: Sequence[str]) -> None:
+        """Take nodes out of the inventory; raises Refused."""
+
+    def import_workers(self, path: Path) -> int:
+        """Add the nodes of a workers.json; returns how many; raises Refused."""
+
+    def check_inventory(self, text: str) -> Sequence[str]:
+        """Return what is wrong with an inventory's text, each fault with its place."""
+
+    def reload(self) -> None:
+        """Read the inventory again; raises Refused."""
+
+    async def close(self) -> None:
+        """Let go of all nodes. Runs go on."""

@@ -1,0 +1,71 @@
+"""How a transport, on the engine's thread, asks the person at the screen."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import deque
+from dataclasses import dataclass
+from typing import Any
+
+from transports.base import Endpoint, HostKey
+
+
+@dataclass(frozen=True)
+class Question:
+    """Something to ask: a password or passphrase, or whether a host key is trusted."""
+
+    endpoint: Endpoint | None
+    reason: str
+    key: HostKey | None
+    _loop: asyncio.AbstractEventLoop
+    _answer: asyncio.Future[Any]
+
+    def answer(self, value: object) -> None:
+        """Hand the answer over; may be called from any thread, more than once (the first counts)."""
+
+        def put() -> None:
+            if not self._answer.done():
+                self._answer.set_result(value)
+
+        self._loop.call_soon_threadsafe(put)
+
+
+class Questions:
+    """Implements :class:`transports.base.Prompts`: waits here until the screen has asked."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[Question] = deque()
+        self._asked: Question | None = None
+        self._lock = threading.Lock()
+
+    async def password(self, endpoint: Endpoint, reason: str) -> str | None:
+        """Return what the person typed, None when the person gave up."""
+        answer = await self._ask(endpoint, reason, None)
+        return None if answer is None else str(answer)
+
+    async def trust_host_key(self, key: HostKey) -> bool:
+        """Return whether the person trusts the key."""
+        return bool(await self._ask(None, "", key))
+
+    async def _ask(self, endpoint: Endpoint | None, reason: str, key: HostKey | None) -> object:
+        loop = asyncio.get_running_loop()
+        question = Question(endpoint, reason, key, loop, loop.create_future())
+        with self._lock:
+            self._waiting.append(question)
+        try:
+            return await question._answer
+        finally:
+            with self._lock:
+                if question in self._waiting:
+                    self._waiting.remove(question)
+                if self._asked is question:
+                    self._asked = None
+
+    def next(self) -> Question | None:
+        """Return the next question to show, None while one is being asked or there is none."""
+        with self._lock:
+            if self._asked is not None or not self._waiting:
+                return None
+            self._asked = self._waiting.popleft()
+            return self._asked

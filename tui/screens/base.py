@@ -1,0 +1,119 @@
+"""What all modes have in common: the bars, the prompt, drawing a state."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from textual.app import ComposeResult
+from textual.screen import Screen
+from textual.widget import Widget
+
+from fleet.state import FleetState
+from tui.actions import BY_ID
+from tui.i18n import Texts
+from tui.widgets.key_bar import KeyBar
+from tui.widgets.prompt import Prompt
+from tui.widgets.table import Table
+from tui.widgets.top_bar import TopBar
+
+if TYPE_CHECKING:
+    from tui.app import ConsoleApp
+
+
+class ModeScreen(Screen[None]):
+    """A mode: draws the state it is given, asks the app to act."""
+
+    #: The mode's name; also the scope of its actions.
+    mode = ""
+    #: The widget that has the focus at first.
+    main = ""
+
+    DEFAULT_CSS = """
+    ModeScreen { background: $background; }
+    ModeScreen .panel { border-left: vkey $panel-lighten-1; padding: 0 1; }
+    """
+
+    HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012  an instance variable in Textual's class
+        (0, "-narrow"),
+        (100, "-wide"),
+        (160, "-huge"),
+    ]
+
+    @property
+    def console(self) -> ConsoleApp:
+        """The app, with its type."""
+        from tui.app import ConsoleApp
+
+        app = self.app
+        assert isinstance(app, ConsoleApp)
+        return app
+
+    @property
+    def texts(self) -> Texts:
+        """The texts in the chosen language."""
+        return self.console.texts
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._written_in = ""
+
+    def compose(self) -> ComposeResult:
+        """Lay out bars, body and prompt."""
+        self._written_in = self.texts.lang
+        yield TopBar(self.mode, self.console.operations.project, self.texts)
+        yield from self.body()
+        yield Prompt()
+        yield KeyBar(self.texts)
+
+    def body(self) -> Iterable[Widget]:
+        """Return what is between the bars."""
+        raise NotImplementedError
+
+    def draw(self, state: FleetState) -> None:
+        """Draw ``state``."""
+        raise NotImplementedError
+
+    def on_mount(self) -> None:
+        """Draw for the first time."""
+        self.focus_main()
+
+    def on_screen_resume(self) -> None:
+        """Catch up with what happened while another mode was shown."""
+        self.redraw()
+
+    def on_resize(self) -> None:
+        """Draw for the new size once the layout has it."""
+        self.call_after_refresh(self.redraw)
+
+    def redraw(self) -> None:
+        """Draw the newest state."""
+        if not self.is_mounted:
+            return
+        app = self.console
+        if self._written_in != app.texts.lang:
+            self._written_in = app.texts.lang
+            self.call_later(self._write_anew)
+            return
+        self.query_one(TopBar).show(app.engine.state, app.clock(), app.engine.running, app.read_only)
+        self.draw(app.engine.state)
+
+    async def _write_anew(self) -> None:
+        await self.recompose()
+        self.focus_main()
+        self.call_after_refresh(self.redraw)
+
+    def show_item(self, name: str) -> None:
+        """Put the cursor of the main table on an item."""
+        table = self.query_one(self.main)
+        if isinstance(table, Table):
+            table.go_to(name)
+
+    def focus_main(self) -> None:
+        """Give the focus to the main widget."""
+        self.query_one(self.main).focus()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Hide what writes when the console is read-only."""
+        declared = next((found for found in BY_ID.values() if found.method == action), None)
+        return not (declared is not None and declared.writes and self.console.read_only)

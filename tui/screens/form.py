@@ -1,0 +1,99 @@
+"""A small form over the screen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+from textual.widgets import Input, Label
+
+from tui.i18n import Texts
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One field: its key, label, what may stand there, and what stands there at first."""
+
+    key: str
+    label: str
+    hint: str = ""
+    value: str = ""
+    secret: bool = False
+
+
+class FormScreen(ModalScreen[None]):
+    """Asks for a few values; Enter goes on to the next field and saves in the last."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "dismiss", show=False),
+        Binding("ctrl+s", "save", show=False),
+    ]
+
+    DEFAULT_CSS = """
+    FormScreen { align: center middle; background: $background 60%; }
+    FormScreen #box { width: 68; max-width: 90%; height: auto; background: $surface; padding: 1 2; }
+    FormScreen #box { border: round $primary; }
+    FormScreen .title { color: $primary; text-style: bold; margin-bottom: 1; }
+    FormScreen .label { color: $foreground 62%; }
+    FormScreen Input { border: none; height: 1; padding: 0 1; background: $panel; margin-bottom: 1; }
+    FormScreen Input:focus { border: none; background: $primary 20%; }
+    FormScreen #fault { color: $error; height: auto; }
+    FormScreen #keys { color: $foreground 62%; }
+    """
+
+    def __init__(
+        self,
+        title: str,
+        fields: Sequence[Field],
+        save: Callable[[dict[str, str]], str | None],
+        texts: Texts,
+        *,
+        give_up: Callable[[], object] | None = None,
+    ) -> None:
+        super().__init__()
+        self._heading = title
+        self._fields_of = fields
+        self._save = save
+        self._texts = texts
+        self._give_up = give_up
+
+    def compose(self) -> ComposeResult:
+        """Lay out labels and fields."""
+        with Vertical(id="box"):
+            yield Label(self._heading, classes="title", markup=False)
+            for field in self._fields_of:
+                yield Label(field.label, classes="label", markup=False)
+                yield Input(
+                    field.value, placeholder=field.hint, password=field.secret, id=f"field-{field.key}"
+                )
+            yield Label("", id="fault", markup=False)
+            yield Label(self._texts("form.keys"), id="keys", markup=False)
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Go on, or save after the last field."""
+        last = f"field-{self._fields_of[-1].key}"
+        if event.input.id == last:
+            self.action_save()
+        else:
+            self.focus_next()
+
+    def action_save(self) -> None:
+        """Hand the values over; what is wrong with them is shown and the form stays."""
+        fields = [(field.key, self.query_one(f"#field-{field.key}", Input)) for field in self._fields_of]
+        values = {key: field.value if field.password else field.value.strip() for key, field in fields}
+        fault = self._save(values)
+        if fault:
+            self.query_one("#fault", Label).update(f"✗ {fault}")
+        else:
+            self.dismiss()
+
+    def action_dismiss(self, result: None = None) -> None:  # type: ignore[override]
+        """Give up."""
+        if self._give_up is not None:
+            self._give_up()
+        self.dismiss(result)

@@ -1,0 +1,87 @@
+"""Every key that works here, from the action registry."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.screen import ModalScreen
+
+from tui.actions import key_name, of_scope
+from tui.i18n import Texts
+from tui.widgets.lines import Lines
+from tui.widgets.paint import Spans, fit
+
+#: Which scopes can have the focus in a mode.
+WITHIN = {
+    "nodes": ("nodes", "list"),
+    "preflight": ("preflight",),
+    "deploy": ("deploy", "list"),
+    "monitor": ("log", "monitor"),
+    "runs": ("runs", "list"),
+    "config": ("config",),
+}
+
+
+def help_lines(mode: str, texts: Texts, changed: Mapping[str, str]) -> list[Spans]:
+    """Return the keys of a mode and of the whole console, with what each does."""
+    lines: list[Spans] = []
+    for scope in (*WITHIN[mode], "app"):
+        if lines:
+            lines.append([])
+        lines.append([(texts(f"help.scope.{scope}"), "title")])
+        for action in of_scope(scope):
+            keys = changed.get(action.id, ",".join(action.keys)).split(",")
+            shown = " ".join(key_name(key.strip()) for key in keys)
+            lines.append(
+                [
+                    (f"  {fit(shown, 14)}", "key"),
+                    (fit(texts(f"action.{action.id}"), 16), "strong"),
+                    (texts(f"help.{action.id}"), "text"),
+                ]
+            )
+    return lines
+
+
+class HelpScreen(ModalScreen[None]):
+    """Lies over the mode; scrolls."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,q,question_mark,enter", "dismiss", show=False),
+        Binding("down,j", "move(1)", show=False),
+        Binding("up,k", "move(-1)", show=False),
+        Binding("pagedown,space,ctrl+f", "move(15)", show=False),
+        Binding("pageup,ctrl+b", "move(-15)", show=False),
+        Binding("home,g", "move(-9999)", show=False),
+        Binding("end,G", "move(9999)", show=False),
+    ]
+
+    DEFAULT_CSS = """
+    HelpScreen { align: center middle; background: $background 60%; }
+    HelpScreen Lines {
+        width: 100; max-width: 96%; height: 90%; background: $surface; border: round $primary; padding: 0 1;
+        border-title-color: $primary; border-subtitle-color: $foreground 62%;
+    }
+    """
+
+    def __init__(self, mode: str, texts: Texts, changed: Mapping[str, str]) -> None:
+        super().__init__()
+        self._lines = help_lines(mode, texts, changed)
+        self._texts = texts
+
+    def compose(self) -> ComposeResult:
+        """Lay out the one panel."""
+        panel = Lines()
+        panel.border_title = self._texts("help.title")
+        panel.border_subtitle = self._texts("help.close")
+        yield panel
+
+    def on_mount(self) -> None:
+        """Fill the panel."""
+        self.call_after_refresh(lambda: self.query_one(Lines).show(self._lines))
+
+    def action_move(self, count: int) -> None:
+        """Scroll."""
+        self.query_one(Lines).scroll_relative(y=count, animate=False, immediate=True)

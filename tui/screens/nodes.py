@@ -1,0 +1,185 @@
+"""Mode 1: which nodes there are and how they are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import ClassVar
+
+from textual.binding import BindingType
+from textual.containers import Horizontal
+from textual.widget import Widget
+
+from fleet.state import FleetState, NodeState
+from tui import actions
+from tui.operations import Draft, Refused
+from tui.screens.base import ModeScreen
+from tui.screens.form import Field, FormScreen
+from tui.views import nodes as view
+from tui.views.empty import empty_fleet
+from tui.widgets.lines import Lines
+from tui.widgets.paint import Span, Spans
+from tui.widgets.prompt import Prompt
+from tui.widgets.table import Table
+
+
+class NodesScreen(ModeScreen):
+    """The inventory with live links and facts; details of the node under the cursor."""
+
+    mode = "nodes"
+    main = "#nodes"
+    BINDINGS: ClassVar[list[BindingType]] = actions.bindings("nodes")
+
+    DEFAULT_CSS = """
+    NodesScreen #nodes { width: 1fr; height: 1fr; }
+    NodesScreen #note { height: 1; padding: 0 1; background: $surface; }
+    NodesScreen #detail { width: 46; height: 1fr; background: $surface; }
+    NodesScreen.-huge #detail { width: 64; }
+    NodesScreen.-narrow #detail { display: none; }
+    NodesScreen.-narrow.-details #detail { display: block; width: 1fr; border-left: none; }
+    NodesScreen.-narrow.-details #nodes { display: none; }
+    NodesScreen.-wide.-details #detail { display: none; }
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._sort = "inventory"
+        self._wanted = ""
+        self._few = False
+
+    def body(self) -> Iterable[Widget]:
+        """Table on the left, details on the right, a line that says what is shown."""
+        with Horizontal():
+            yield Table(id="nodes", marks=True)
+            yield Lines(id="detail", classes="panel")
+        yield Lines(id="note")
+
+    def draw(self, state: FleetState) -> None:
+        """Draw table, details and note."""
+        cards = self.console.cards
+        table = self.query_one("#nodes", Table)
+        hidden = frozenset() if not self._few else frozenset({"driver", "python", "tags", "via", "system"})
+        rows = view.rows(cards, state, self.texts, sort=self._sort, wanted=self._wanted)
+        table.show(rows, view.columns(self.texts, hidden))
+        self.console.selection = table.marked
+        detail = self.query_one("#detail", Lines)
+        card = next((card for card in cards if card.name == table.cursor), None)
+        if not cards:
+            detail.show(empty_fleet(self.texts))
+        elif card is not None:
+            node = state.nodes.get(card.name) or NodeState(card.name)
+            detail.show(view.details(card, node, self.texts, max(20, detail.room)))
+        else:
+            detail.show([])
+        self.query_one("#note", Lines).show([self._note(len(rows), len(cards), state)])
+
+    def _note(self, shown: int, total: int, state: FleetState) -> Spans:
+        texts = self.texts
+        if not total:
+            return [(texts("empty.short"), "muted")]
+        gpus = sum(len(node.gpus) for node in state.nodes.values())
+        spans: list[Span] = [
+            (texts("nodes.count", count=total), "strong"),
+            (f"  {texts('nodes.gpu_count', count=gpus)}", "text"),
+        ]
+        if self._wanted:
+            spans.append((f"  {texts('nodes.filtered', shown=shown, wanted=self._wanted)}", "warn"))
+        if self._sort != "inventory":
+            spans.append((f"  {texts('nodes.sorted', by=texts(f'nodes.sort.{self._sort}'))}", "muted"))
+        marked = len(self.query_one("#nodes", Table).marked)
+        if marked:
+            spans.append((f"  ● {texts('nodes.marked', count=marked)}", "accent"))
+        return spans
+
+    def on_table_moved(self) -> None:
+        """Show the other node's details."""
+        self.redraw()
+
+    def on_table_opened(self) -> None:
+        """Show the details on a narrow terminal too."""
+        if self.has_class("-narrow"):
+            self.toggle_class("-details")
+        self.redraw()
+
+    def action_nodes_details(self) -> None:
+        """Show or hide the details."""
+        self.toggle_class("-details")
+        self.call_after_refresh(self.redraw)
+
+    def action_nodes_filter(self) -> None:
+        """Ask for words and tags that a node must have."""
+
+        def wanted(text: str) -> str | None:
+            self._wanted = text
+            self.redraw()
+            return None
+
+        self.query_one(Prompt).ask(self.texts("nodes.ask_filter"), self._wanted, wanted, wanted)
+
+    def action_nodes_sort(self) -> None:
+        """Sort by the next column."""
+        self._sort = view.SORTS[(view.SORTS.index(self._sort) + 1) % len(view.SORTS)]
+        self.redraw()
+
+    def action_nodes_columns(self) -> None:
+        """Show fewer or all columns."""
+        self._few = not self._few
+        self.redraw()
+
+    def action_nodes_test(self) -> None:
+        """Connect to the marked nodes, or the one under the cursor, and read their facts anew."""
+        table = self.query_one("#nodes", Table)
+        names = sorted(table.marked) or [table.cursor]
+        if names != [""]:
+            self.console.engine.run("probe", lambda: self.console.operations.probe(names))
+
+    def action_nodes_add(self) -> None:
+        """Ask for a new node."""
+        texts = self.texts
+        fields = [
+            Field("name", texts("nodes.column.node"), texts("form.name_hint")),
+            Field("address", texts("nodes.column.address"), texts("form.address_hint")),
+            Field("transport", texts("nodes.column.via"), "ssh | winrm | auto", "auto"),
+            Field("user", texts("form.user"), texts("form.user_hint")),
+            Field("gpus", texts("nodes.column.gpus"), texts("form.gpus_hint")),
+            Field("tags", texts("nodes.column.tags"), texts("form.tags_hint")),
+        ]
+
+        def save(values: dict[str, str]) -> str | None:
+            return self._change(lambda: self.console.operations.add_node(Draft(**values)))
+
+        self.app.push_screen(FormScreen(texts("form.add_title"), fields, save, texts))
+
+    def action_nodes_edit(self) -> None:
+        """Edit the inventory's text."""
+        self.console.action_app_config()
+
+    def action_nodes_import(self) -> None:
+        """Ask for a workers.json."""
+
+        def read(text: str) -> str | None:
+            return self._change(lambda: self.console.operations.import_workers(Path(text).expanduser()))
+
+        self.query_one(Prompt).ask(self.texts("nodes.ask_import"), "workers.json", read)
+
+    def action_nodes_remove(self) -> None:
+        """Take the marked nodes, or the one under the cursor, out of the inventory."""
+        table = self.query_one("#nodes", Table)
+        names = sorted(table.marked) or [table.cursor]
+        if names == [""]:
+            return
+
+        def remove() -> None:
+            fault = self._change(lambda: self.console.operations.remove_nodes(names))
+            if fault:
+                self.notify(fault, severity="error")
+
+        self.console.confirm(self.texts("confirm.remove", count=len(names)), names, remove)
+
+    def _change(self, change: Callable[[], object]) -> str | None:
+        try:
+            change()
+        except Refused as error:
+            return str(error)
+        self.console.inventory_changed()
+        return None

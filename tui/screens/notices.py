@@ -1,0 +1,49 @@
+"""All messages so far, the newest first."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from fleet.events import Notice
+from tui.i18n import Texts
+from tui.screens.help import HelpScreen
+from tui.status import mark
+from tui.widgets.lines import Lines
+from tui.widgets.paint import Spans, fit, wrap
+
+
+def notice_lines(notices: Sequence[Notice], texts: Texts, width: int) -> list[Spans]:
+    """Return time, level and text of each message, its remedy below."""
+    lines: list[Spans] = []
+    for notice in reversed(notices):
+        sign, style = mark("level", notice.level, texts)
+        clock = time.strftime("%H:%M:%S", time.localtime(notice.at)) if notice.at else " " * 8
+        lead = f"{clock}  {fit(sign, 10)}"
+        text = f"{notice.node}: {notice.text}" if notice.node else notice.text
+        first, *rest = wrap(text, width - 22)
+        lines.append([(lead, style), (f" {first}", "text")])
+        lines += [[(" " * 21 + part, "text")] for part in rest]
+        if notice.remedy:
+            lines += [[(" " * 21 + part, "muted")] for part in wrap(f"→ {notice.remedy}", width - 22)]
+    return lines or [[(texts("notices.none"), "muted")]]
+
+
+class NoticesScreen(HelpScreen):
+    """Lies over the mode; scrolls like the help."""
+
+    DEFAULT_CSS = """
+    NoticesScreen { align: center middle; background: $background 60%; }
+    """
+
+    def __init__(self, notices: Sequence[Notice], texts: Texts) -> None:
+        super().__init__("nodes", texts, {})
+        self._notices_shown = notices
+
+    def on_mount(self) -> None:
+        """Fill the panel."""
+        panel = self.query_one(Lines)
+        panel.border_title = self._texts("notices.title")
+        self.call_after_refresh(
+            lambda: panel.show(notice_lines(self._notices_shown, self._texts, max(40, panel.size.width)))
+        )

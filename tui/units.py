@@ -1,0 +1,61 @@
+"""Numbers as a person reads them, short enough for a table cell."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+_BINARY = ("B", "KiB", "MiB", "GiB", "TiB")
+_BLOCKS = " ▁▂▃▄▅▆▇"
+
+
+def size(count: float | None) -> str:
+    """Return bytes with a binary unit: ``812 B``, ``3.2 MiB``; a dash for None."""
+    if count is None:
+        return "–"
+    for unit in _BINARY:
+        if count < 1000 or unit == _BINARY[-1]:
+            return f"{count:.0f} {unit}" if unit == "B" or count >= 100 else f"{count:.1f} {unit}"
+        count /= 1024
+    return ""
+
+
+def duration(seconds: float | None) -> str:
+    """Return ``0:42``, ``3:05`` or ``2:10:00`` (``3d 02:10`` from a day on); a dash for None."""
+    if seconds is None:
+        return "–"
+    whole = max(0, int(seconds))
+    days, rest = divmod(whole, 86400)
+    hours, rest = divmod(rest, 3600)
+    minutes, left = divmod(rest, 60)
+    if days:
+        return f"{days}d {hours:02d}:{minutes:02d}"
+    return f"{hours}:{minutes:02d}:{left:02d}" if hours else f"{minutes}:{left:02d}"
+
+
+def percent(value: float | None) -> str:
+    """Return ``37%``; a dash for None."""
+    return "–" if value is None else f"{value:.0f}%"
+
+
+def number(value: float | None, digits: int = 4) -> str:
+    """Return ``value`` in ``digits`` significant figures; a dash for None."""
+    if value is None:
+        return "–"
+    if value and not 1e-3 <= abs(value) < 1e6:
+        return f"{value:.{max(0, digits - 2)}e}"
+    return f"{value:.{digits}g}"
+
+
+def sparkline(values: Sequence[float], width: int, top: float = 100.0) -> str:
+    """Return the last ``width`` values as block characters, ``top`` being a full one; padded on the left."""
+    shown = values[-width:]
+    # Seven eighths at most, so that lines one below the other stay apart.
+    cells = [_BLOCKS[max(1, min(7, round(value / top * 7)))] for value in shown]
+    return "".join(cells).rjust(width)
+
+
+def bar(share: float, width: int) -> tuple[str, str]:
+    """Return the filled and the empty part of a thin bar in ``width`` cells."""
+    halves = round(max(0.0, min(1.0, share)) * width * 2)
+    filled = "━" * (halves // 2) + "╸" * (halves % 2)
+    return filled, "─" * (width - len(filled))

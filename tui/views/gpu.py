@@ -1,0 +1,74 @@
+"""The load of every GPU of the fleet."""
+
+from __future__ import annotations
+
+from fleet.state import FleetState, NodeState
+from tui.i18n import Texts
+from tui.units import bar, percent, size, sparkline
+from tui.views import facts
+from tui.widgets.paint import Span, Spans, fit
+
+#: Samples older than this are no longer "now", in seconds.
+STALE = 10.0
+
+
+def panel(state: FleetState, texts: Texts, width: int, now: float) -> list[Spans]:
+    """Return each node with its CPU and RAM and a line for each GPU."""
+    lines: list[Spans] = []
+    for node in state.nodes.values():
+        if node.sampled is None:
+            continue
+        if lines:
+            lines.append([])
+        lines.append(_node_line(node, texts, now))
+        found = facts.gpus(node)
+        lines += [_gpu_line(gpu, texts, width) for gpu in found]
+        if not found:
+            lines.append([(f"   {texts('nodes.no_gpu')}", "muted")])
+    return lines or [[(texts("gpu.none"), "muted")]]
+
+
+def _node_line(node: NodeState, texts: Texts, now: float) -> Spans:
+    ram = node.sample.get("ram") or {}
+    used, total = ram.get("used"), ram.get("total")
+    line: list[Span] = [(node.name, "strong"), (f"  CPU {percent(facts.cpu_load(node))}", "muted")]
+    if used is not None and total:
+        line.append((f"  RAM {percent(used / total * 100)}", "warn" if used / total > 0.92 else "muted"))
+    network = node.sample.get("network") or {}
+    if network.get("rx") is not None:
+        line.append((f"  ↓{size(network['rx'])}/s ↑{size(network.get('tx'))}/s", "muted"))
+    age = now - (node.sampled or now)
+    if age > STALE:
+        line.append((f"  {texts('gpu.stale', seconds=round(age))}", "warn"))
+    return line
+
+
+def _gpu_line(gpu: facts.Gpu, texts: Texts, width: int) -> Spans:
+    line: list[Span] = [(f"{gpu.index:>3} ", "muted")]
+    style = "muted" if gpu.util is None or gpu.util < 5 else "ok" if gpu.util >= 80 else "warn"
+    room = width - 4 - 5
+    show_power, show_name = room >= 48, room >= 68
+    room -= (11 if show_power else 0) + (19 if show_name else 0) + 6 + 12
+    if room >= 6:
+        spark = min(room, 30)
+        line.append((sparkline(gpu.history, spark), style))
+    line.append((f"{percent(gpu.util):>5}", style))
+    if gpu.memory_total:
+        share = (gpu.memory_used or 0) / gpu.memory_total
+        full, rest = bar(share, 6)
+        line += [
+            (" ", "text"),
+            (full, "warn" if share > 0.95 else "busy"),
+            (rest, "faint"),
+            (f"{share:4.0%}", "text"),
+        ]
+    else:
+        line.append((" " * 11, "text"))
+    if gpu.temperature is not None:
+        line.append((f" {gpu.temperature:3.0f}°C", "warn" if gpu.temperature >= 84 else "text"))
+    if show_power and gpu.power is not None:
+        cap = f"/{gpu.power_cap:.0f}" if gpu.power_cap else ""
+        line.append((f" {f'{gpu.power:.0f}{cap} W':>10}", "text"))
+    if show_name:
+        line.append((" " + fit(gpu.name, 18), "muted"))
+    return line

@@ -1,0 +1,152 @@
+"""A run: its header line, its ranks, its figures."""
+
+from __future__ import annotations
+
+from statistics import median
+
+from fleet.state import FleetState, RankState, RunState
+from tui.i18n import Texts
+from tui.status import mark
+from tui.units import duration, number
+from tui.views.plot import plot
+from tui.widgets.paint import Span, Spans, fit, width_of, wrap
+
+#: A rank whose step takes so much longer than the median of all is called a straggler.
+STRAGGLER = 1.15
+
+
+def outcome(run: RunState) -> str:
+    """Return the run's outcome, ``running`` while there is none."""
+    return run.outcome or "running"
+
+
+def phase(rank: RankState) -> str:
+    """Return what a rank is doing, or how it ended."""
+    if rank.code is None:
+        return rank.phase
+    return "failed" if rank.failed else "stopped" if rank.stopped else "done"
+
+
+def header(run: RunState, texts: Texts, now: float, width: int) -> list[Span]:
+    """Return the run in one line: state, elapsed, ranks up, step, loss, left; what does not fit goes."""
+    up = sum(rank.alive for rank in run.ranks.values())
+    figures = run.leader
+    spans: list[Span] = [mark("outcome", outcome(run), texts), ("  ", "text"), (run.id, "strong")]
+    if run.active and run.phase != "training":
+        spans += [("  ", "text"), mark("phase", run.phase, texts)]
+    spans.append((f"  {duration((run.finished or now) - run.planned)}", "text"))
+    style = "text" if up == run.plan.world_size or not run.active else "warn"
+    spans.append((f"  {texts('run.ranks_up', up=up, total=run.plan.world_size)}", style))
+    if figures:
+        spans.append((f"  {texts('run.step')} {_step(figures.get('step'), figures.get('steps'))}", "text"))
+        spans.append((f"  {texts('run.loss')} {number(figures.get('loss'))}", "text"))
+        if run.active and figures.get("eta_s") is not None:
+            spans.append((f"  {texts('run.left')} {duration(figures['eta_s'])}", "text"))
+    while len(spans) > 3 and width_of(spans) > width:
+        spans.pop()
+    return spans
+
+
+def _step(step: object, steps: object) -> str:
+    return f"{step}/{steps}" if steps else f"{step}"
+
+
+def ending(run: RunState, texts: Texts, width: int) -> list[Spans]:
+    """Return why a run failed and what to do, in as many lines as it takes; empty for one that did not."""
+    if not run.cause and not run.remedy:
+        return []
+    style = "fail" if run.outcome == "failed" else "warn"
+    lines: list[Spans] = [[(text, style)] for text in wrap(f"✗ {run.cause}", width)]
+    if run.remedy:
+        lines += [[(text, "text")] for text in wrap(f"→ {run.remedy}", width)]
+    return lines
+
+
+def training(run: RunState, texts: Texts, width: int, height: int, now: float) -> list[Spans]:
+    """Return the training panel: figures, the loss curve, the ranks' step times, checkpoints."""
+    lines = figures(run, texts, width)
+    ranks = rank_lines(run, texts, width, now)
+    if run.loss.drawn:
+        # The curve takes what the rest leaves.
+        space = height - len(lines) - len(ranks) - 3 - 2 * bool(run.checkpoints)
+        curve = plot(run.loss.drawn, width, max(4, min(14, space)))
+        lines += [[], [(texts("run.loss_curve"), "head")], *curve]
+    lines += [[], *ranks]
+    if run.checkpoints:
+        newest = run.checkpoints[-1]
+        ago = duration(now - newest.at)
+        lines += [
+            [],
+            [(texts("run.checkpoint", step=newest.step, ago=ago, count=len(run.checkpoints)), "text")],
+        ]
+    return lines
+
+
+def figures(run: RunState, texts: Texts, width: int) -> list[Spans]:
+    """Return the newest figures as label and value, two to a line where there is room."""
+    record = run.leader
+    if not record:
+        return [[(texts("run.no_metrics"), "muted")]]
+    every = [rank.step for rank in run.ranks.values() if rank.step]
+    rates = [step["samples_s"] for step in every if step.get("samples_s") is not None]
+    pairs = [
+        (texts("run.step"), _step(record.get("step"), record.get("steps"))),
+        (texts("run.loss"), number(record.get("loss"))),
+        (texts("run.samples"), f"{number(sum(rates))}/s" if rates else "–"),
+        (texts("run.lr"), number(record.get("lr"), 3)),
+        (texts("run.step_time"), f"{number(record.get('step_time'), 3)} s"),
+        (texts("run.left"), duration(record.get("eta_s"))),
+    ]
+    columns = 2 if width >= 36 else 1
+    cell = width // columns
+    label = max(len(text) for text, _ in pairs) + 2
+    lines: list[Spans] = []
+    for start in range(0, len(pairs), columns):
+        line: list[Span] = []
+        for name, value in pairs[start : start + columns]:
+            line += [(fit(name, label), "muted"), (fit(value, cell - label), "strong")]
+        lines.append(line)
+    return lines
+
+
+def rank_lines(run: RunState, texts: Texts, width: int, now: float) -> list[Spans]:
+    """Return one line a rank: number, node, phase and where the time of a step goes; stragglers are named."""
+    pace = [median(rank.pace[-10:]) for rank in run.ranks.values() if rank.pace]
+    usual = median(pace) if pace else None
+    wide = width >= 44
+    head = f"{texts('run.rank'):>4} {fit(texts('nodes.column.node'), 10)} {fit(texts('run.phase'), 11)}"
+    head += f" {texts('run.total'):>6} {texts('run.data'):>5} {texts('run.comm'):>5}" if wide else ""
+    lines: list[Spans] = [[(head, "head")]]
+    for number_, rank in sorted(run.ranks.items()):
+        lines.append(_rank_line(number_, rank, texts, usual, wide, now, run.active))
+    return lines
+
+
+def _rank_line(
+    number_: int, rank: RankState, texts: Texts, usual: float | None, wide: bool, now: float, active: bool
+) -> Spans:
+    state, style = mark("phase", phase(rank), texts)
+    line: list[Span] = [
+        (f"{number_:>4} ", "strong"),
+        (fit(rank.node, 10) + " ", "text"),
+        (fit(state, 11), style),
+    ]
+    if rank.code:
+        line.append((f" {texts('run.exit', code=rank.code)}", "fail" if rank.failed else "muted"))
+    elif wide and rank.step:
+        for key, room in (("step_time", 6), ("data_time", 5), ("comm_time", 5)):
+            value = rank.step.get(key)
+            line.append((f" {'–' if value is None else f'{value:.2f}':>{room}}", "text"))
+        own = median(rank.pace[-10:]) if rank.pace else None
+        if own and usual and own > usual * STRAGGLER:
+            line.append((f" ◀ {texts('run.slow')}", "warn"))
+    if active and rank.alive and rank.heard is not None and now - rank.heard > 60:
+        line.append((f" {texts('run.silent', time=duration(now - rank.heard))}", "warn"))
+    return line
+
+
+def empty(state: FleetState, texts: Texts) -> list[Spans]:
+    """Return what the monitor says while there is no run."""
+    keys = [("u", "run.empty_up"), ("3", "run.empty_deploy"), ("5", "run.empty_runs")]
+    lines: list[Spans] = [[], [(texts("run.empty_title"), "title")], [], [(texts("run.empty"), "text")], []]
+    return lines + [[(f"  {key} ", "key"), (texts(text), "text")] for key, text in keys]

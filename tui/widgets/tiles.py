@@ -1,0 +1,246 @@
+"""Log panes in a grid: which ranks they show, merged or apart, filtered or whole."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from textual.containers import Container
+
+from fleet.logbook import FoldedSource, Logbook, Matcher, MatchIndex, MatchSource, MergedSource, Source
+from fleet.state import RunState
+from tui.i18n import Texts
+from tui.status import mark
+from tui.views.run import phase
+from tui.widgets.log_lines import rank_set
+from tui.widgets.log_pane import LogPane as Pane
+from tui.widgets.paint import Span
+
+#: Numbers of panes, and the columns that each is laid out in.
+TILINGS = (1, 2, 4, 6, 9)
+NARROWEST = 56
+_COLUMNS = {1: 1, 2: 1, 4: 2, 6: 2, 9: 3}
+
+
+class RankPane(Pane):
+    """A pane of one rank, or of several merged (``rank`` None)."""
+
+    def __init__(self, source: Source, rank: int | None, tiles: Tiles) -> None:
+        super().__init__(source, lambda: tiles.title(self))
+        self.rank = rank
+
+    @property
+    def label(self) -> str:
+        """A name for a file."""
+        return "merged" if self.rank is None else f"rank-{self.rank}"
+
+
+class Tiles(Container):
+    """Shows a run's ranks in ``count`` panes, page by page."""
+
+    DEFAULT_CSS = """
+    Tiles { layout: grid; grid-gutter: 0 1; width: 1fr; height: 1fr; background: $panel; }
+    """
+
+    def __init__(self, texts: Texts) -> None:
+        super().__init__(id="tiles")
+        self._texts = texts
+        self.count = 4
+        self.current: RankPane | None = None
+        self.filter: Matcher | None = None
+        self.wanted = ""
+        self._merged = False
+        self._folded = False
+        self._zoomed: int | None = None
+        self._offset = 0
+        self._run: RunState | None = None
+        self._book: Logbook | None = None
+        self._laid: tuple[object, ...] = ()
+
+    @property
+    def panes(self) -> list[RankPane]:
+        """The panes in their order."""
+        return [child for child in self.children if isinstance(child, RankPane)]
+
+    @property
+    def ranks(self) -> list[int]:
+        """The ranks to choose from: all of the run, or those picked."""
+        run = self._run
+        if run is None:
+            return []
+        return [number for number in sorted(run.ranks) if self._picks(number)]
+
+    def _picks(self, number: int) -> bool:
+        words = self.wanted.replace(",", " ").split()
+        node = self._run.ranks[number].node if self._run else ""
+        return not words or any(_is(word, number, node) for word in words)
+
+    def show(self, run: RunState, book: Logbook) -> None:
+        """Show the run's logs; panes are made anew only when what they show has changed."""
+        self._run = run
+        ranks = self.ranks
+        self._offset = min(self._offset, max(0, len(ranks) - 1))
+        page = ranks[self._offset : self._offset + self.count]
+        if self._zoomed is not None:
+            page = [self._zoomed]
+        shown = (
+            run.id,
+            id(book),
+            self._merged,
+            self._folded,
+            tuple(ranks) if self._merged else tuple(page),
+            self.filter,
+        )
+        if shown != self._laid:
+            self._laid = shown
+            self._book = book
+            self._lay_out(book, ranks, page)
+        for pane in self.panes:
+            pane.tick()
+
+    def _lay_out(self, book: Logbook, ranks: list[int], page: list[int]) -> None:
+        sources: list[tuple[int | None, Callable[[], Source]]]
+        if self._merged:
+            sources = [(None, lambda: self._merged_source(book, ranks))]
+        else:
+            sources = [(rank, lambda rank=rank: self._source(book, rank)) for rank in page]  # type: ignore[misc]
+        panes = self.panes
+        for pane in panes[len(sources) :]:
+            pane.remove()
+        for position, (rank, make) in enumerate(sources):
+            if position < len(panes):
+                pane = panes[position]
+                pane.rank = rank
+            else:
+                pane = RankPane(make(), rank, self)
+                self.mount(pane)
+            pane.look = pane.look.labelled(self._merged)
+            pane.look_at(make())
+        self.on_resize()
+        count = len(sources)
+        kept = self.panes[:count]
+        if self.current not in kept:
+            self.current = kept[0] if kept else None
+
+    def on_resize(self) -> None:
+        """Lay the panes out in as many columns as their lines leave room for."""
+        count = 1 if self._merged or self._zoomed is not None else min(self.count, len(self.ranks))
+        columns = _COLUMNS.get(self.count, 1) if count > 2 else 1
+        while columns > 1 and self.size.width // columns < NARROWEST:
+            columns -= 1
+        self.styles.grid_size_columns = columns
+
+    def _source(self, book: Logbook, rank: int) -> Source:
+        log = book.log(rank)
+        return MatchSource(log, self.filter) if self.filter else log
+
+    def _merged_source(self, book: Logbook, ranks: list[int]) -> Source:
+        chosen = None if self._run is not None and len(ranks) == len(self._run.ranks) else frozenset(ranks)
+        merged = MergedSource(book, chosen, self.filter)
+        return FoldedSource(merged) if self._folded else merged
+
+    def title(self, pane: RankPane) -> list[Span]:
+        """Return what stands over a pane: rank, node, phase, or the ranks that are merged."""
+        texts, run = self._texts, self._run
+        if run is None:
+            return []
+        title: list[Span]
+        if pane.rank is None:
+            title = [(texts("monitor.merged"), "title"), (f" {rank_set(self.ranks or [0])}", "text")]
+            if self._folded:
+                title.append((f" · {texts('monitor.folded')}", "accent"))
+        else:
+            rank = run.ranks[pane.rank]
+            title = [
+                (f"{texts('run.rank')} {pane.rank}", "title"),
+                (f" {rank.node}:{rank.local_rank} ", "text"),
+            ]
+            title.append(mark("phase", phase(rank), texts))
+            if rank.code:
+                title.append((f" {texts('run.exit', code=rank.code)}", "fail"))
+            if self._zoomed is not None:
+                title.append((f" · {texts('monitor.zoomed')}", "accent"))
+        if self.filter is not None:
+            title.append((f"  & {self.filter.typed}", "warn"))
+        if pane.search is not None:
+            title.append((f"  / {pane.search.typed}", "busy"))
+        return title
+
+    def tile(self, count: int) -> None:
+        """Show ``count`` panes."""
+        self.count = count
+        self._zoomed = None
+        self._merged = False
+
+    def zoom(self) -> None:
+        """Show only the current pane, or all again."""
+        if self._zoomed is not None:
+            self._zoomed = None
+        elif self.current is not None and self.current.rank is not None:
+            self._zoomed = self.current.rank
+
+    def merge(self) -> None:
+        """Show the ranks merged, or apart again."""
+        self._merged = not self._merged
+        self._zoomed = None
+
+    def fold(self) -> None:
+        """Show lines that ranks have in common once; this is for the merged view, and turns it on."""
+        self._folded = not self._folded
+        self._merged = True
+
+    def turn(self, pages: int) -> None:
+        """Show the ranks of the next or previous page."""
+        total = len(self.ranks)
+        offset = self._offset + pages * self.count
+        if 0 <= offset < total:
+            self._offset = offset
+
+    def step(self, count: int) -> None:
+        """Go to the next or previous pane."""
+        panes = self.panes
+        if panes:
+            position = panes.index(self.current) if self.current in panes else 0
+            self.focus_pane(panes[(position + count) % len(panes)])
+
+    def focus_pane(self, pane: Pane) -> None:
+        """Make a pane the current one."""
+        if isinstance(pane, RankPane):
+            self.current = pane
+            pane.focus()
+
+    def pick(self, wanted: str) -> str | None:
+        """Show only these ranks and nodes (``0-3 gpu2``); returns what is wrong with the choice."""
+        before, self.wanted = self.wanted, wanted
+        if not self.ranks:
+            self.wanted = before
+            return self._texts("monitor.no_such_rank")
+        self._offset = 0
+        self._zoomed = None
+        return None
+
+    def bring(self, rank: int) -> None:
+        """Show the page on which a rank is."""
+        self.wanted = "" if rank not in self.ranks else self.wanted
+        self._offset = self.ranks.index(rank) // self.count * self.count
+        self._merged = False
+        self._zoomed = rank if self.count == 1 else None
+
+    def hidden_rank_with(self, matcher: Matcher) -> int | None:
+        """Return a rank that has matching lines and no pane."""
+        if self._book is None or self._merged:
+            return None
+        shown = {pane.rank for pane in self.panes}
+        for rank in self._book.ranks:
+            if rank not in shown:
+                index = MatchIndex(self._book.log(rank), matcher)
+                index.advance()
+                if index.numbers:
+                    return rank
+        return None
+
+
+def _is(word: str, number: int, node: str) -> bool:
+    low, dash, high = word.partition("-")
+    if low.isdigit() and (not dash or high.isdigit()):
+        return int(low) <= number <= int(high or low)
+    return word == node
