@@ -99,10 +99,11 @@ def mixed_precision_of(inventory: Inventory) -> str:
 
     The program reads the same file; whatever else is in it, or wrong with it, is the program's to say.
     """
-    if inventory.run.config is None:
+    handed = inventory.run.config_handed
+    if handed is None:
         return "no"
     try:
-        config = yaml.safe_load((inventory.project / inventory.run.config).read_text("utf-8"))
+        config = yaml.safe_load((inventory.project / handed).read_text("utf-8"))
         return str(config["training"]["mixed_precision"])
     except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError):
         return "no"

@@ -25,7 +25,8 @@ def table(samples: Mapping[str, Sample], lights: Mapping[str, Sequence[Light]] |
     lines = []
     for name, sample in samples.items():
         lines.append(_node_line(name, sample))
-        lines += [f"  {_light_line(lights[name])}"] if lights and name in lights else []
+        shown = [light for light in (lights or {}).get(name, ()) if light.status != "skip"]
+        lines += [_light_line(shown)] if shown else []
         lines += [_aligned(row, widths) for row in rows[name]]
         if not rows[name] and sample.get("error"):
             lines.append(f"    {sample['error']}")
@@ -52,7 +53,7 @@ def _node_line(name: str, sample: Sample) -> str:
 
 
 def _light_line(lights: Sequence[Light]) -> str:
-    return "   ".join(f"{GLYPHS[light.status]} {light.name}: {light.seen}" for light in lights)
+    return "  " + "   ".join(f"{GLYPHS[light.status]} {light.name}: {light.seen}" for light in lights)
 
 
 def _gpu_rows(sample: Sample) -> Iterator[tuple[str, ...]]:

@@ -141,11 +141,11 @@ def _with_environment(node: Node, kind: str) -> Node:
 
 def _base_inventory(args: argparse.Namespace) -> Inventory:
     project = (args.project or Path()).resolve()
-    if args.workers is not None:
-        return _remembered(from_addresses(args.workers.split(","), project=project))
-    if args.workers_file is not None:
-        return _remembered(load_workers_json(args.workers_file, project=project))
     path = args.inventory or project / DEFAULT_INVENTORY
+    if args.workers is not None:
+        return _remembered(_in_place(from_addresses(args.workers.split(","), project=project), path))
+    if args.workers_file is not None:
+        return _remembered(_in_place(load_workers_json(args.workers_file, project=project), path))
     if args.inventory is None and not path.exists():
         last = project / LAST_INVENTORY
         if not last.exists():
@@ -153,6 +153,11 @@ def _base_inventory(args: argparse.Namespace) -> Inventory:
         path = last
     inventory = load_inventory(path)
     return dataclasses.replace(inventory, project=project) if args.project else inventory
+
+
+def _in_place(named: Inventory, path: Path) -> Inventory:
+    """Return the inventory file's run and master with the workers that the command line names."""
+    return load_inventory(path).with_workers(named.workers) if path.exists() else named
 
 
 def _remembered(inventory: Inventory) -> Inventory:

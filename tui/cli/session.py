@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from fleet.events import CheckFinished, Event, LinkChanged, NodeDeployed, RunFinished
 from fleet.fleet import Fleet
 from fleet.inventory import Inventory
+from transports.base import Prompts
 from tui.cli.exits import DONE, FAILED
 from tui.cli.options import home_of
 from tui.cli.printing import Printer
@@ -43,14 +44,17 @@ class Tally:
 
 def run_operation(inventory: Inventory, printer: Printer, operation: Operation) -> int:
     """Run one operation on the inventory's nodes to its end and return the exit status."""
-    return asyncio.run(_run(inventory, printer, operation))
+    return asyncio.run(play(inventory, printer, operation))
 
 
-async def _run(inventory: Inventory, printer: Printer, operation: Operation) -> int:
+async def play(
+    inventory: Inventory, printer: Printer, operation: Operation, prompts: Prompts | None = None
+) -> int:
+    """The same on a running event loop; ``prompts`` answers instead of the person at the terminal."""
     tally = Tally()
     with printer:
         async with (
-            Fleet(inventory, home=home_of(inventory), prompts=TerminalPrompts()) as fleet,
+            Fleet(inventory, home=home_of(inventory), prompts=prompts or TerminalPrompts()) as fleet,
             # Closing the stream in this task, not at the loop's end, lets an operation end its requests.
             aclosing(operation(fleet)) as events,
         ):

@@ -1,0 +1,94 @@
+"""The demo: a project with the trainer and some data, and a lab to run it on."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import shutil
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from fleet.inventory import Inventory, save_inventory
+from lab.errors import LabError
+from lab.lab import Lab
+
+INVENTORY = Path("configs/nodes.yaml")
+CONFIG = Path("configs/train_config.yaml")
+#: Small enough for two processor cores, long enough that the loss clearly falls.
+_CONFIG_TEXT = """\
+# The demo's training run: 32 x 32 floor plans on processors. All options: docs/trainer.md
+data:
+  root: data
+  image_size: 32
+model:
+  size: tiny
+training:
+  max_steps: 120
+  batch_size: 8
+  num_workers: 0
+  learning_rate: 2.0e-3
+  warmup_steps: 10
+  log_every: 5
+  save_every: 60
+  max_checkpoints: 2
+  eval_pairs: 16
+accelerate_config:
+  timeout: 300
+"""
+_MARK = Path(".dtui/demo")
+
+
+@dataclass(frozen=True, slots=True)
+class Demo:
+    """A running demo: the lab's nodes and the inventory that names them, the project's folder included."""
+
+    lab: Lab
+    inventory: Inventory
+
+
+@asynccontextmanager
+async def start_demo(folder: Path, *, nodes: int = 3, winrm: int = 0) -> AsyncIterator[Demo]:
+    """Make the project in ``folder`` and start the workers, ``nodes`` minus one: this machine is the master.
+
+    The inventory file goes away with the lab, the rest of the project stays. Raises LabError when the folder
+    holds something else, or the packages for training are missing.
+    """
+    await asyncio.to_thread(_make_project, folder)
+    async with Lab(nodes - 1, winrm=winrm) as lab:
+        inventory = lab.inventory(folder)
+        known_hosts = folder / ".dtui" / "known_hosts"
+        known_hosts.unlink(missing_ok=True)  # of an earlier demo, whose nodes are gone
+        lab.trust(known_hosts)
+        save_inventory(inventory, folder / INVENTORY)
+        try:
+            yield Demo(lab, inventory)
+        finally:
+            (folder / INVENTORY).unlink(missing_ok=True)
+
+
+def _make_project(folder: Path) -> None:
+    missing = [name for name in ("torch", "accelerate") if importlib.util.find_spec(name) is None]
+    if missing:
+        raise LabError(
+            f"the demo trains, and {' and '.join(missing)} can't be imported by {sys.executable}; "
+            'install them with: pip install -e ".[train]"'
+        )
+    if folder.exists() and any(folder.iterdir()) and not (folder / _MARK).exists():
+        raise LabError(f"{folder} exists and is not a demo's folder; name another with --dir")
+    trainer = importlib.util.find_spec("trainer")
+    assert trainer is not None
+    assert trainer.origin is not None
+    shutil.copytree(
+        Path(trainer.origin).parent,
+        folder / "trainer",
+        dirs_exist_ok=True,
+        ignore=shutil.ignore_patterns("__pycache__"),
+    )
+    (folder / _MARK).parent.mkdir(exist_ok=True)
+    (folder / _MARK).touch()
+    (folder / CONFIG).parent.mkdir(exist_ok=True)
+    if not (folder / CONFIG).exists():
+        (folder / CONFIG).write_text(_CONFIG_TEXT, "utf-8")
