@@ -40,7 +40,11 @@ def explained(root: str) -> Iterator[None]:
             "path", str(error), "rename it, remove the link, or list it in .dtuiignore"
         ) from None
     except Busy as error:
-        raise OperationError("busy", f"{error}", "wait for it, or end that console") from None
+        raise OperationError(
+            "busy",
+            f"{error}",
+            "wait for it, or end that console; if that machine is gone, remove .dtui/deploy.lock",
+        ) from None
     except (Damaged, ListError) as error:
         raise OperationError("damaged", str(error), "deploy again; nothing was changed") from None
     except CommitFailed as error:

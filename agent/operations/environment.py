@@ -31,7 +31,7 @@ def environment(call: Call) -> Dict[str, Any]:
     text, kind = str(call.args["project"]), str(call.args["kind"])
     with explained(text):
         root = project_root(text)
-        with Lock(root, str(call.args["deploy"])):
+        with Lock(root, str(call.args["deploy"]), call.cancelled):
             recover(root)
             # Programs and people want the path without the prefix for long names.
             return _environment(call, kind, shown(root))
@@ -53,8 +53,8 @@ def _environment(call: Call, kind: str, root: str) -> Dict[str, Any]:
         interpreter = _locate(root, given)
     elif kind == "uv":
         cache = os.path.dirname(call.archive)
-        interpreter = environment_uv.make(root, cache, extras, _runner(call, say), say)
         notes = environment_uv.advice(root)
+        interpreter = environment_uv.make(root, cache, extras, _runner(call, say), say)
     else:
         raise OperationError("kind", f"there is no environment of kind {kind!r}", "use uv or existing")
     facts = inspect(interpreter, root, _runner(call, lambda said: None))

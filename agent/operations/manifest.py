@@ -1,7 +1,7 @@
 """``manifest``: compare the console's list of files with the project on this node.
 
-Arguments: ``project``; ``deploy``, the console's number of this deploy; ``source``, a file name that
-exists in the console's own ``.dtui``; ``dry_run``. The upload is the list (agent.tree_format). Items
+Arguments: ``project``; ``deploy`` as in agent.tree_lock; ``source``, a file name that exists in the
+console's own ``.dtui``; ``dry_run``. The upload is the list (agent.tree_format). Items
 are pieces of the packed answer (agent.tree_compare), and ``{"hashed": bytes}`` while files are read.
 """
 
@@ -40,7 +40,7 @@ def manifest(call: Call) -> Dict[str, Any]:
         if call.args.get("dry_run"):
             answer = _answer(call, root, entries)
         else:
-            with Lock(root, str(call.args["deploy"])):
+            with Lock(root, str(call.args["deploy"]), call.cancelled):
                 recover(root)
                 answer = _answer(call, root, entries)
     for piece in pack(as_json(answer)):

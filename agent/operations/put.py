@@ -25,7 +25,7 @@ def put(call: Call) -> Dict[str, Any]:
     text = str(call.args["project"])
     with explained(text):
         root = project_root(text)
-        with Lock(root, str(call.args["deploy"])):
+        with Lock(root, str(call.args["deploy"]), call.cancelled):
             recover(root)
             places: List[Tuple[str, str, str]] = [
                 (path, _place(root, path), contents) for path, contents in call.args["files"].items()

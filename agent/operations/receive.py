@@ -35,7 +35,7 @@ def receive(call: Call) -> Dict[str, Any]:
     text = str(call.args["project"])
     with explained(text):
         root = project_root(text)
-        with Lock(root, str(call.args["deploy"])) as lock:
+        with Lock(root, str(call.args["deploy"]), call.cancelled) as lock:
             recover(root)
             plan, piece = _plan(call)
             files = incoming(plan["files"])

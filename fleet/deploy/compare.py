@@ -13,7 +13,7 @@ from fleet.link.client import AgentClient
 
 
 class Target(NamedTuple):
-    """Where a deploy goes: the project's folder on the node, and the number of this deploy."""
+    """Where a deploy goes: the project's folder on the node, and what tells this deploy to it from others."""
 
     project: str
     deploy: str

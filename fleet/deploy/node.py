@@ -33,7 +33,7 @@ class NodeDeploy:
         self._node = node
         self._source = source
         self._options = options
-        self._target = Target(node.project, source.deploy)
+        self._target = Target(node.project, f"{source.deploy}/{node.name}")
         self._report = Reporter(node.name, fleet.clock)
         self._scans = 1
 

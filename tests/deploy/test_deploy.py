@@ -259,3 +259,12 @@ async def test_put_stays_inside_the_project(site: Site, name: str) -> None:
     outcome = await site.deploy(options=DeployOptions(configure=lambda _: {name: "evil"}))
     assert outcome.stages()["configure"] == "failed"
     assert not (site.path / "outside").exists()
+
+
+async def test_nodes_that_share_a_folder_wait_for_each_other(site: Site) -> None:
+    site.write(PROJECT)
+    shared = site.path / "shared"
+    nodes = [site.node(name, shared) for name in ("node1", "node2", "node3")]
+    outcome = await site.deploy(*nodes)
+    assert [outcome.end(node.name).ok for node in nodes] == [True] * 3
+    assert tree(shared) == tree(site.source)
