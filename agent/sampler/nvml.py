@@ -93,7 +93,9 @@ class NvmlSource:
                 device.gpu.update(dict.fromkeys(reading.fields))
                 kind = type(error).__name__
                 if kind in _GPU_FAILURES:
-                    device.gpu["error"] = explain(error)
+                    # What it said before is not what it is now.
+                    kept = {key: device.gpu[key] for key in ("index", "name", "uuid")}
+                    device.gpu.update(blank(kept["index"]), **kept, error=explain(error))
                     return
                 if kind == "NVMLError_Uninitialized":
                     raise SourceError(explain(error)) from None

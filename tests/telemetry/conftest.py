@@ -1,0 +1,63 @@
+"""A real agent on this machine, and an ``nvidia-smi`` that this test wrote."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Protocol
+
+import psutil
+import pytest
+
+from fleet.link.bootstrap import start_agent
+from fleet.link.bundle import pack_agent
+from fleet.link.client import AgentClient
+from transports.base import Endpoint
+from transports.local import LocalTransport
+
+GPU_LINE = (
+    "{index}, GPU-{index}, NVIDIA GeForce RTX 4090, 551.86, Default, 24564, 1893, {util}, 3, 31.52, 450.00, "
+    "41, 2520, 10501, 3105, 1, 16, 0, [N/A], [N/A]"
+)
+
+
+class FakeNvidiaSmi(Protocol):
+    def __call__(self, gpus: int) -> None: ...
+
+
+@pytest.fixture
+def nvidia_smi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeNvidiaSmi:
+    """Put an ``nvidia-smi`` that lists so many GPUs before all others on the agent's PATH."""
+
+    def install(gpus: int) -> None:
+        lines = "\n".join(GPU_LINE.format(index=index, util=10 * index) for index in range(gpus))
+        program = tmp_path / "bin" / "nvidia-smi"
+        program.parent.mkdir(exist_ok=True)
+        program.write_text(
+            '#!/bin/sh\ncase "$1" in\n'
+            f"--query-gpu=*) cat <<'END'\n{lines}\nEND\n;;\n"
+            "--query-compute-apps=*) echo 'GPU-1, 4711, [N/A], /home/kim/.venv/bin/python' ;;\n"
+            "esac\n"
+        )
+        program.chmod(0o755)
+        monkeypatch.setenv("PATH", f"{program.parent}:/usr/bin:/bin")
+
+    return install
+
+
+@pytest.fixture
+async def agent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[AgentClient]:
+    """A link to an agent that was started just now; ask for ``nvidia_smi`` before it."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    started = await start_agent(
+        LocalTransport(Endpoint("localhost")), pack_agent(), node="gpu1", python=sys.executable
+    )
+    client = await AgentClient.open(started.channel, node="gpu1", head=started.head)
+    yield client
+    await client.close()
+
+
+def samplers(agent: AgentClient) -> list[psutil.Process]:
+    """Return the sampler processes of an agent."""
+    return [child for child in psutil.Process(agent.hello["pid"]).children() if "sample" in child.cmdline()]

@@ -1,0 +1,110 @@
+"""Samples survive their way as differences exactly to the step, and stay small on it."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent.deltas import STEPS, Decoder, DeltaError, Encoder, pack_difference, unpack_difference
+from agent.protocol import encode
+from agent.sampler.gpu import blank
+
+NUMBER = st.none() | st.integers(-(2**62), 2**62) | st.floats(-1e9, 1e9)
+VALUE = st.recursive(
+    NUMBER | st.text(max_size=5) | st.booleans(),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.sampled_from(["a", "power", "memory_used", "rx", "time"]), inner, max_size=4)
+    ),
+    max_leaves=12,
+)
+COLUMNS = st.lists(st.none() | st.integers(-(2**62), 2**62), max_size=40)
+
+
+def close(told: Any, sample: Any, step: float = 1) -> bool:
+    if isinstance(sample, dict):
+        return set(told) == set(sample) and all(close(told[k], sample[k], STEPS.get(k, 1)) for k in sample)
+    if isinstance(sample, list):
+        return len(told) == len(sample) and all(close(a, b, step) for a, b in zip(told, sample, strict=True))
+    if sample is None or isinstance(sample, str | bool):
+        return told is sample or told == sample
+    return abs(told - sample) <= step * 0.5 + abs(sample) * 1e-9 + 1e-6
+
+
+@given(st.lists(VALUE, min_size=1, max_size=6))
+def test_any_samples_come_back_to_the_step(samples: list[Any]) -> None:
+    encoder, decoder = Encoder(), Decoder()
+    for sample in samples:
+        assert close(decoder.decode(*encoder.encode(sample)), sample)
+
+
+@given(st.data(), COLUMNS)
+def test_any_change_of_columns_comes_back(data: st.DataObject, before: list[int | None]) -> None:
+    after = data.draw(
+        st.lists(st.none() | st.integers(-(2**62), 2**62), min_size=len(before), max_size=len(before))
+    )
+    assert unpack_difference(before, pack_difference(before, after)) == after
+
+
+@given(COLUMNS, st.binary(max_size=30))
+def test_a_damaged_difference_is_refused_or_read_never_worse(before: list[int | None], data: bytes) -> None:
+    try:
+        after = unpack_difference(before, data)
+    except DeltaError:
+        return
+    assert len(after) == len(before)
+
+
+def test_a_difference_before_any_sample_is_refused() -> None:
+    with pytest.raises(DeltaError):
+        Decoder().decode(None, b"\x01\x05")
+
+
+def test_a_sample_that_says_nothing_new_is_one_bit_a_value() -> None:
+    encoder = Encoder()
+    sample = {"a": list(range(80)), "b": "text"}
+    assert encoder.encode(sample)[0] is not None
+    assert encoder.encode(sample) == (None, bytes(10))
+
+
+def busy_node(chance: random.Random, second: int) -> dict[str, Any]:
+    """Eight GPUs in training, every value in motion."""
+    gpus = []
+    for index in range(8):
+        gpu = blank(index)
+        gpu.update(
+            name="NVIDIA H100 80GB HBM3", uuid=f"GPU-{index}", memory_total=80 << 30, temperature_limit=87,
+            util=chance.randint(85, 100), memory_util=chance.randint(30, 60), power=chance.uniform(550, 700),
+            memory_used=(60 << 30) + (chance.randint(0, 3) << 28), power_cap=700.0,
+            throttle=chance.choice([0, 4]), temperature=60 + chance.randint(0, 3), clock=chance.choice([1980, 1965, 1950]), clock_memory=2619,
+            clock_max=1980, pcie_rx=chance.randint(0, 20 << 30), pcie_tx=chance.randint(0, 20 << 30),
+            nvlink_rx=chance.randint(0, 300 << 30), nvlink_tx=chance.randint(0, 300 << 30),
+            energy=1_000_000 + second // 10 * 6500, ecc_corrected=0, ecc_uncorrected=0,
+            processes=[{"pid": 4711, "name": "python", "memory": 60 << 30, "util": chance.randint(80, 99)}],
+        )  # fmt: skip
+        gpus.append(gpu)
+    return {
+        "time": 1.8e9 + second + chance.uniform(0, 0.01),
+        "cpu": {"util": chance.uniform(0, 100)},
+        "ram": {"total": 1 << 40, "used": chance.randint(1 << 38, 1 << 39)},
+        "paging": {"total": 0, "used": 0},
+        "disk": {"read": chance.randint(0, 1 << 31), "write": chance.randint(0, 1 << 31)},
+        "network": {"adapter": "이더넷", "speed_mbps": 10000, "rx": chance.randint(0, 10**9), "tx": 0},
+        "source": "nvml", "driver": "550.54", "cuda": "12.4", "gpu_age": 0.0, "stale": False, "error": None,
+        "gpus": gpus,
+    }  # fmt: skip
+
+
+def test_eight_busy_gpus_stay_under_300_bytes_a_sample_on_the_wire() -> None:
+    chance = random.Random(0)
+    encoder = Encoder()
+    sizes = []
+    for second in range(300):
+        body, payload = encoder.encode(busy_node(chance, second))
+        sizes.append(len(encode({"kind": "item", "id": 7, "body": body}, payload)))
+    assert max(sizes[1:]) < 300
+    assert sizes[0] < 12_000
