@@ -28,7 +28,7 @@ def open_transport(
     if kind == "winrm":
         from transports.winrm import WinRMTransport
 
-        return WinRMTransport(endpoint, asking)
+        return WinRMTransport(endpoint, asking, known_hosts=known_hosts)
     if kind == "auto":
         from transports.auto import AutoTransport
 

@@ -1,0 +1,133 @@
+"""``transport: auto`` takes the first way that works and says why the others did not."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from lab.addresses import AddressBlock
+from lab.lab import Lab
+from lab.ssh_node import SshNode
+from lab.winrm import Accounts, WinRMServer, posix_shell, self_signed
+from tests.winrm.conftest import PASSWORD, USER, Password
+from transports.auto import AutoTransport
+from transports.base import Endpoint
+from transports.errors import AuthenticationFailed, HostKeyChanged, HostKeyUnknown, Unreachable
+from transports.registry import open_transport
+
+Windows = Callable[..., WinRMServer]
+
+
+@pytest.fixture
+def address() -> Iterator[str]:
+    """An address of the test's own, so that WinRM's usual ports are free on it."""
+    block = AddressBlock()
+    yield block.node(0)
+    block.release()
+
+
+@pytest.fixture
+def windows(address: str, tmp_path: Path) -> Iterator[Windows]:
+    """Start WinRM on its usual ports: ``windows("http")``, ``windows("https")``."""
+    started: list[WinRMServer] = []
+
+    def start(scheme: str, accounts: Accounts | None = None) -> WinRMServer:
+        server = WinRMServer(
+            accounts or Accounts({USER: PASSWORD}),
+            posix_shell(tmp_path),
+            host=address,
+            port=5986 if scheme == "https" else 5985,
+            certificate=self_signed(tmp_path / "tls", [address]) if scheme == "https" else None,
+        )
+        server.start()
+        started.append(server)
+        return server
+
+    yield start
+    for server in started:
+        server.stop()
+
+
+def auto(endpoint: Endpoint, folder: Path, prompts: Password | None = None) -> AutoTransport:
+    return AutoTransport(endpoint, prompts or Password(PASSWORD), known_hosts=folder / "known_hosts", reach=2)
+
+
+async def test_ssh_comes_first(tmp_path: Path) -> None:
+    async with Lab(1) as lab:
+        node = lab.nodes[0]
+        assert isinstance(node, SshNode)
+        lab.trust(tmp_path / "known_hosts")
+        endpoint = Endpoint(node.address, node.port, node.user, (node.identity,))
+        transport = open_transport("auto", endpoint, known_hosts=tmp_path / "known_hosts")
+        assert isinstance(transport, AutoTransport)
+        channel = await transport.open(["echo", "hi"])
+        assert await channel.read() == b"hi\n"
+        assert (transport.way, transport.refusals) == ("ssh", ())
+        await channel.close()
+        await transport.close()
+
+
+async def test_then_https(address: str, windows: Windows, tmp_path: Path) -> None:
+    windows("http")
+    server = windows("https")
+    assert server.certificate
+    ca = (("ca", str(server.certificate.chain)),)
+    transport = auto(Endpoint(address, None, USER, options=ca), tmp_path)
+    await transport.connect()
+    assert transport.way == "winrm (https)"
+    assert [refusal.way for refusal in transport.refusals] == ["ssh"]
+    await transport.close()
+
+
+async def test_then_http_with_the_reasons_of_the_others(
+    address: str, windows: Windows, tmp_path: Path
+) -> None:
+    windows("http")
+    transport = auto(Endpoint(address, None, USER), tmp_path)
+    channel = await transport.open(["echo", "hi"])
+    assert await channel.read() == b"hi\n"
+    assert transport.way == "winrm (http)"
+    assert {refusal.way: "port" in refusal.error.what for refusal in transport.refusals} == {
+        "ssh": True,
+        "winrm (https)": True,
+    }
+    await transport.close()
+
+
+async def test_all_reasons_when_nothing_works(address: str, tmp_path: Path) -> None:
+    with pytest.raises(Unreachable, match=r"ssh: .*winrm \(https\): .*winrm \(http\): ") as caught:
+        await auto(Endpoint(address, None, USER), tmp_path).connect()
+    assert caught.value.remedy
+
+
+async def test_a_rejected_password_is_asked_once_and_not_tried_behind_the_next_door(
+    address: str, windows: Windows, tmp_path: Path
+) -> None:
+    accounts = Accounts({USER: PASSWORD})
+    server = windows("https", accounts)
+    windows("http", accounts)
+    assert server.certificate
+    prompts = Password("wrong")
+    ca = (("ca", str(server.certificate.chain)),)
+    with pytest.raises(AuthenticationFailed, match="rejected"):
+        await auto(Endpoint(address, None, USER, options=ca), tmp_path, prompts).connect()
+    assert (prompts.asked, accounts.refusals) == (1, 1)
+
+
+async def test_an_unknown_host_key_ends_the_search(tmp_path: Path) -> None:
+    async with Lab(1) as lab:
+        node = lab.nodes[0]
+        with pytest.raises((HostKeyUnknown, HostKeyChanged)):
+            await auto(Endpoint(node.address, node.port, node.user), tmp_path).connect()
+
+
+async def test_a_silent_address_takes_bounded_time(address: str, tmp_path: Path) -> None:
+    with socket.create_server((address, 0)) as deaf:
+        began = time.monotonic()
+        with pytest.raises(Unreachable):
+            await auto(Endpoint(address, deaf.getsockname()[1], USER), tmp_path).connect()
+        assert time.monotonic() - began < 15
