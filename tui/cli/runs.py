@@ -8,13 +8,17 @@ from tui.cli.exits import UsageError
 from tui.cli.options import home_of
 
 
-def chosen_run(inventory: Inventory, wanted: str | None) -> RunSummary:
-    """Return the run of that id, or the newest; raises UsageError naming the ids there are."""
+def chosen_run(inventory: Inventory, wanted: str | None, *, live: bool = False) -> RunSummary:
+    """Return the run of that id, or the newest; raises UsageError naming the ids there are.
+
+    ``live`` takes the newest whose end is not recorded, where there is one.
+    """
     runs = find_runs(home_of(inventory))
     if not runs:
         raise UsageError(f"no run was started from {inventory.project} yet (dtui up)")
     if wanted is None:
-        return runs[-1]
+        unfinished = [run for run in runs if run.finished is None] if live else []
+        return (unfinished or runs)[-1]
     for run in runs:
         if run.run == wanted:
             return run

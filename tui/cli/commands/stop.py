@@ -12,7 +12,7 @@ def add(subparsers: Subparsers) -> None:
     from tui.cli.options import add_inventory_options, add_output_options
 
     parser = subparsers.add_parser("stop", help="end a run, saving a checkpoint first")
-    parser.add_argument("run", nargs="?", help="id of the run (default: the newest)")
+    parser.add_argument("run", nargs="?", help="id of the run (default: the newest that has not ended)")
     parser.add_argument(
         "--grace", type=float, metavar="SECONDS", help="time for a checkpoint (default: 30; 0 ends at once)"
     )
@@ -30,7 +30,7 @@ def run(args: argparse.Namespace) -> int:
     from tui.cli.session import run_operation
 
     inventory = inventory_of(args)
-    chosen = chosen_run(inventory, args.run)
+    chosen = chosen_run(inventory, args.run, live=True)
     return run_operation(
         inventory, make_printer(json=args.json), lambda fleet: stop(fleet, chosen.run, grace=args.grace)
     )
