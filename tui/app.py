@@ -69,6 +69,10 @@ class ConsoleApp(Chores):
         await self.switch_mode(self._first)
         self._told = self.engine.state.noticed
         self.engine.start()
+        for run in self.operations.runs()[:1]:
+            if not run.outcome and run.run not in self.engine.state.runs:
+                self.attach(run.run)
+                self.follow_run()
         self.set_interval(TICK, self._tick)
 
     def on_unmount(self) -> None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from textual.app import App
 
-from fleet.events import Event, NodeDeployed, Notice
 from tui.actions import BY_ID, MODES
 from tui.prompts import Question
 from tui.screens.confirm import ConfirmScreen
@@ -77,10 +76,10 @@ class Chores(App[None], inherit_bindings=False):
         if not names:
             self.notify(self.texts("empty.short"), severity="warning")
             return
-        operations, stopped = self.operations, self.texts("deploy.stopped")
+        operations = self.operations
 
         def go() -> None:
-            if self.engine.run("up", lambda: deploy_then_launch(operations, names, stopped)):
+            if self.engine.run("up", lambda: operations.up(names)):
                 self.switch_mode("deploy")
                 self.follow_run()
 
@@ -102,6 +101,11 @@ class Chores(App[None], inherit_bindings=False):
 
         self.confirm(self.texts("confirm.launch", count=len(names)), list(names), go, default=True)
 
+    def attach(self, run: str) -> None:
+        """Follow a run that was started before."""
+        operations = self.operations
+        self.engine.run("attach", lambda: operations.attach(run))
+
     def follow_run(self) -> None:
         """Go to the monitor as soon as the run that is being started is planned."""
         before = self.engine.state.current
@@ -110,7 +114,7 @@ class Chores(App[None], inherit_bindings=False):
             if self.engine.state.current != before:
                 timer.stop()
                 self.switch_mode("monitor")
-            elif not self.engine.running & {"up", "launch"}:
+            elif not self.engine.running & {"up", "launch", "attach"}:
                 timer.stop()
 
         timer = self.set_interval(0.2, look)
@@ -123,7 +127,12 @@ class Chores(App[None], inherit_bindings=False):
             return
         nodes = sorted({rank.node for rank in run.ranks.values()})
         question = self.texts("confirm.stop", run=run.id, ranks=len(run.ranks), count=len(nodes))
-        self.confirm(question, nodes, lambda: self.engine.run("stop", lambda: operations.stop(run.id)))
+        followed = bool(self.engine.running & {"up", "launch", "attach"})
+        self.confirm(
+            question,
+            nodes,
+            lambda: self.engine.run("stop", lambda: operations.stop(run.id, followed=followed)),
+        )
 
     def action_app_cancel(self) -> None:
         """Cancel what is under way; a run that has started goes on."""
@@ -186,8 +195,8 @@ class Chores(App[None], inherit_bindings=False):
     async def action_app_quit(self) -> None:
         """Leave; a run goes on, and this says so."""
         run = self.engine.state.run
-        busy = sorted(self.engine.running & {"up", "deploy"})
-        if run is not None and run.active and "deploy" not in busy:
+        busy = sorted(self.engine.running & {"up", "deploy", "launch"})
+        if run is not None and run.active and any(rank.pid for rank in run.ranks.values()):
             nodes = sorted({rank.node for rank in run.ranks.values()})
             self.confirm(self.texts("confirm.quit_run", run=run.id), nodes, self.exit, default=True)
         elif busy:
@@ -232,19 +241,3 @@ class Chores(App[None], inherit_bindings=False):
             return False
         declared = next((found for found in BY_ID.values() if found.method == action), None)
         return not (declared is not None and declared.writes and self.read_only)
-
-
-async def deploy_then_launch(
-    operations: Operations, names: Sequence[str], stopped: str
-) -> AsyncIterator[Event]:
-    """Deploy, and launch only when every node has the project; else say that the run was not started."""
-    failed: list[str] = []
-    async for event in operations.deploy(names):
-        if isinstance(event, NodeDeployed) and not event.ok:
-            failed.append(event.node)
-        yield event
-    if failed:
-        yield Notice(at=0.0, level="error", text=f"{stopped} {', '.join(failed)}")
-        return
-    async for event in operations.launch(names):
-        yield event

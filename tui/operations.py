@@ -90,14 +90,17 @@ class Operations(Protocol):
     def deploy(self, nodes: Sequence[str], *, dry_run: bool = False) -> AsyncIterator[Event]:
         """Put the project on nodes; with ``dry_run`` only say what would be sent."""
 
+    def up(self, nodes: Sequence[str]) -> AsyncIterator[Event]:
+        """Check nodes, deploy to them, start a run and follow it to its end."""
+
     def launch(self, nodes: Sequence[str]) -> AsyncIterator[Event]:
         """Start a run on nodes and follow it to its end."""
 
     def attach(self, run: str) -> AsyncIterator[Event]:
         """Follow a run that was started before."""
 
-    def stop(self, run: str) -> AsyncIterator[Event]:
-        """End a run on all its nodes."""
+    def stop(self, run: str, *, followed: bool) -> AsyncIterator[Event]:
+        """End a run on all its nodes; ``followed`` tells that a stream which follows it is open."""
 
     def add_node(self, draft: Draft) -> None:
         """Add a node to the inventory; raises Refused."""

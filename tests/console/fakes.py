@@ -100,8 +100,11 @@ class Recorded:
     def attach(self, run: str) -> AsyncIterator[Event]:
         return self._tell("attach", run)
 
-    def stop(self, run: str) -> AsyncIterator[Event]:
-        return self._tell("stop", run)
+    def up(self, nodes: Sequence[str]) -> AsyncIterator[Event]:
+        return self._tell("up", *nodes)
+
+    def stop(self, run: str, *, followed: bool) -> AsyncIterator[Event]:
+        return self._tell("stop", run, followed)
 
     def add_node(self, draft: Draft) -> None:
         if not draft.address:

@@ -148,7 +148,6 @@ TEXTS = ACTION_TEXTS | {
     "deploy.more": "... and {count} more",
     "deploy.none_failed": "no node has failed",
     "deploy.busy": "a deploy is under way",
-    "deploy.stopped": "The run was not started, since the deploy failed on:",
 
     "run.ranks_up": "{up}/{total} ranks up",
     "run.step": "step",

@@ -1,0 +1,237 @@
+"""The console's operations on a real fleet."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
+from pathlib import Path
+
+from fleet.deploy import DeployOptions
+from fleet.errors import FleetError
+from fleet.events import Event, LinkChanged
+from fleet.fleet import Fleet
+from fleet.inventory import (
+    FaultsError,
+    Inventory,
+    Node,
+    add_node,
+    default_master,
+    load_inventory,
+    load_workers_json,
+    parse_inventory,
+    remove_node,
+    save_inventory,
+    with_master_address,
+)
+from fleet.preflight import preflight
+from fleet.runs import RunStore, RunSummary, find_runs, stop, watch
+from fleet.telemetry import watch as watch_load
+from fleet.up import UpOptions, up
+from transports.base import Prompts
+from tui.operations import Draft, NodeCard, Refused, RunCard
+
+
+class FleetOperations:
+    """Works on the inventory at ``path``, which need not exist yet, for the project folder ``project``."""
+
+    def __init__(self, path: Path, *, project: Path, prompts: Prompts) -> None:
+        self._path = path
+        self._folder = project
+        self._prompts = prompts
+        self._inventory = self._read()
+        self._fleet: Fleet | None = None
+
+    @property
+    def project(self) -> str:
+        """The project folder's name."""
+        return self._folder.name
+
+    @property
+    def inventory_path(self) -> Path:
+        """Where the inventory is, or will be."""
+        return self._path
+
+    @property
+    def config_path(self) -> Path | None:
+        """The file that the program gets as its configuration."""
+        handed = self._inventory.run.config_handed
+        return None if handed is None else self._folder / handed
+
+    def nodes(self) -> Sequence[NodeCard]:
+        """Return the nodes; none at all while the inventory names no worker."""
+        if not self._inventory.workers:
+            return ()
+        return tuple(_card(node, node is self._inventory.master) for node in self._inventory.nodes)
+
+    def runs(self) -> Sequence[RunCard]:
+        """Return the runs launched from this project, the newest first."""
+        return tuple(_run_card(self._home, summary) for summary in reversed(find_runs(self._home)))
+
+    def recorded(self, run: str) -> Sequence[Event]:
+        """Return what was recorded of a run."""
+        return list(RunStore(self._home, run).events())
+
+    async def watch(self) -> AsyncIterator[Event]:
+        """Connect to all nodes, tell their facts, then their load once a second."""
+        fleet = self._open()
+        refused: set[str] = set()
+        if not self._inventory.workers:
+            return
+        async with aclosing(fleet.connect()) as events:
+            async for event in events:
+                if isinstance(event, LinkChanged) and event.state == "failed":
+                    refused.add(event.node)
+                yield event
+        reached = [node for node in fleet.nodes if node.name not in refused]
+        async for event in watch_load(fleet, reached):
+            yield event
+
+    def probe(self, nodes: Sequence[str]) -> AsyncIterator[Event]:
+        """Connect to nodes and read their facts anew."""
+        return self._open().connect(self._named(nodes))
+
+    async def preflight(self, nodes: Sequence[str], checks: Sequence[str] = ()) -> AsyncIterator[Event]:
+        """Check nodes; results of other checks than those named are left out."""
+        async with aclosing(preflight(self._open(), self._named(nodes))) as events:
+            async for event in events:
+                if not checks or getattr(event, "check", checks[0]) in checks:
+                    yield event
+
+    def deploy(self, nodes: Sequence[str], *, dry_run: bool = False) -> AsyncIterator[Event]:
+        """Check and deploy."""
+        options = UpOptions(deploying=DeployOptions(dry_run=dry_run), deploy_only=True)
+        return up(self._open(), self._named(nodes), options)
+
+    def up(self, nodes: Sequence[str]) -> AsyncIterator[Event]:
+        """Go the whole way."""
+        return up(self._open(), self._named(nodes), UpOptions())
+
+    def launch(self, nodes: Sequence[str]) -> AsyncIterator[Event]:
+        """Start a run with what was deployed before."""
+        options = UpOptions(deploying=DeployOptions(skip_deploy=True))
+        return up(self._open(), self._named(nodes), options)
+
+    def attach(self, run: str) -> AsyncIterator[Event]:
+        """Follow a run that was started before, from its first event."""
+        return watch(self._open(), run)
+
+    def stop(self, run: str, *, followed: bool) -> AsyncIterator[Event]:
+        """End a run on all its nodes."""
+        return stop(self._open(), run, collect=not followed)
+
+    def add_node(self, draft: Draft) -> None:
+        """Add a node to the inventory, which is made when there is none."""
+        fields: dict[str, object] = {"name": draft.name or draft.address, "address": draft.address}
+        if draft.transport and draft.transport != "auto":
+            fields["transport"] = draft.transport
+        if draft.user:
+            fields["user"] = draft.user
+        if draft.gpus:
+            fields["gpus"] = int(draft.gpus) if draft.gpus.isdigit() else draft.gpus
+        if draft.tags:
+            fields["tags"] = draft.tags.replace(",", " ").split()
+        if not draft.address:
+            raise Refused("the address is missing")
+        try:
+            if not self._path.exists():
+                save_inventory(self._inventory, self._path)
+            add_node(self._path, fields)
+        except FaultsError as error:
+            raise Refused(_first_fault(error)) from error
+        self.reload()
+
+    def remove_nodes(self, names: Sequence[str]) -> None:
+        """Take workers out of the inventory."""
+        if self._inventory.master.name in names:
+            raise Refused("the master can't be removed: dtui runs on it")
+        try:
+            for name in names:
+                remove_node(self._path, name)
+        except FaultsError as error:
+            raise Refused(_first_fault(error)) from error
+        self.reload()
+
+    def import_workers(self, path: Path) -> int:
+        """Take the workers of a workers.json into a new inventory."""
+        if self._inventory.workers:
+            raise Refused(f"there are nodes already: add the others, or remove {self._path} first")
+        try:
+            found = load_workers_json(path, project=self._folder)
+            save_inventory(found, self._path)
+        except FaultsError as error:
+            raise Refused(_first_fault(error)) from error
+        self.reload()
+        return len(found.workers)
+
+    def check_inventory(self, text: str) -> Sequence[str]:
+        """Return the faults of an inventory's text."""
+        try:
+            parse_inventory(text, self._path)
+        except FaultsError as error:
+            return [str(fault) for fault in error.faults]
+        return []
+
+    def reload(self) -> None:
+        """Read the inventory again; open links are let go when they are next needed."""
+        try:
+            self._inventory = self._read()
+        except FaultsError as error:
+            raise Refused(_first_fault(error)) from error
+        if self._fleet is not None:
+            self._fleet.inventory = self._inventory
+
+    async def close(self) -> None:
+        """Let go of all nodes."""
+        if self._fleet is not None:
+            await self._fleet.close()
+
+    @property
+    def _home(self) -> Path:
+        return self._folder / ".dtui"
+
+    def _read(self) -> Inventory:
+        if not self._path.exists():
+            return Inventory(project=self._folder, master=default_master(self._folder))
+        return with_master_address(load_inventory(self._path))
+
+    def _open(self) -> Fleet:
+        if self._fleet is None:
+            self._fleet = Fleet(self._inventory, home=self._home, prompts=self._prompts)
+        return self._fleet
+
+    def _named(self, names: Sequence[str]) -> list[Node]:
+        return [node for node in self._open().nodes if node.name in names]
+
+
+def _card(node: Node, is_master: bool) -> NodeCard:
+    gpus = node.gpus
+    return NodeCard(
+        node.name,
+        node.address,
+        transport=node.transport,
+        user=node.user or "",
+        gpus="" if gpus is None else f"{gpus if isinstance(gpus, int) else len(gpus)}",
+        project=node.project,
+        tags=node.tags,
+        is_master=is_master,
+    )
+
+
+def _run_card(home: Path, summary: RunSummary) -> RunCard:
+    plan, finished = summary.plan, summary.finished
+    first = next(RunStore(home, summary.run).events(), None)
+    return RunCard(
+        summary.run,
+        started=first.at if first is not None else 0.0,
+        finished=finished.at if finished else None,
+        outcome=finished.outcome if finished else "",
+        cause=finished.cause if finished else "",
+        world_size=plan.world_size,
+        nodes=len(plan.nodes),
+    )
+
+
+def _first_fault(error: FaultsError | FleetError) -> str:
+    faults = getattr(error, "faults", ())
+    more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+    return f"{faults[0] if faults else error}{more}"
