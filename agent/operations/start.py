@@ -53,7 +53,10 @@ def start(call: Call) -> Dict[str, Any]:
             _withdraw(folder)
             raise
     try:
-        return _bring_up(call, folder)
+        answer = _bring_up(call, folder)
+        if call.cancelled.is_set():
+            raise Cancelled
+        return answer
     except BaseException:
         # Also when the console left: of a gang that did not come together nothing stays.
         end_run(folder, grace=0.0)

@@ -1,0 +1,220 @@
+"""The node's operations on runs, through a real agent and without the master's part."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agent.processes import identify
+from fleet.errors import OperationFailed
+from fleet.link.bootstrap import start_agent
+from fleet.link.bundle import pack_agent
+from fleet.link.client import AgentClient
+from tests.runs.fleets import until
+from transports.base import Endpoint
+from transports.local import LocalTransport
+
+
+class NodeUnderTest:
+    """An agent and a project folder."""
+
+    def __init__(self, link: AgentClient, project: Path) -> None:
+        self.link = link
+        self.project = project
+
+    async def call(self, op: str, **args: Any) -> Any:
+        return await self.link.call(op, project=str(self.project), **args)
+
+    async def start(self, *programs: str, run: str = "run-1", **more: Any) -> Any:
+        ranks = [
+            {"rank": rank, "local_rank": rank, "argv": ["{interpreter}", "-uc", text], "env": {}}
+            for rank, text in enumerate(programs)
+        ]
+        options = {"interpreter": sys.executable, **more}
+        return await self.call("start", run=run, node="gpu1", ranks=ranks, **options)
+
+    async def ended(self, run: str = "run-1") -> Any:
+        async with asyncio.timeout(20):
+            return (await self.call("status", run=run, watch=True))["runs"][0]
+
+    def file(self, name: str, run: str = "run-1") -> Path:
+        return self.project / ".dtui" / "runs" / run / name
+
+
+@pytest.fixture
+async def node(tmp_path: Path) -> AsyncIterator[NodeUnderTest]:
+    started = await start_agent(
+        LocalTransport(Endpoint("localhost")), pack_agent(), node="gpu1", python=sys.executable
+    )
+    link = await AgentClient.open(started.channel, node="gpu1", head=started.head)
+    (tmp_path / "project").mkdir()
+    yield NodeUnderTest(link, tmp_path / "project")
+    await link.close()
+
+
+async def test_start_waits_for_all_ranks_and_records_how(node: NodeUnderTest) -> None:
+    answer = await node.start("import time; time.sleep(100)", "import time; time.sleep(100)")
+    assert (answer["state"], answer["method"], answer["tried"]) == ("running", "session", [])
+    for rank in answer["ranks"]:
+        assert identify(rank["pid"]).start_time == rank["start_time"]  # type: ignore[union-attr]
+        assert os.getsid(rank["pid"]) == rank["pid"]
+    assert os.getsid(answer["supervisor"]["pid"]) == answer["supervisor"]["pid"]
+
+
+async def test_exit_codes_and_output_are_kept_as_they_were(node: NodeUnderTest) -> None:
+    await node.start("import sys; print('to out'); sys.stderr.write('to err'); sys.exit(41)")
+    status = await node.ended()
+    assert (status["state"], status["ranks"][0]["exit_code"]) == ("failed", 41)
+    assert node.file("rank-0.log").read_bytes() == b"to out\nto err"
+
+
+async def test_a_rank_sees_its_run_and_reads_no_input(node: NodeUnderTest) -> None:
+    program = (
+        "import os, sys; print(os.environ['DTUI_RUN_ID'], os.environ['DTUI_NODE'], os.getcwd(), "
+        "os.environ['DTUI_STOP_FILE'], repr(sys.stdin.read()))"
+    )
+    await node.start(program)
+    await node.ended()
+    expected = f"run-1 gpu1 {node.project} {node.file('stop')} ''\n"
+    assert node.file("rank-0.log").read_text() == expected
+
+
+async def test_the_interpreter_comes_from_the_environment_step(node: NodeUnderTest) -> None:
+    with pytest.raises(OperationFailed, match="no training interpreter is known here"):
+        await node.start("print(1)", interpreter=None)
+    environment = {"kind": "existing", "interpreter": sys.executable}
+    (node.project / ".dtui" / "environment.json").write_text(json.dumps(environment))
+    await node.start("print(1)", interpreter=None, run="run-2")
+    assert (await node.ended("run-2"))["state"] == "succeeded"
+
+
+async def test_a_rank_that_cannot_start_takes_the_others_along(node: NodeUnderTest) -> None:
+    sleeper = {"rank": 0, "local_rank": 0, "argv": [sys.executable, "-c", "import time; time.sleep(100)"]}
+    missing = {"rank": 1, "local_rank": 1, "argv": ["/no/such/program"]}
+    with pytest.raises(OperationFailed, match="rank 1: /no/such/program can't be started"):
+        await node.call("start", run="run-1", node="gpu1", ranks=[sleeper, missing])
+    status = (await node.call("status", run="run-1"))["runs"][0]
+    assert status["state"] == "failed"
+    assert identify(status["ranks"][0]["pid"]) is None
+
+
+async def test_all_faults_of_a_request_are_told_at_once(node: NodeUnderTest) -> None:
+    ranks = [
+        {"rank": 0, "local_rank": 0, "argv": []},
+        {"rank": "x"},
+        {"rank": 0, "local_rank": 1, "argv": [1]},
+    ]
+    with pytest.raises(OperationFailed) as caught:
+        await node.call("start", run="run-1", node="gpu1", ranks=ranks)
+    for fault in ("`ranks[0]` has no command", "`ranks[1]` is not a rank", "`ranks[2]` is not a rank"):
+        assert fault in caught.value.what
+    assert not (node.project / ".dtui").exists()
+
+
+@pytest.mark.parametrize("run", ["../evil", "a/b", "", ".."])
+async def test_a_run_id_cannot_lead_elsewhere(node: NodeUnderTest, run: str) -> None:
+    for op in ("start", "status", "stop"):
+        with pytest.raises(OperationFailed) as caught:
+            await node.call(op, run=run, node="gpu1", ranks=[], grace=0)
+        assert caught.value.code == "path"
+
+
+async def test_a_console_that_leaves_during_the_start_leaves_no_rank(node: NodeUnderTest) -> None:
+    text = "import time; time.sleep(100)"
+    rank = {"rank": 0, "local_rank": 0, "argv": [sys.executable, "-c", text]}
+    async with node.link.request("start", project=str(node.project), run="run-1", node="gpu1", ranks=[rank]):
+        await until(node.file("status.json").exists)
+    status = await node.ended()
+    assert status["state"] == "stopped"
+    assert not any(identify(rank["pid"]) for rank in status["ranks"])
+
+
+async def test_a_second_stop_shortens_the_first(node: NodeUnderTest) -> None:
+    await node.start("import time; time.sleep(100)")
+    patient = asyncio.create_task(node.call("stop", run="run-1", grace=60))
+    await until(node.file("stop").exists)
+    begun = time.monotonic()
+    answer = await node.call("stop", run="run-1", grace=0)
+    assert time.monotonic() - begun < 10
+    assert answer["left"] == []
+    assert (await patient)["status"]["state"] == "stopped"
+
+
+async def test_stop_without_a_word_waits_as_long_as_the_start_said(node: NodeUnderTest) -> None:
+    await node.start("import time; time.sleep(100)", grace=0.2)
+    answer = await node.call("stop", run="run-1")
+    assert answer["status"]["state"] == "stopped"
+    assert [process["rank"] for process in answer["ended"]] == [0]
+
+
+async def test_a_supervisor_that_is_told_to_end_ends_its_ranks(node: NodeUnderTest) -> None:
+    """As a machine that shuts down does."""
+    answer = await node.start("import time; time.sleep(100)", grace=0.1)
+    os.kill(answer["supervisor"]["pid"], signal.SIGTERM)
+    assert (await node.ended())["state"] == "stopped"
+    assert identify(answer["ranks"][0]["pid"]) is None
+
+
+async def test_orphans_are_listed_first_and_ended_on_request(node: NodeUnderTest) -> None:
+    child = "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(99)'])"
+    answer = await node.start(f"import subprocess, sys, time; {child}; print('up'); time.sleep(100)")
+    await until(lambda: node.file("rank-0.log").read_bytes())
+    os.kill(answer["supervisor"]["pid"], signal.SIGKILL)
+    await until(lambda: identify(answer["supervisor"]["pid"]) is None)
+    found = await node.call("sweep", end=False)
+    assert len(found["orphans"]) == 2
+    assert {orphan["run"] for orphan in found["orphans"]} == {"run-1"}
+    assert identify(answer["ranks"][0]["pid"]) is not None
+    swept = await node.call("sweep", end=True)
+    assert (len(swept["ended"]), swept["left"]) == (2, [])
+    assert (await node.call("sweep"))["orphans"] == []
+    assert (await node.call("status", run="run-1"))["runs"][0]["state"] == "stopped"
+
+
+async def test_a_sweep_spares_a_process_that_got_the_pid_of_an_earlier_rank(node: NodeUnderTest) -> None:
+    answer = await node.start("import time; time.sleep(100)")
+    status = json.loads(node.file("status.json").read_text())
+    status["state"] = "failed"
+    status["ranks"][0]["start_time"] += "0"
+    earlier = node.project / ".dtui" / "runs" / "run-0"
+    earlier.mkdir()
+    (earlier / "status.json").write_text(json.dumps(status))
+    assert (await node.call("sweep", end=True))["orphans"] == []
+    assert identify(answer["ranks"][0]["pid"]) is not None
+
+
+async def test_a_live_run_is_no_orphan_and_blocks_another(node: NodeUnderTest) -> None:
+    await node.start("import time; time.sleep(100)")
+    assert (await node.call("sweep", end=True))["orphans"] == []
+    with pytest.raises(OperationFailed, match="run run-1 is under way") as caught:
+        await node.start("print(1)", run="run-2")
+    assert caught.value.code == "busy"
+    assert [run["run"] for run in (await node.call("status"))["runs"]] == ["run-1"], "it left no trace"
+
+
+async def test_an_orphan_blocks_another_run_too(node: NodeUnderTest) -> None:
+    answer = await node.start("import time; time.sleep(100)")
+    os.kill(answer["supervisor"]["pid"], signal.SIGKILL)
+    await until(lambda: identify(answer["supervisor"]["pid"]) is None)
+    with pytest.raises(OperationFailed, match="has lost its supervisor, and 1 of its processes"):
+        await node.start("print(1)", run="run-2")
+
+
+async def test_of_two_supervisors_of_a_run_the_second_leaves(node: NodeUnderTest) -> None:
+    answer = await node.start("import time; time.sleep(100)")
+    archive = next((node.project.parent / "cache" / "dtui").glob("agent-*.pyz"))
+    second = await asyncio.create_subprocess_exec(
+        sys.executable, "-I", str(archive), "supervise", str(node.file("."))
+    )
+    assert await second.wait() == 1
+    status = (await node.call("status", run="run-1"))["runs"][0]
+    assert status["supervisor"] == answer["supervisor"]
