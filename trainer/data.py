@@ -1,0 +1,57 @@
+"""The pairs of a run: made if asked for, decoded once a node, the same on every rank."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from trainer import sample_data
+from trainer.decoded import DecodedPairs, Reading, cache_folder, decoded_pairs
+from trainer.errors import DataError
+from trainer.journal import Journal
+from trainer.palette import Palette
+from trainer.settings import Settings
+
+#: Synthetic pairs are the same for every training seed, so that runs can be compared.
+_SAMPLE_SEED = 0
+
+
+def make_sample_data(settings: Settings, journal: Journal) -> None:
+    """Make synthetic pairs when the data folder is missing and the options ask for them."""
+    root = Path(settings.data.root)
+    if settings.data.generate and not root.exists():
+        sample_data.write(root, settings.data.generate_pairs, settings.data.image_size, _SAMPLE_SEED)
+        journal.say(f"{root} did not exist: made {settings.data.generate_pairs} synthetic pairs in it")
+
+
+def open_split(
+    settings: Settings, split: str, journal: Journal, palette: Palette | None = None
+) -> DecodedPairs | None:
+    """Return the pairs of ``train`` or ``val``, None when there is no such folder; says what was left out."""
+    folder = Path(settings.data.root) / split
+    if not folder.is_dir():
+        return None
+    caches = Path(settings.data.cache_folder) if settings.data.cache_folder else cache_folder()
+    pairs = decoded_pairs(folder, reading_of(settings), caches, palette)
+    kind = f"palette of {len(pairs.palette)} colours" if pairs.palette else "RGB"
+    journal.say(f"{folder}: {len(pairs)} pairs, {kind}, digest {pairs.digest}")
+    for line in pairs.faults:
+        journal.say(f"{folder}: left out {line}")
+    return pairs
+
+
+def open_training_data(settings: Settings, journal: Journal) -> DecodedPairs:
+    """Return the training pairs; raises DataError when there are none."""
+    pairs = open_split(settings, "train", journal)
+    if pairs is None:
+        raise DataError(
+            f"{Path(settings.data.root) / 'train'} does not exist",
+            "put pairs into data/train/input_text and data/train/label_floorplan, set data.root, "
+            "or set data.generate for synthetic ones",
+        )
+    return pairs
+
+
+def reading_of(settings: Settings) -> Reading:
+    """Return how these options turn pairs into numbers."""
+    data = settings.data
+    return Reading(data.image_size, data.resize, data.mode, data.text_tokens, settings.model.vocabulary)

@@ -1,0 +1,66 @@
+"""AdamW over two groups, the learning rate as a function of progress, and averaged weights."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import nn
+
+from trainer.settings import Training
+
+
+def adamw(model: nn.Module, training: Training) -> torch.optim.AdamW:
+    """Return AdamW that decays matrices only (no norms, biases, embeddings or positions)."""
+    decayed, free = [], []
+    for name, parameter in model.named_parameters():
+        matrix = parameter.ndim >= 2 and not name.endswith(("positions", "modulation", "words.weight"))
+        (decayed if matrix else free).append(parameter)
+    groups = [
+        {"params": decayed, "weight_decay": training.weight_decay},
+        {"params": free, "weight_decay": 0.0},
+    ]
+    on_gpu = next(model.parameters()).is_cuda
+    return torch.optim.AdamW(groups, lr=training.learning_rate, betas=(0.9, 0.95), fused=on_gpu)
+
+
+def learning_rate(training: Training, step: int, progress: float) -> float:
+    """Return the rate of step ``step`` (from 0): linear warm-up, then a cosine over ``progress`` 0 to 1."""
+    warmed = min(1.0, (step + 1) / max(1, training.warmup_steps))
+    cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
+    low = training.final_learning_rate
+    return training.learning_rate * warmed * (low + (1 - low) * cosine)
+
+
+class AveragedWeights:
+    """An exponential average of a model's parameters, the same on every rank."""
+
+    def __init__(self, model: nn.Module, decay: float) -> None:
+        self._decay = decay
+        self._live = [p for p in model.parameters() if p.requires_grad]
+        self._names = [name for name, p in model.named_parameters() if p.requires_grad]
+        self._mean = [p.detach().clone() for p in self._live]
+
+    @torch.no_grad()
+    def update(self, step: int) -> None:
+        """Take in the weights after step ``step`` (from 0); early steps count more, so that no start is left."""
+        decay = min(self._decay, (1 + step) / (10 + step))
+        torch._foreach_lerp_(self._mean, self._live, 1 - decay)
+
+    def state(self) -> dict[str, torch.Tensor]:
+        """Return the averages by parameter name."""
+        return dict(zip(self._names, self._mean, strict=True))
+
+    @torch.no_grad()
+    def load(self, state: dict[str, torch.Tensor]) -> None:
+        """Take averages that ``state`` gave."""
+        for name, mean in zip(self._names, self._mean, strict=True):
+            mean.copy_(state[name])
+
+    @torch.no_grad()
+    def exchange(self) -> None:
+        """Swap the model's weights with the averages; a second call swaps back."""
+        for live, mean in zip(self._live, self._mean, strict=True):
+            kept = live.detach().clone()
+            live.copy_(mean)
+            mean.copy_(kept)
