@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.resources
 import importlib.util
 import shutil
+import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,27 +19,6 @@ from lab.lab import Lab
 
 INVENTORY = Path("configs/nodes.yaml")
 CONFIG = Path("configs/train_config.yaml")
-#: Small enough for two processor cores, long enough that the loss clearly falls.
-_CONFIG_TEXT = """\
-# The demo's training run: 32 x 32 floor plans on processors. All options: docs/trainer.md
-data:
-  root: data
-  image_size: 32
-model:
-  size: tiny
-training:
-  max_steps: 120
-  batch_size: 8
-  num_workers: 0
-  learning_rate: 2.0e-3
-  warmup_steps: 10
-  log_every: 5
-  save_every: 60
-  max_checkpoints: 2
-  eval_pairs: 16
-accelerate_config:
-  timeout: 300
-"""
 _MARK = Path(".dtui/demo")
 
 
@@ -91,4 +72,15 @@ def _make_project(folder: Path) -> None:
     (folder / _MARK).touch()
     (folder / CONFIG).parent.mkdir(exist_ok=True)
     if not (folder / CONFIG).exists():
-        (folder / CONFIG).write_text(_CONFIG_TEXT, "utf-8")
+        shipped = importlib.resources.files("configs") / CONFIG.name
+        (folder / CONFIG).write_bytes(shipped.read_bytes())
+    if not (folder / "data").exists():
+        _make_data(folder)
+
+
+def _make_data(folder: Path) -> None:
+    """Let the trainer write its sample pairs; a process of its own, since nobody imports the trainer."""
+    words = ["-m", "trainer.sample_data", "--out", "data", "--count", "256", "--size", "32"]
+    made = subprocess.run([sys.executable, *words], cwd=folder, capture_output=True, text=True, check=False)
+    if made.returncode != 0:
+        raise LabError(f"the sample data could not be made: {made.stderr.strip()}")
