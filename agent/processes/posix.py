@@ -12,6 +12,8 @@ from typing import List, Optional, Tuple
 
 from agent.processes.identity import Identity, Process
 
+assert sys.platform != "win32"  # noqa: S101 -- also tells the type checker which systems this file is for
+
 _LINUX = sys.platform.startswith("linux")
 
 

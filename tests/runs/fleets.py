@@ -46,14 +46,14 @@ def note(**record):
 def inventory(tmp_path: Path, program: str, **processes: int) -> Inventory:
     """A master and more local nodes, each with its own project folder and so many ranks."""
     nodes = []
-    for name, count in processes.items():
+    for number, (name, count) in enumerate(processes.items(), 1):
         project = tmp_path / name
         project.mkdir()
         (project / "program.py").write_text(PRELUDE + program, encoding="utf-8")
         nodes.append(
             Node(
                 name=name,
-                address="127.0.0.1",
+                address=f"127.0.0.{number}",
                 transport="local",
                 python=sys.executable,
                 environment="existing",
