@@ -25,7 +25,7 @@ class TelemetrySettingsError(FaultsError):
 class Band:
     """Where a value begins to be worth a look (``warn``) and where it hurts (``fail``).
 
-    With ``fail`` above ``warn`` high values are bad, else low ones.
+    With ``fail`` above ``warn`` high values are bad: from the limit on. Else low ones are: below it.
     """
 
     warn: float
@@ -33,10 +33,12 @@ class Band:
 
     def status(self, value: float) -> str:
         """Return ok, warn or fail."""
-        sign = 1 if self.fail > self.warn else -1
-        if sign * value >= sign * self.fail:
+        if self._beyond(value, self.fail):
             return "fail"
-        return "warn" if sign * value >= sign * self.warn else "ok"
+        return "warn" if self._beyond(value, self.warn) else "ok"
+
+    def _beyond(self, value: float, limit: float) -> bool:
+        return value >= limit if self.fail > self.warn else value < limit
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,7 +62,7 @@ def _gpu_rows(sample: Sample) -> Iterator[tuple[str, ...]]:
         power = _whole(gpu.get("power")) + (f"/{limit:.0f}" if limit else "")
         yield (
             str(index),
-            str(gpu.get("name") or "GPU"),
+            str(gpu.get("name") or "GPU").removeprefix("NVIDIA ").removeprefix("GeForce "),
             _whole(gpu.get("util"), " %"),
             _of(gpu.get("memory_used"), gpu.get("memory_total")),
             f"{power} W",

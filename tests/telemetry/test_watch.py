@@ -1,0 +1,62 @@
+"""Telemetry of a fleet, through real links that break."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from fleet.events import LinkChanged, TelemetrySampled
+from fleet.fleet import Fleet
+from fleet.inventory import Inventory, Node, default_master
+from fleet.telemetry import watch
+
+
+@pytest.fixture
+def inventory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Inventory:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    worker = Node(name="gpu1", address="127.0.0.1", transport="local", project=str(tmp_path))
+    return Inventory(project=tmp_path, master=default_master(tmp_path, "127.0.0.1"), workers=(worker,))
+
+
+async def test_every_node_is_sampled(inventory: Inventory, tmp_path: Path) -> None:
+    async with Fleet(inventory, home=tmp_path / ".dtui", clock=lambda: 42.0) as fleet:
+        events = [event async for event in watch(fleet, interval=0.1, count=3)]
+    assert sorted(event.node for event in events) == ["gpu1"] * 3 + ["master"] * 3
+    assert all(isinstance(event, TelemetrySampled) and event.at == 42.0 for event in events)
+
+
+async def test_a_lost_node_is_told_and_comes_back_while_the_other_goes_on(
+    inventory: Inventory, tmp_path: Path
+) -> None:
+    async with Fleet(inventory, home=tmp_path / ".dtui") as fleet:
+        seen: list[str] = []
+        others = 0
+        async for event in watch(fleet, interval=0.1):
+            if event.node == "master":
+                others += isinstance(event, TelemetrySampled)
+                assert not isinstance(event, LinkChanged)
+                continue
+            word = event.state if isinstance(event, LinkChanged) else "sample"
+            if not seen:
+                link = await fleet.link(inventory.node("gpu1"))
+                os.kill(link.hello["pid"], signal.SIGKILL)
+            elif word == "lost":
+                others = 0
+            if not seen or seen[-1] != word:
+                seen.append(word)
+            if seen == ["sample", "lost", "up", "sample"]:
+                break
+    assert others >= 2
+
+
+async def test_a_node_that_can_not_be_used_is_given_up(inventory: Inventory, tmp_path: Path) -> None:
+    broken = Node(name="gpu2", address="127.0.0.1", transport="local", project=".", python="/no/such/python")
+    async with Fleet(inventory, home=tmp_path / ".dtui") as fleet:
+        events = [event async for event in watch(fleet, [broken], interval=0.1)]
+    (event,) = events
+    assert isinstance(event, LinkChanged)
+    assert (event.state, event.node) == ("failed", "gpu2")
+    assert event.remedy
