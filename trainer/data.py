@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 from trainer import sample_data
@@ -19,7 +20,9 @@ def make_sample_data(settings: Settings, journal: Journal) -> None:
     """Make synthetic pairs when the data folder is missing and the options ask for them."""
     root = Path(settings.data.root)
     if settings.data.generate and not root.exists():
-        sample_data.write(root, settings.data.generate_pairs, settings.data.image_size, _SAMPLE_SEED)
+        # Nodes that share the folder make the same; the first one's stays.
+        with contextlib.suppress(FileExistsError):
+            sample_data.write(root, settings.data.generate_pairs, settings.data.image_size, _SAMPLE_SEED)
         journal.say(f"{root} did not exist: made {settings.data.generate_pairs} synthetic pairs in it")
 
 

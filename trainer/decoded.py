@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import shutil
+import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ from trainer.words import encode
 #: Pictures looked at to find the colours.
 _PALETTE_SAMPLE = 256
 _VERSION = 1
+#: Caches of one folder: data change, and options such as the picture's size.
+_KEPT_CACHES = 3
 
 
 @dataclass(frozen=True)
@@ -76,7 +79,9 @@ class DecodedPairs:
         self._open()
 
 
-def decoded_pairs(split: Path, reading: Reading, caches: Path, palette: Palette | None = None) -> DecodedPairs:
+def decoded_pairs(
+    split: Path, reading: Reading, caches: Path, palette: Palette | None = None
+) -> DecodedPairs:
     """Return the split's pairs, decoding them first unless a cache of just these files is there.
 
     ``palette`` (of the training data) is used instead of looking for one. Raises DataError when no pair can
@@ -87,18 +92,27 @@ def decoded_pairs(split: Path, reading: Reading, caches: Path, palette: Palette 
     home = caches / _hash(str(split.resolve()))[:16]
     folder = home / _fingerprint(pairs, reading, palette)[:32]
     if not (folder / "about.json").is_file():
-        beside = folder.with_name(f"{folder.name}.{os.getpid()}")
-        shutil.rmtree(beside, ignore_errors=True)
+        beside = folder.with_name(f".{uuid.uuid4().hex}")
         beside.mkdir(parents=True)
         try:
             _decode(pairs, reading, palette, faults, split, beside)
-            for old in home.iterdir():
-                if old != beside:
-                    shutil.rmtree(old, ignore_errors=True)  # a cache in use on Windows stays
+            _drop_old(home)
             beside.replace(folder)
+        except OSError:
+            # Nodes that share the cache decode at once; the first one's stays.
+            if not (folder / "about.json").is_file():
+                raise
         finally:
             shutil.rmtree(beside, ignore_errors=True)
     return DecodedPairs(folder)
+
+
+def _drop_old(home: Path) -> None:
+    caches = sorted(
+        (path.stat().st_mtime, path) for path in home.iterdir() if (path / "about.json").is_file()
+    )
+    for _, path in caches[: 1 - _KEPT_CACHES]:
+        shutil.rmtree(path, ignore_errors=True)  # one that is in use on Windows stays
 
 
 def _decode(
@@ -116,9 +130,7 @@ def _decode(
 
     def work(row: int) -> None:
         text = read_text(pairs[row], faults)
-        rgb = decode_picture(
-            pairs[row].picture, pairs[row].picture.name, size, faults, resize=reading.resize
-        )
+        rgb = decode_picture(pairs[row].picture, pairs[row].picture.name, size, faults, resize=reading.resize)
         if text is not None and rgb is not None:
             tokens[row] = encode(text, reading.text_tokens, reading.vocabulary)
             pictures[row] = palette.labels(rgb) if palette else rgb

@@ -3,8 +3,7 @@
 torch's own bf16 hook refuses gloo, which is all that Windows has.
 """
 
-from __future__ import annotations
-
+# No postponed annotations here: DDP looks at a hook's annotations as objects.
 import threading
 import time
 from collections.abc import Callable

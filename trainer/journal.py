@@ -22,9 +22,7 @@ class Journal:
     Every record has ``kind``, ``t`` (Unix time) and ``rank``. Safe to use from several threads.
     """
 
-    def __init__(
-        self, folder: Path, run: str, rank: int, *, clock: Callable[[], float] = time.time
-    ) -> None:
+    def __init__(self, folder: Path, run: str, rank: int, *, clock: Callable[[], float] = time.time) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.log_path = folder / f"train_{run}_rank{rank}.log"
         self.metrics_path = folder / f"metrics_{run}_rank{rank}.jsonl"
@@ -51,8 +49,9 @@ class Journal:
 
     def record(self, kind: str, **fields: Any) -> None:
         """Append a record; numbers that are not finite become null."""
-        record = {"kind": kind, "t": round(self._clock(), 3), "rank": self._rank, **fields}
-        line = json.dumps({key: _finite(value) for key, value in record.items()}, ensure_ascii=False)
+        head = {"kind": kind, "t": round(self._clock(), 3), "rank": self._rank}
+        body = {key: _finite(value) for key, value in fields.items()}
+        line = json.dumps({**head, **body}, ensure_ascii=False)
         with self._lock:
             self._metrics.write(line + "\n")
             self._metrics.flush()

@@ -59,7 +59,10 @@ class Loop:
             self._parts.exchange.take()
 
     def run(
-        self, batches: Iterator[dict[str, Tensor]], stop_asked: Callable[[], bool], after_step: Callable[[], None]
+        self,
+        batches: Iterator[dict[str, Tensor]],
+        stop_asked: Callable[[], bool],
+        after_step: Callable[[], None],
     ) -> bool:
         """Train; return whether the run was stopped before its end. ``after_step`` is called on every rank."""
         training = self._settings.training
@@ -108,9 +111,9 @@ class Loop:
     def _seed(self) -> int:
         # Apart from each other for seed, step and rank, by a multiplier each.
         seed, step = self._settings.training.seed, self.progress.step
-        return (seed * 0x9E3779B97F4A7C15 + step * 0xC2B2AE3D27D4EB4F + self._world.rank * 0x165667B19E3779F9) % (
-            1 << 63
-        )
+        return (
+            seed * 0x9E3779B97F4A7C15 + step * 0xC2B2AE3D27D4EB4F + self._world.rank * 0x165667B19E3779F9
+        ) % (1 << 63)
 
     def _next(self, batches: Iterator[dict[str, Tensor]]) -> dict[str, Tensor]:
         begun = self._clock()
@@ -130,7 +133,9 @@ class Loop:
     def _agree(self, loss: Tensor, stop: bool, minutes: float) -> tuple[float, bool]:
         """Return the mean loss of all ranks and whether any was asked to stop; take over rank 0's clock."""
         first = self._world.rank == 0
-        told = torch.stack([loss.double(), loss.new_tensor(stop).double(), loss.new_tensor(minutes * first).double()])
+        told = torch.stack(
+            [loss.double(), loss.new_tensor(stop).double(), loss.new_tensor(minutes * first).double()]
+        )
         if self._world.size > 1:
             dist.all_reduce(told)
         total, stops, self.progress.minutes = told.tolist()
@@ -141,7 +146,9 @@ class Loop:
         scale = float(scaler.get_scale()) if scaler is not None else None
         exchange = self._parts.exchange
         grad_norm = float(norm) if norm is not None else None
-        figures = self._throughput.figures(self.progress, steps, seconds, exchange.take() if exchange else None)
+        figures = self._throughput.figures(
+            self.progress, steps, seconds, exchange.take() if exchange else None
+        )
         self._journal.record(
             "step", step=self.progress.step, loss=loss, lr=rate, grad_norm=grad_norm, scale=scale, **figures
         )

@@ -72,7 +72,9 @@ def shape_of(size: str, *, image_size: int, text_tokens: int, vocabulary: int, c
     empty = Shape(image_size, 0, 0, 0, 0, 0, text_tokens, vocabulary, classes)
     shape = replace(empty, **_SIZES[size])
     if image_size % shape.patch:
-        raise ValueError(f"pictures of {image_size} pixels can't be cut into patches of {shape.patch} ({size})")
+        raise ValueError(
+            f"pictures of {image_size} pixels can't be cut into patches of {shape.patch} ({size})"
+        )
     return shape
 
 
@@ -97,7 +99,9 @@ class Attention(nn.Module):
 
 def feed_forward(width: int) -> nn.Sequential:
     """Return the two-layer network of a block."""
-    return nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(approximate="tanh"), nn.Linear(4 * width, width))
+    return nn.Sequential(
+        nn.Linear(width, 4 * width), nn.GELU(approximate="tanh"), nn.Linear(4 * width, width)
+    )
 
 
 class TextBlock(nn.Module):
@@ -222,7 +226,9 @@ class Flow:
         weight = 1 / (1 - t).clamp_min(0.05) ** 2
         return (weight * (prediction - self.clean(pictures)).square().mean((1, 2, 3))).mean()
 
-    def draw(self, pictures: Tensor, text_dropout: float, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+    def draw(
+        self, pictures: Tensor, text_dropout: float, generator: torch.Generator
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Return the randomness of a batch: noise, times, and whose text is shown."""
         size, device, batch = self.shape.image_size, pictures.device, len(pictures)
         noise = torch.randn(batch, self.shape.channels, size, size, generator=generator, device=device)
@@ -240,7 +246,13 @@ class Flow:
 
     @torch.no_grad()
     def sample(
-        self, model: FloorPlanTransformer, tokens: Tensor, *, steps: int, guidance: float, generator: torch.Generator
+        self,
+        model: FloorPlanTransformer,
+        tokens: Tensor,
+        *,
+        steps: int,
+        guidance: float,
+        generator: torch.Generator,
     ) -> Tensor:
         """Return plans for tokens (B, T), uint8: classes (B, H, W), or RGB (B, H, W, 3).
 

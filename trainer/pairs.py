@@ -79,13 +79,17 @@ def read_text(pair: Pair, faults: Faults) -> str | None:
     return None
 
 
-def decode_picture(data: Path | bytes, name: str, size: int, faults: Faults, *, resize: bool) -> np.ndarray | None:
+def decode_picture(
+    data: Path | bytes, name: str, size: int, faults: Faults, *, resize: bool
+) -> np.ndarray | None:
     """Return uint8 RGB (size, size, 3), None when the picture can't be used."""
     try:
         source = data if isinstance(data, Path) else io.BytesIO(data)
         with Image.open(source) as picture:
             if picture.size != (size, size) and not resize:
-                faults.add(f"pictures that are not {size}x{size}", f"{name} ({picture.width}x{picture.height})")
+                faults.add(
+                    f"pictures that are not {size}x{size}", f"{name} ({picture.width}x{picture.height})"
+                )
                 return None
             rgb = picture.convert("RGB")
     except (OSError, UnidentifiedImageError, ValueError, SyntaxError, Image.DecompressionBombError):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import random
 import shutil
+import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,7 +35,11 @@ _ENGLISH = (
     "dining room", "entrance",
 )  # fmt: skip
 _KOREAN = ("", "", "", "거실", "부엌", "욕실", "안방", "방", "발코니", "창고", "식당", "현관")
-_SIDES = (("north west", "north", "north east"), ("west", "centre", "east"), ("south west", "south", "south east"))
+_SIDES = (
+    ("north west", "north", "north east"),
+    ("west", "centre", "east"),
+    ("south west", "south", "south east"),
+)
 _SIDES_KOREAN = (("북서", "북", "북동"), ("서", "중앙", "동"), ("남서", "남", "남동"))
 #: Every n-th text is Korean.
 _KOREAN_EVERY = 4
@@ -116,14 +121,13 @@ def _fill(canvas: list[bytearray], room: Room) -> None:
 def write(out: Path, count: int, size: int, seed: int, *, held_out: int | None = None) -> None:
     """Write ``count`` pairs below ``out/train`` and an eighth of that (or ``held_out``) below ``out/val``.
 
-    They are made beside ``out`` and renamed, so that another process sees all or nothing. Raises
-    FileExistsError when ``out`` has content.
+    They are made beside ``out`` and renamed, so that another process sees all or nothing, and several may
+    do it at once. Raises FileExistsError when ``out`` has content.
     """
     if out.exists() and any(out.iterdir()):
         raise FileExistsError(f"{out} has files already")
     held_out = max(1, count // 8) if held_out is None else held_out
-    beside = out.parent / f".{out.name}-being-made"
-    shutil.rmtree(beside, ignore_errors=True)
+    beside = out.parent / f".{out.name}-{uuid.uuid4().hex[:12]}"
     for split, first, pairs in (("train", 0, count), ("val", count, held_out)):
         texts, pictures = beside / split / "input_text", beside / split / "label_floorplan"
         texts.mkdir(parents=True)
@@ -134,9 +138,11 @@ def write(out: Path, count: int, size: int, seed: int, *, held_out: int | None =
             text = describe(rooms, size, korean=number % _KOREAN_EVERY == _KOREAN_EVERY - 1)
             (texts / f"{number:05d}.txt").write_bytes(text.encode())
             (pictures / f"{number:05d}.png").write_bytes(palette_png(rows, PALETTE))
-    if out.exists():
-        out.rmdir()
-    beside.replace(out)
+    try:
+        beside.replace(out)
+    except OSError as error:
+        shutil.rmtree(beside)
+        raise FileExistsError(f"{out} has been made by another process: {error}") from None
 
 
 def main(arguments: list[str] | None = None) -> int:

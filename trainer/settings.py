@@ -27,7 +27,9 @@ class Data:
     resize: bool = option(False, "scale pictures of another size instead of leaving them out")
     text_tokens: int = option(512, "words kept of a text", least=4, most=4096)
     mode: str = option("auto", "auto looks at the colours", choices="auto palette rgb")
-    cache: str = option("auto", "decoded pictures, packed files, or auto by size", choices="auto decoded packed")
+    cache: str = option(
+        "auto", "decoded pictures, packed files, or auto by size", choices="auto decoded packed"
+    )
     cache_folder: str = option("", "empty: the user's cache folder")
     cache_limit_gb: float = option(16.0, "largest decoded cache that auto makes", least=0)
 

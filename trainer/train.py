@@ -34,7 +34,9 @@ class Run:
     def __init__(self, settings: Settings, place: Place, journal: Journal, resume_from: str) -> None:
         self.settings, self.place, self.journal = settings, place, journal
         self.world = world.join(place, settings, journal)
-        journal.phase("joined", world_size=self.world.size, nodes=self.world.nodes, device=str(self.world.device))
+        journal.phase(
+            "joined", world_size=self.world.size, nodes=self.world.nodes, device=str(self.world.device)
+        )
         for note in self.world.notes:
             journal.say(note)
         self.pairs, self.held_out = self._data()
@@ -123,9 +125,7 @@ class Run:
         world.assert_wrapped(self.world, model)
         exchange = None
         if self.world.size > 1:
-            exchange = GradientExchange(
-                WIRE[settings.communication.gradient_compression], self.world.size
-            )
+            exchange = GradientExchange(WIRE[settings.communication.gradient_compression], self.world.size)
             model.register_comm_hook(None, exchange.hook)
         average = AveragedWeights(self.network, settings.training.ema_decay)
         return Parts(model, prepared, average, flow, exchange)
@@ -153,7 +153,9 @@ class Run:
     def _batches(self, *, workers: bool) -> Iterator[dict[str, Tensor]]:
         training = self.settings.training
         order = Order(len(self.pairs), training.seed)
-        mine = RankBatches(order, self.progress.samples, training.batch_size, self.world.rank, self.world.size)
+        mine = RankBatches(
+            order, self.progress.samples, training.batch_size, self.world.rank, self.world.size
+        )
         return iter(
             loader(
                 self.pairs,
@@ -172,8 +174,10 @@ class Run:
             f"Model {self.settings.model.size}: {parameters / 1e6:.2f}M parameters; effective batch {effective} = "
             f"{training.batch_size} a process x {size} processes x {training.gradient_accumulation_steps} accumulated"
         )
-        kind = "GPUs" if self.world.device.type == "cuda" else "CPU processes"
-        self.journal.say(f"Training started with {size} {kind} across {self.world.nodes} nodes")
+        kind = "GPU" if self.world.device.type == "cuda" else "CPU process"
+        self.journal.say(
+            f"Training started with {_count(size, kind)} across {_count(self.world.nodes, 'node')}"
+        )
         self.journal.phase("training", world_size=size, nodes=self.world.nodes, effective_batch=effective)
 
     # ---- while it runs
@@ -232,3 +236,7 @@ class Run:
         save_grid(rows, path)
         self.journal.record("sample", step=self.progress.step, path=path.as_posix())
         self.journal.say(f"Samples {path.as_posix()} (truth above, drawn below)")
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}" if number == 1 else f"{number} {word}{'es' if word.endswith('s') else 's'}"
