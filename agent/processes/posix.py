@@ -12,7 +12,7 @@ from typing import List, Optional, Tuple
 
 from agent.processes.identity import Identity, Process
 
-assert sys.platform != "win32"  # noqa: S101 -- also tells the type checker which systems this file is for
+assert sys.platform != "win32"
 
 _LINUX = sys.platform.startswith("linux")
 
