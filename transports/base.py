@@ -20,7 +20,7 @@ class Endpoint:
     host: str
     port: int | None = None
     user: str | None = None
-    #: Private key files to offer, before those of the ssh agent and the default ones.
+    #: Private key files to offer. Without any, those of ~/.ssh/config, the ssh agent and the usual ones.
     identities: tuple[Path, ...] = ()
     #: What the transport's kind adds, e.g. ``{"scheme": "https"}`` for winrm.
     options: tuple[tuple[str, str], ...] = ()

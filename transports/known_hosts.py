@@ -1,13 +1,18 @@
-"""Host keys that are known: the user's ``known_hosts`` to read, dtui's own to add to."""
+"""Host keys that are known: OpenSSH's files to read, dtui's own to add to."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import asyncssh
+
+#: asyncssh's answer to a look-up: trusted, authority and revoked keys, then four kinds of X.509 entries.
+_TRUSTED, _AUTHORITY, _REVOKED = range(3)
+_KINDS = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,28 +22,36 @@ class KnownKey:
     key: asyncssh.SSHKey
     file: Path
     line: int
+    revoked: bool
 
 
 class KnownHosts:
     """Looks keys up in ``own`` and ``others``, and records new ones in ``own``.
 
-    The files have OpenSSH's format, hashed names included. Lines that can't be read are passed over, as
-    OpenSSH does.
+    The files have OpenSSH's format, with hashed names, patterns and markers. Lines that can't be read are
+    passed over, as OpenSSH does.
     """
 
     def __init__(self, own: Path, others: Sequence[Path] = ()) -> None:
         self._own = own
         self._files = (own, *others)
 
-    def keys(self, host: str, port: int) -> list[KnownKey]:
-        """Return the keys recorded for exactly this host and port."""
-        return [known for known, exact in self._matches(host, port) if exact]
+    def recorded(self, host: str, port: int) -> list[KnownKey]:
+        """Return the trusted and revoked keys of exactly this host and port."""
+        return [
+            KnownKey(key, file, line, revoked=kind == _REVOKED)
+            for file, line, found in self._matches(_name(host, port))
+            for kind in (_TRUSTED, _REVOKED)
+            for key in found[kind]
+        ]
 
-    def trusted(self, host: str, port: int) -> list[asyncssh.SSHKey]:
-        """Return the keys to accept: those of ``keys``, or without any those of the host at any port."""
-        matches = self._matches(host, port)
-        exact = [known.key for known, is_exact in matches if is_exact]
-        return exact or [known.key for known, _ in matches]
+    def trusted(self, host: str, port: int) -> tuple[list[asyncssh.SSHKey], ...]:
+        """Return what asyncssh asks of known hosts: trusted, authority and revoked keys, and no X.509.
+
+        Where nothing is recorded for the port, what holds for the host at port 22 holds here too.
+        """
+        answer = self._merged(_name(host, port))
+        return answer if any(answer) or port == 22 else self._merged(host)
 
     def record(self, host: str, port: int, key: asyncssh.SSHKey) -> None:
         """Add a key that a person has confirmed."""
@@ -49,8 +62,14 @@ class KnownHosts:
             file.flush()
             os.fsync(file.fileno())
 
-    def _matches(self, host: str, port: int) -> list[tuple[KnownKey, bool]]:
-        found = []
+    def _merged(self, name: str) -> tuple[list[asyncssh.SSHKey], ...]:
+        merged: tuple[list[asyncssh.SSHKey], ...] = tuple([] for _ in range(_KINDS))
+        for _, _, found in self._matches(name):
+            for kind in (_TRUSTED, _AUTHORITY, _REVOKED):
+                merged[kind].extend(found[kind])
+        return merged
+
+    def _matches(self, name: str) -> Iterator[tuple[Path, int, Sequence[Sequence[Any]]]]:
         for path in self._files:
             try:
                 lines = path.read_text("utf-8", "replace").splitlines()
@@ -58,19 +77,12 @@ class KnownHosts:
                 continue
             for number, line in enumerate(lines, 1):
                 try:
-                    entry = asyncssh.import_known_hosts(line)
+                    # A bracketed name with its port goes as a name, or asyncssh would fall back to the host.
+                    found = asyncssh.import_known_hosts(line).match(name, "", None)
                 except ValueError:
                     continue
-                exact = _host_keys(entry, host, None if port == 22 else port)
-                loose = [] if exact or port == 22 else _host_keys(entry, host, None)
-                found += [(KnownKey(key, path, number), True) for key in exact]
-                found += [(KnownKey(key, path, number), False) for key in loose]
-        return found
-
-
-def _host_keys(entry: asyncssh.SSHKnownHosts, host: str, port: int | None) -> list[asyncssh.SSHKey]:
-    # SSHKnownHosts.match falls back to the host without its port; the two must be told apart here.
-    return list(entry._match(host, "", port)[0])
+                if any(found):
+                    yield path, number, found
 
 
 def _name(host: str, port: int) -> str:

@@ -75,6 +75,7 @@ class LocalChannel(Channel):
         """Return the exit status; negative is the signal that ended it, as `subprocess` has it."""
         status = await self._process.wait()
         await self._draining
+        await self.write_eof()
         return status
 
     def stderr(self) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
@@ -25,6 +26,8 @@ from transports.known_hosts import KnownHosts
 from transports.ssh_login import Login
 
 _CLOSING_GRACE = 5.0
+#: cmd.exe takes no longer command line, and answers a longer one with nothing at all.
+_LONGEST_LINE = 8191
 
 
 class SshTransport(Transport):
@@ -47,7 +50,7 @@ class SshTransport(Transport):
         folder = ssh_folder if ssh_folder is not None else Path.home() / ".ssh"
         self._login = Login(
             self.prompts,
-            KnownHosts(known_hosts, (folder / "known_hosts",)),
+            KnownHosts(known_hosts, (folder / "known_hosts", _system_known_hosts())),
             config=folder / "config",
             reach=reach,
         )
@@ -64,12 +67,12 @@ class SshTransport(Transport):
 
     async def open(self, argv: Sequence[str]) -> SshChannel:
         """Start ``argv`` through the node's default shell; raises TransportError."""
-        await self.connect()
         where = str(self.endpoint)
+        line = _line(argv, where)
+        await self.connect()
+        connection = self._connections[-1]
         try:
-            process = await self._connections[-1].create_process(
-                command_line(argv), encoding=None, request_pty=False
-            )
+            process = await connection.create_process(line, encoding=None, request_pty=False)
         except asyncssh.ChannelOpenError as error:
             raise CommandNotStarted(
                 f"the node refused to start {argv[0]}: {error.reason}",
@@ -78,7 +81,7 @@ class SshTransport(Transport):
             ) from error
         except (asyncssh.Error, OSError) as error:
             raise ChannelLost(f"the connection broke: {error}", where=where) from error
-        return SshChannel(process, where)
+        return SshChannel(process, connection, where)
 
     async def close(self) -> None:
         """Log out; channels end."""
@@ -97,8 +100,14 @@ class SshTransport(Transport):
 class SshChannel(Channel):
     """One exec session."""
 
-    def __init__(self, process: asyncssh.SSHClientProcess[bytes], where: str) -> None:
+    def __init__(
+        self,
+        process: asyncssh.SSHClientProcess[bytes],
+        connection: asyncssh.SSHClientConnection,
+        where: str,
+    ) -> None:
         self._process = process
+        self._connection = connection
         self._where = where
         self._stderr: deque[bytes] = deque()
         self._stderr_size = 0
@@ -152,7 +161,7 @@ class SshChannel(Channel):
 
     def _cut(self) -> bool:
         """Return whether the session ended because its connection did."""
-        return self._process.returncode is None and self._process.channel.get_connection().is_closed()
+        return self._process.returncode is None and self._connection.is_closed()
 
     def _lost(self, error: Exception | None) -> TransportError:
         if error is None and self._process.returncode is not None:
@@ -166,3 +175,24 @@ class SshChannel(Channel):
                 self._stderr_size += len(data)
                 while self._stderr_size - len(self._stderr[0]) >= STDERR_KEPT:
                     self._stderr_size -= len(self._stderr.popleft())
+
+
+def _system_known_hosts() -> Path:
+    """Return the file of host keys that an administrator keeps for all users."""
+    folder = Path(os.environ.get("PROGRAMDATA", "C:/ProgramData")) if os.name == "nt" else Path("/etc")
+    return folder / "ssh" / "ssh_known_hosts"
+
+
+def _line(argv: Sequence[str], where: str) -> str:
+    problem = "is too long for the node's shell"
+    try:
+        line = command_line(argv)
+        if len(line) <= _LONGEST_LINE:
+            return line
+    except ValueError as error:
+        problem = f"can't be handed to the node's shell: {error}"
+    raise CommandNotStarted(
+        f"the command line {problem}",
+        where=where,
+        remedy="use a shorter path without quotes and signs that shells know",
+    )

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
+import re
 from pathlib import Path
 from typing import Any
 
 import asyncssh
 
 from transports.base import Endpoint, HostKey, Prompts
-from transports.errors import AuthenticationFailed, HostKeyChanged, HostKeyUnknown, TransportError
+from transports.errors import HostKeyChanged, HostKeyUnknown, TransportError
 from transports.known_hosts import KnownHosts
-from transports.ssh_problems import explain
+from transports.ssh_client import LoginClient
+from transports.ssh_keys import Identities, open_identities
+from transports.ssh_problems import explain, other_kind_of_host_key
 
 #: AES-GCM first: it needs about half the processor time of asyncssh's default.
 _CIPHERS = (
@@ -22,14 +24,26 @@ _CIPHERS = (
     "aes256-ctr",
     "aes128-ctr",
 )
+_FAILURES = (
+    asyncssh.Error,
+    asyncssh.KeyImportError,
+    asyncssh.KeyEncryptionError,
+    OSError,
+    UnicodeError,  # a host name that can't be one
+)
 _KEEPALIVE_SECONDS = 15
+_KEEPALIVES_MISSED = 3
+#: ``user@host:port`` of ProxyJump, the host in brackets when it is an IPv6 address.
+_JUMP = re.compile(
+    r"(?:ssh://)?(?:(?P<user>.*)@)?(?:\[(?P<v6>[^]]+)\]|(?P<host>[^:/]+))(?::(?P<port>\d+))?/?"
+)
 
 
 class Login:
     """Opens connections with the person's keys, ssh agent and answers.
 
     ``config`` is OpenSSH's client configuration, which may be absent; ``reach`` bounds the TCP connection
-    and the key exchange, in seconds.
+    and the login, in seconds, without the time that a person takes to answer.
     """
 
     def __init__(self, prompts: Prompts, known: KnownHosts, *, config: Path, reach: float) -> None:
@@ -45,7 +59,7 @@ class Login:
         """
         connections: list[asyncssh.SSHClientConnection] = []
         try:
-            for hop in (*self._jumps(endpoint), endpoint):
+            for hop in self._route(endpoint, ()):
                 tunnel = connections[-1] if connections else None
                 connections.append(await self._hop(hop, tunnel))
         except BaseException:
@@ -54,23 +68,34 @@ class Login:
             raise
         return connections
 
-    def _jumps(self, endpoint: Endpoint) -> list[Endpoint]:
-        """Return what ``ProxyJump`` names, first hop first."""
+    def _route(self, endpoint: Endpoint, above: tuple[str, ...]) -> list[Endpoint]:
+        """Return the hops to the endpoint as ``ProxyJump`` names them, itself last."""
+        jumps: list[Endpoint] = []
+        for word in self._proxy_jump(endpoint).split(","):
+            if match := _JUMP.fullmatch(word.strip()):
+                host, port = match["v6"] or match["host"], match["port"]
+                jumps.append(Endpoint(host, int(port) if port else None, match["user"]))
+        if not jumps:
+            return [endpoint]
+        if endpoint.host in above:
+            raise self._bad_config(f"the ProxyJump of {endpoint.host} leads back to itself", endpoint)
+        first, *rest = jumps
+        return [*self._route(first, (*above, endpoint.host)), *rest, endpoint]
+
+    def _proxy_jump(self, endpoint: Endpoint) -> str:
         try:
             options = asyncssh.SSHClientConnectionOptions(
-                host=endpoint.host, username="jump", **self._configured()
+                host=endpoint.host, username="any", client_keys=None, **self._configured()
             )
-        except asyncssh.ConfigParseError as error:
-            raise TransportError(
-                f"{self._config} can't be read: {error}", where=str(endpoint), remedy="correct that file"
-            ) from error
-        jumps = options.tunnel if isinstance(options.tunnel, str) else ""
-        hops = []
-        for word in filter(None, jumps.split(",")):
-            user, _, place = word.rpartition("@")
-            host, _, port = place.partition(":")
-            hops.append(Endpoint(host, int(port) if port else None, user or None))
-        return hops
+        except (asyncssh.ConfigParseError, OSError) as error:
+            raise self._bad_config(str(error), endpoint) from error
+        tunnel = options.tunnel
+        return tunnel if isinstance(tunnel, str) and tunnel.lower() != "none" else ""
+
+    def _bad_config(self, problem: str, endpoint: Endpoint) -> TransportError:
+        return TransportError(
+            f"{self._config} can't be used: {problem}", where=str(endpoint), remedy="correct that file"
+        )
 
     def _configured(self) -> dict[str, Any]:
         return {"config": [str(self._config)] if self._config.exists() else None}
@@ -78,68 +103,55 @@ class Login:
     async def _hop(
         self, endpoint: Endpoint, tunnel: asyncssh.SSHClientConnection | None
     ) -> asyncssh.SSHClientConnection:
-        keys = [await self._identity(path, endpoint) for path in endpoint.identities]
-        for confirmed in (False, True):
-            client = _Client(endpoint, self._prompts, self._known)
-            arguments: dict[str, Any] = {"port": endpoint.port or (), "username": endpoint.user or ()}
-            if keys:
-                arguments["client_keys"] = keys
+        identities = await open_identities(endpoint, self._prompts)
+        confirmed = any_kind = False
+        while True:
+            limit = asyncio.timeout(self._reach)
+            client = LoginClient(endpoint, self._prompts, self._known, limit, self._reach)
             try:
-                async with asyncio.timeout(None) as deadline:
-                    client.deadline = deadline
-                    client.push_deadline(self._reach)
-                    return await asyncssh.connect(
-                        endpoint.host,
-                        tunnel=tunnel or (),
-                        client_factory=lambda client=client: client,
-                        known_hosts=client.trusted_keys,
-                        encryption_algs=_CIPHERS,
-                        keepalive_interval=_KEEPALIVE_SECONDS,
-                        keepalive_count_max=3,
-                        login_timeout=0,
-                        **arguments,
-                        **self._configured(),
-                    )
+                async with limit:
+                    return await self._attempt(client, tunnel, identities, any_kind)
             except asyncssh.HostKeyNotVerifiable as error:
                 if client.offered is None:
-                    raise explain(error, endpoint, client.answered, self._reach) from error
+                    raise explain(error, client, self._reach) from error
                 if confirmed:
                     raise self._changed(client) from error
                 await self._confirm(client)
-            except (asyncssh.Error, OSError, TimeoutError) as error:
-                raise explain(error, endpoint, client.answered, self._reach) from error
-        raise AssertionError("a confirmed host key is accepted or refused above")
+                confirmed = True
+            except _FAILURES as error:
+                if other_kind_of_host_key(error) and not any_kind:
+                    any_kind = True  # once more, to see the key that it has now
+                    continue
+                raise explain(error, client, self._reach) from error
 
-    async def _identity(self, path: Path, endpoint: Endpoint) -> asyncssh.SSHKey:
-        """Read a private key file, asking for its passphrase when it has one."""
-        try:
-            try:
-                return asyncssh.read_private_key(path)
-            except asyncssh.KeyImportError as error:
-                if "assphrase" not in str(error):
-                    raise
-                passphrase = await self._prompts.password(endpoint, f"passphrase of {path}")
-                if passphrase is None:
-                    raise AuthenticationFailed(
-                        f"the key {path} has a passphrase and nobody typed it",
-                        where=str(endpoint),
-                        remedy="load it into the ssh agent (ssh-add), or run dtui in a terminal",
-                    ) from error
-                return asyncssh.read_private_key(path, passphrase)
-        except (asyncssh.KeyImportError, asyncssh.KeyEncryptionError) as error:
-            raise AuthenticationFailed(
-                f"the key {path} can't be read: {error}", where=str(endpoint), remedy="check the passphrase"
-            ) from error
-        except OSError as error:
-            raise AuthenticationFailed(
-                f"the key {path} can't be read: {error.strerror}",
-                where=str(endpoint),
-                remedy="correct the node's `identity`",
-            ) from error
+    async def _attempt(
+        self,
+        client: LoginClient,
+        tunnel: asyncssh.SSHClientConnection | None,
+        identities: Identities,
+        any_kind: bool,
+    ) -> asyncssh.SSHClientConnection:
+        endpoint = client.endpoint
+        return await asyncssh.connect(
+            endpoint.host,
+            endpoint.port or (),
+            tunnel=tunnel or None,
+            username=endpoint.user or (),
+            client_factory=lambda: client,
+            known_hosts=client.trusted_keys,
+            passphrase=client.passphrase,
+            server_host_key_algs="default" if any_kind else (),
+            encryption_algs=_CIPHERS,
+            keepalive_interval=_KEEPALIVE_SECONDS,
+            keepalive_count_max=_KEEPALIVES_MISSED,
+            login_timeout=0,
+            **identities.options(),
+            **self._configured(),
+        )
 
-    async def _confirm(self, client: _Client) -> None:
+    async def _confirm(self, client: LoginClient) -> None:
         """Ask whether a new host's key is right, and record it; raises HostKeyUnknown or HostKeyChanged."""
-        if self._known.keys(client.host, client.port):
+        if self._known.recorded(client.host, client.port):
             raise self._changed(client)
         offered = client.offered
         assert offered is not None
@@ -153,82 +165,17 @@ class Login:
             )
         self._known.record(client.host, client.port, offered)
 
-    def _changed(self, client: _Client) -> HostKeyChanged:
+    def _changed(self, client: LoginClient) -> HostKeyChanged:
         offered = client.offered
         assert offered is not None
         recorded = "; ".join(
+            f"{'revoked' if known.revoked else 'recorded'} is {known.key.get_algorithm()} "
             f"{known.key.get_fingerprint()} in {known.file}, line {known.line}"
-            for known in self._known.keys(client.host, client.port)
+            for known in self._known.recorded(client.host, client.port)
         )
         return HostKeyChanged(
-            f"its host key has changed to {offered.get_algorithm()} {offered.get_fingerprint()}; "
-            f"recorded is {recorded}",
+            f"its host key has changed to {offered.get_algorithm()} {offered.get_fingerprint()}; {recorded}",
             where=str(client.endpoint),
             remedy="either the machine was set up anew or somebody sits in between. Compare the "
             "fingerprint at the machine; if it is right, remove that line and connect again",
         )
-
-
-class _Client(asyncssh.SSHClient):
-    """What asyncssh asks while it logs in. A password is asked for once and kept by nobody."""
-
-    def __init__(self, endpoint: Endpoint, prompts: Prompts, known: KnownHosts) -> None:
-        self.endpoint = endpoint
-        self.host, self.port = endpoint.host, endpoint.port or 22
-        #: The key that the host showed, when it is none of the trusted ones.
-        self.offered: asyncssh.SSHKey | None = None
-        #: Whether a password was asked for, and whether somebody gave one.
-        self.asked = False
-        self.answered = False
-        self.deadline: asyncio.Timeout | None = None
-        self._seconds = 0.0
-        self._prompts = prompts
-        self._known = known
-
-    def trusted_keys(self, host: str, address: str, port: int | None) -> tuple[Any, Any, Any]:
-        """Return the known keys of the host that the configuration made of the endpoint."""
-        self.host, self.port = host, port or 22
-        return self._known.trusted(self.host, self.port), [], []
-
-    def push_deadline(self, seconds: float) -> None:
-        """Let the connection take so many seconds from now on."""
-        self._seconds = seconds
-        if self.deadline is not None:
-            self.deadline.reschedule(asyncio.get_running_loop().time() + seconds)
-
-    def validate_host_public_key(self, host: str, addr: str, port: int, key: asyncssh.SSHKey) -> bool:
-        """Note the key that is not known, and refuse it for now."""
-        self.offered = key
-        return False
-
-    async def password_auth_requested(self) -> str | None:
-        """Ask the person, once."""
-        return await self._ask()
-
-    def kbdint_auth_requested(self) -> str | None:
-        """Take part, unless the password was given already."""
-        return None if self.asked else ""
-
-    async def kbdint_challenge_received(
-        self, name: str, instructions: str, lang: str, prompts: list[tuple[str, bool]]
-    ) -> list[str] | None:
-        """Answer the one question that is a password."""
-        if not prompts:
-            return []
-        if len(prompts) != 1:
-            return None
-        password = await self._ask()
-        return None if password is None else [password]
-
-    async def _ask(self) -> str | None:
-        if self.asked:
-            return None  # a second try with the same answer could lock the account
-        self.asked = True
-        assert self.deadline is not None
-        self.deadline.reschedule(None)  # a person may take their time
-        try:
-            password = await self._prompts.password(replace(self.endpoint, port=self.port), "password")
-            self.answered = password is not None
-            return password
-        finally:
-            self.push_deadline(self._seconds)

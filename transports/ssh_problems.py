@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import re
 import socket
 
 import asyncssh
 
-from transports.base import Endpoint
 from transports.errors import (
     AuthenticationFailed,
     HostKeyChanged,
@@ -14,21 +15,28 @@ from transports.errors import (
     TransportError,
     Unreachable,
 )
+from transports.ssh_client import LoginClient
 
 _SETUP = "on the node run worker_setup.ps1, or start its OpenSSH server (sshd)"
 
 
-def explain(error: BaseException, endpoint: Endpoint, answered: bool, reach: float) -> TransportError:
-    """Return the TransportError for what asyncssh or the system raised.
+#: Errors of a refused connection: POSIX, Winsock, and Windows' own.
+_REFUSED = {errno.ECONNREFUSED, 10061, 1225}
 
-    ``answered`` tells whether a password was tried, ``reach`` is the time limit in seconds.
-    """
-    where = str(endpoint)
+
+def other_kind_of_host_key(error: BaseException) -> bool:
+    """Whether the host no longer has the kind of host key that is recorded."""
+    return isinstance(error, asyncssh.KeyExchangeFailed) and "host key" in str(error)
+
+
+def explain(error: BaseException, client: LoginClient, reach: float) -> TransportError:
+    """Return the TransportError for what asyncssh or the system raised, after ``reach`` seconds at most."""
+    where = str(client.endpoint)
     if isinstance(error, TransportError):
         return error
     if isinstance(error, asyncssh.PermissionDenied):
-        return _denied(where, answered)
-    if isinstance(error, asyncssh.KeyExchangeFailed) and "host key" in str(error):
+        return _denied(where, client)
+    if other_kind_of_host_key(error):
         return HostKeyChanged(
             "it no longer has the recorded kind of host key",
             where=where,
@@ -53,11 +61,29 @@ def explain(error: BaseException, endpoint: Endpoint, answered: bool, reach: flo
             where=where,
             remedy="check that an SSH server listens on this port, and read its log",
         )
+    if isinstance(error, (asyncssh.KeyImportError, asyncssh.KeyEncryptionError)):
+        return _key_file(str(error), where)
+    if isinstance(error, OSError) and error.filename:
+        return _key_file(f"{error.filename}: {error.strerror}", where)
     return _from_system(error, where, reach)
 
 
-def _denied(where: str, answered: bool) -> AuthenticationFailed:
-    if answered:
+def _key_file(problem: str, where: str) -> AuthenticationFailed:
+    return AuthenticationFailed(
+        f"a key of ~/.ssh can't be used: {problem}",
+        where=where,
+        remedy="correct the IdentityFile in ~/.ssh/config",
+    )
+
+
+def _denied(where: str, client: LoginClient) -> AuthenticationFailed:
+    if client.locked_key:
+        return AuthenticationFailed(
+            client.locked_key,
+            where=where,
+            remedy="load it into the ssh agent (ssh-add), or run dtui in a terminal and type it",
+        )
+    if client.answered:
         return AuthenticationFailed(
             "the password was not accepted, nor any key",
             where=where,
@@ -72,7 +98,7 @@ def _denied(where: str, answered: bool) -> AuthenticationFailed:
 
 
 def _from_system(error: BaseException, where: str, reach: float) -> TransportError:
-    if isinstance(error, socket.gaierror):
+    if isinstance(error, (socket.gaierror, UnicodeError)):
         return Unreachable(
             "the name can't be resolved", where=where, remedy="write the node's address as numbers"
         )
@@ -82,7 +108,7 @@ def _from_system(error: BaseException, where: str, reach: float) -> TransportErr
             where=where,
             remedy="check that the machine is on, the address is right and its firewall lets SSH in",
         )
-    if isinstance(error, ConnectionRefusedError):
+    if _refused(error):
         return Refused("the connection was refused: nothing listens on this port", where=where, remedy=_SETUP)
     if isinstance(error, ConnectionResetError):
         return Unreachable("the connection was reset during the login", where=where, remedy=_SETUP)
@@ -91,3 +117,9 @@ def _from_system(error: BaseException, where: str, reach: float) -> TransportErr
         where=where,
         remedy="check the address and the network",
     )
+
+
+def _refused(error: BaseException) -> bool:
+    # A name with several addresses gives one error, with the numbers of all in its text.
+    numbers = re.findall(r"\[(?:Errno|WinError) (\d+)\]", str(error))
+    return isinstance(error, ConnectionRefusedError) or (bool(numbers) and set(map(int, numbers)) <= _REFUSED)
