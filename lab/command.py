@@ -6,12 +6,16 @@ import asyncio
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fleet.inventory import save_inventory
 from lab.errors import LabError
 from lab.lab import Lab
+
+if TYPE_CHECKING:
+    from lab.wine.machine import WindowsMachine
 
 _DONE, _FAILED, _USAGE = 0, 1, 2
 
@@ -25,16 +29,17 @@ async def serve(
     nodes' keys and ``inventory_out``, which must not exist yet, describes them.
     """
     project = Path.cwd()
-    if windows:
-        return _say("Windows nodes are started with `python -m lab.wine`", _USAGE)
     if inventory_out is not None and inventory_out.exists():
         return _say(f"{inventory_out} exists already: name another file for --inventory-out", _USAGE)
-    try:
-        lab = Lab(nodes, winrm=winrm)
-    except ValueError as error:
-        return _say(str(error), _USAGE)
     stop = asyncio.Event()
-    with _interrupts(stop):
+    with _interrupts(stop), ExitStack() as machines:
+        try:
+            machine = await asyncio.to_thread(_windows_machine, machines) if windows else None
+            lab = Lab(nodes, winrm=winrm, windows=machine)
+        except ValueError as error:
+            return _say(str(error), _USAGE)
+        except LabError as error:
+            return _say(str(error), _FAILED)
         try:
             async with lab:
                 with _trusted(lab, project / ".dtui" / "known_hosts"), _written(lab, project, inventory_out):
@@ -43,6 +48,13 @@ async def serve(
         except (LabError, OSError) as error:
             return _say(str(error), _FAILED)
     return _say("the lab is gone", _DONE)
+
+
+def _windows_machine(machines: ExitStack) -> WindowsMachine:
+    from lab.wine.machine import WindowsMachine  # for tests, on Linux only
+
+    _say("starting Windows under Wine; the first time it takes about a minute")
+    return machines.enter_context(WindowsMachine())
 
 
 @contextmanager

@@ -10,7 +10,7 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 from fleet.inventory import Inventory, Node, RunSettings, default_project, to_yaml
 from lab.addresses import AddressBlock
@@ -20,6 +20,9 @@ from lab.node import LabNode
 from lab.ssh_node import SshNode
 from transports.base import Endpoint, NoPrompts, Prompts
 
+if TYPE_CHECKING:
+    from lab.wine.machine import WindowsMachine
+
 _MOST_NODES = 200
 
 
@@ -28,7 +31,8 @@ class Lab:
 
     Use as ``async with``, on the event loop that shall serve the nodes. ``root`` keeps the nodes' folders
     and stays; without one they live in a temporary folder that goes away. ``environment`` are variables
-    for all that runs on the nodes. At the end no process of the lab is left, detached ones included.
+    for all that runs on the nodes. On a ``windows`` machine, which is running, the nodes are Windows.
+    At the end no process of the lab is left, detached ones included.
     """
 
     def __init__(
@@ -39,6 +43,7 @@ class Lab:
         root: Path | None = None,
         user: str = "lab",
         environment: Mapping[str, str] | None = None,
+        windows: WindowsMachine | None = None,
     ) -> None:
         if not 1 <= nodes <= _MOST_NODES or not 0 <= winrm <= nodes:
             raise ValueError(f"a lab has 1 to {_MOST_NODES} nodes, and no more than these speak WinRM")
@@ -48,6 +53,7 @@ class Lab:
         self._given_root = root
         self._user = user
         self._environment = dict(environment or {})
+        self._windows = windows
 
     async def __aenter__(self) -> Self:
         self.root = self._given_root or Path(tempfile.mkdtemp(prefix="dtui-lab-"))
@@ -116,7 +122,8 @@ class Lab:
                 port=node.port,
                 user=node.user,
                 identity=node.identity if isinstance(node, SshNode) else None,
-                python=python,
+                python=node.python or python,
+                interpreter=(node.python or python) if environment == "existing" else None,
                 project=default_project(project),
             )
             for node in self.nodes
@@ -129,6 +136,8 @@ class Lab:
 
     def _node(self, index: int, kind: str) -> LabNode:
         name = f"node{index + 1}"
+        if self._windows is not None:
+            return self._windows_node(self._windows, index, name, kind)
         home = NodeHome(self.id, name, self.root / name, self._user, self._environment)
         address = self._block.node(index)
         if kind == "ssh":
@@ -136,6 +145,16 @@ class Lab:
         from lab.winrm_node import WinRMNode  # it takes 0.3 s to import, and few labs want it
 
         return WinRMNode(home, address)
+
+    def _windows_node(self, machine: WindowsMachine, index: int, name: str, kind: str) -> LabNode:
+        from lab.wine.home import WindowsHome
+        from lab.wine.machine import RELEASES
+        from lab.wine.nodes import WindowsSshNode, WindowsWinRMNode
+
+        python = machine.python(RELEASES[index % len(RELEASES)])
+        home = WindowsHome(machine, name, self._user, python)
+        kinds = {"ssh": WindowsSshNode, "winrm": WindowsWinRMNode}
+        return kinds[kind](home, self._block.node(index), lab=self.id, extra=self._environment)
 
     async def _end(self) -> None:
         try:

@@ -17,6 +17,8 @@ class LabNode(abc.ABC):
 
     #: The transport that reaches it: ``ssh`` or ``winrm``.
     kind: str
+    #: The interpreter on this node, when it is not the lab's.
+    python: str | None = None
 
     def __init__(self, home: NodeHome, address: str) -> None:
         self.home = home

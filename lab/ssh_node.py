@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Any, Protocol
 
 import asyncssh
 
@@ -12,6 +13,16 @@ from lab.node import LabNode
 from lab.ssh_session import SshSession
 
 _KEY_KIND = "ssh-ed25519"
+
+
+class Session(Protocol):
+    """Serves one exec request."""
+
+    async def run(self) -> None:
+        """Serve it to its end."""
+
+    def end(self) -> None:
+        """End the command with its children."""
 
 
 class SshNode(LabNode):
@@ -36,7 +47,7 @@ class SshNode(LabNode):
         self._user_key = asyncssh.generate_private_key(_KEY_KIND)
         self._listener: asyncssh.SSHAcceptor | None = None
         self._connections: set[asyncssh.SSHServerConnection] = set()
-        self._sessions: dict[SshSession, asyncio.Task[None]] = {}
+        self._sessions: dict[Session, asyncio.Task[None]] = {}
 
     @property
     def fingerprint(self) -> str:
@@ -53,15 +64,7 @@ class SshNode(LabNode):
         self.home.make()
         self._write_identity(self.identity)
         self._listener = await asyncssh.create_server(
-            lambda: _Door(self),
-            self.address,
-            self.port,
-            server_host_keys=[self._host_key],
-            process_factory=self._serve,
-            encoding=None,
-            allow_pty=False,
-            agent_forwarding=False,
-            reuse_address=True,
+            lambda: _Door(self), self.address, self.port, **self._server_options()
         )
         self.port = self._listener.get_port()
 
@@ -93,8 +96,21 @@ class SshNode(LabNode):
         path.touch(mode=0o600)
         self._user_key.write_private_key(path)
 
+    def _server_options(self) -> dict[str, Any]:
+        return {
+            "server_host_keys": [self._host_key],
+            "process_factory": self._serve,
+            "encoding": None,
+            "allow_pty": False,
+            "agent_forwarding": False,
+            "reuse_address": True,
+        }
+
+    def _session(self, request: asyncssh.SSHServerProcess[bytes]) -> Session:
+        return SshSession(request, self.home)
+
     async def _serve(self, request: asyncssh.SSHServerProcess[bytes]) -> None:
-        session = SshSession(request, self.home)
+        session = self._session(request)
         task = asyncio.current_task()
         assert task is not None
         self._sessions[session] = task

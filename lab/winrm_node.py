@@ -6,7 +6,7 @@ import asyncio
 
 from lab.home import NodeHome
 from lab.node import LabNode
-from lab.winrm import Accounts, WinRMServer, posix_shell
+from lab.winrm import Accounts, Spawn, WinRMServer, posix_shell
 
 
 class WinRMNode(LabNode):
@@ -14,11 +14,11 @@ class WinRMNode(LabNode):
 
     kind = "winrm"
 
-    def __init__(self, home: NodeHome, address: str) -> None:
+    def __init__(self, home: NodeHome, address: str, spawn: Spawn | None = None) -> None:
         super().__init__(home, address)
         self.server = WinRMServer(
             Accounts({self.user: self.password}),
-            posix_shell(home.folder, home.environment()),
+            spawn or posix_shell(home.folder, home.environment()),
             host=address,
         )
 

@@ -1,0 +1,113 @@
+"""A running Windows machine: a C: drive of its own with Python on it, and the session that keeps it up."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+
+from lab.wine.cache import Cache, default_cache
+from lab.wine.errors import WineError
+from lab.wine.locale_files import PLAIN, locale_folder
+from lab.wine.prefix import copy_prefix, template, wine_environment
+from lab.wine.process import Mode, WineProcess
+from lab.wine.pythons import PYTHON_39, PYTHON_311, WindowsPython, windows_python
+from lab.wine.tools import WINE, WINESERVER, check_tools, winexec
+
+_STOPPING = 30
+COMSPEC = r"C:\windows\system32\cmd.exe"
+
+
+class WindowsMachine:
+    """Use as a context manager; several nodes may share one. ``locale`` ko_KR.UTF-8 makes it Korean."""
+
+    def __init__(self, *, locale: str = PLAIN, cache: Path | None = None) -> None:
+        self._cache = Cache(cache or default_cache())
+        self._locale = locale
+        self._keeper: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Copy the C: drive and bring up Wine's services; raises WineError."""
+        check_tools()
+        self._winexec = winexec(self._cache)
+        source = template(self._cache, self._locale)
+        # Beside the template, for hard links don't reach into another file system.
+        self.prefix = Path(tempfile.mkdtemp(prefix="machine-", dir=self._cache.folder)) / "wine"
+        copy_prefix(source, self.prefix)
+        self._environment = {
+            **wine_environment(self.prefix, self._locale),
+            "LOCPATH": str(locale_folder(self._cache)),
+        }
+        # The first process of a session hands its streams on to Wine's services, so it has none.
+        self._keeper = subprocess.Popen(
+            [WINE, self._winexec, "hold"],
+            env=self._environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        probe = self.run("winrm", f'{COMSPEC} /c "exit 42"', variables={}, folder="C:\\")
+        if probe.wait() != 42:
+            self.stop()
+            raise WineError("Wine starts no process; try `wine64 cmd /c exit 42` by hand")
+
+    def stop(self) -> None:
+        """End every process of the machine and remove its drive."""
+        if self._keeper is None:
+            return
+        with contextlib.suppress(subprocess.SubprocessError, OSError):
+            subprocess.run([WINESERVER, "-k"], env=self._environment, timeout=_STOPPING, check=False)
+            subprocess.run([WINESERVER, "-w"], env=self._environment, timeout=_STOPPING, check=False)
+        self._keeper.kill()
+        self._keeper.wait()
+        self._keeper = None
+        shutil.rmtree(self.prefix.parent, ignore_errors=True)
+
+    def run(self, mode: Mode, line: str, *, variables: Mapping[str, str], folder: str) -> WineProcess:
+        """Start a raw Windows command line."""
+        return WineProcess(self._winexec, self._environment, mode, line, variables=variables, folder=folder)
+
+    def python(self, release: WindowsPython = PYTHON_311) -> str:
+        r"""Return the Windows path of an interpreter, e.g. ``C:\Python311\python.exe``."""
+        name = f"Python{release.short.replace('.', '')}"
+        link = self.drive / name
+        if not link.exists():
+            link.symlink_to(windows_python(self._cache, release))
+        return rf"C:\{name}\python.exe"
+
+    @property
+    def drive(self) -> Path:
+        """Where C: lies in this file system."""
+        return self.prefix / "drive_c"
+
+    def path(self, windows: str) -> Path:
+        r"""Return where ``C:\...`` lies; every part is found whatever its case, as Windows does."""
+        drive, _, rest = windows.replace("/", "\\").partition(":")
+        if drive.lower() != "c":
+            raise ValueError(f"{windows!r} is not on drive C:")
+        place = self.drive
+        for part in filter(None, rest.split("\\")):
+            exact = place / part
+            if not exact.exists() and place.is_dir():
+                same = (entry.name for entry in place.iterdir() if entry.name.casefold() == part.casefold())
+                exact = place / next(same, part)
+            place = exact
+        return place
+
+    def __enter__(self) -> WindowsMachine:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+
+#: The releases that every test node can have.
+RELEASES = (PYTHON_39, PYTHON_311)
