@@ -32,6 +32,8 @@ class Failure:
     at: float
     cause: str
     remedy: str = ""
+    #: The rank that ended, if one did.
+    rank: int | None = None
 
 
 @dataclass(slots=True)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import signal
 
+from fleet.diagnose import Diagnosis
 from fleet.events import RankExited, RunFinished
 from fleet.nodeset import fold
 from fleet.runs.gang import Failure, Gang, NodeEnded, SupervisorLost
 from fleet.runs.progress import Progress
 
+_LINE_SHOWN = 200
 _WINDOWS_CODES = {
     0xC0000005: "access violation",
     0xC00000FD: "stack overflow",
@@ -37,7 +39,7 @@ def rank_failure(end: RankExited) -> Failure:
     remedy = f"see the end of rank {end.rank}'s log"
     if end.code == -9:
         remedy = f"the system may have run out of memory (dmesg on {end.node}); {remedy}"
-    return Failure(end.at, f"rank {end.rank} ({end.node}) {how} {exit_text(end.code)}", remedy)
+    return Failure(end.at, f"rank {end.rank} ({end.node}) {how} {exit_text(end.code)}", remedy, end.rank)
 
 
 def supervisor_failure(lost: SupervisorLost, run: str) -> Failure:
@@ -58,9 +60,17 @@ def node_failure(ended: NodeEnded) -> Failure | None:
     return None
 
 
-def verdict(run: str, progress: Progress, gang: Gang, at: float) -> RunFinished:
-    """Return the run's end. The earliest failure is the cause; what followed it is not repeated."""
+def verdict(
+    run: str, progress: Progress, gang: Gang, at: float, found: Diagnosis | None = None
+) -> RunFinished:
+    """Return the run's end. The earliest failure is the cause; what followed it is not repeated.
+
+    ``found`` is what the ranks' output says about it.
+    """
     cause = gang.cause
+    if cause is not None and found is not None:
+        text = f"{cause.cause}: {found.cause} ({found.line[:_LINE_SHOWN]!r})"
+        return RunFinished(at=at, run=run, outcome="failed", cause=text, remedy=found.remedy)
     if cause is not None:
         return RunFinished(at=at, run=run, outcome="failed", cause=cause.cause, remedy=cause.remedy)
     stopped = any(end.stopped for end in progress.exited.values())

@@ -6,9 +6,11 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 
+from fleet.diagnose import Diagnosis, LogTails, Signature, load_signatures
 from fleet.errors import FleetError, OperationFailed
-from fleet.events import Event, Notice, RankExited
+from fleet.events import Event, LogChunk, Notice, RankExited
 from fleet.fleet import Fleet
+from fleet.inventory import FaultsError
 from fleet.plan import RunPlan
 from fleet.runs.gang import Gang, NodeEnded, SupervisorLost
 from fleet.runs.nodewatch import NodeWatch
@@ -37,16 +39,21 @@ async def watch(
     store = RunStore(fleet.home, run)
     plan = store.plan()
     progress = Progress()
+    tails = LogTails()
     with Recorder(store) as recorder:
         for number, event in enumerate(store.events(), 1):
             progress.add(event)
+            if isinstance(event, LogChunk):
+                tails.add(event)
             if history:
                 yield event
             if number % _BREATH == 0:
                 await asyncio.sleep(0)
         if progress.finished is not None:
             return
-        async with aclosing(_Watch(fleet, plan, progress, options or WatchOptions()).events()) as events:
+        async with aclosing(
+            _Watch(fleet, plan, progress, tails, options or WatchOptions()).events()
+        ) as events:
             async for event in events:
                 notice = recorder.write(event)
                 yield event
@@ -57,12 +64,15 @@ async def watch(
 class _Watch:
     """The live part of a watch."""
 
-    def __init__(self, fleet: Fleet, plan: RunPlan, progress: Progress, options: WatchOptions) -> None:
+    def __init__(
+        self, fleet: Fleet, plan: RunPlan, progress: Progress, tails: LogTails, options: WatchOptions
+    ) -> None:
         self._fleet = fleet
         self._plan = plan
         self._progress = progress
         self._options = options
         self._gang = Gang()
+        self._tails = tails
         if (failed := progress.first_failure) is not None:
             self._gang.fail(rank_failure(failed))
 
@@ -77,6 +87,8 @@ class _Watch:
         async with aclosing(merge(*sources)) as events:
             async for event in events:
                 self._progress.add(event)
+                if isinstance(event, LogChunk):
+                    self._tails.add(event)
                 if isinstance(event, SupervisorLost):
                     self._gang.fail(supervisor_failure(event, self._plan.run))
                     continue
@@ -86,7 +98,21 @@ class _Watch:
                 if isinstance(event, RankExited) and event.code != 0 and not event.stopped:
                     self._gang.fail(rank_failure(event))
                 yield event
-        yield verdict(self._plan.run, self._progress, self._gang, clock())
+        found: Diagnosis | None = None
+        if (cause := self._gang.cause) is not None:
+            signatures, problem = self._signatures()
+            if problem is not None:
+                yield problem
+            found = self._tails.diagnose(signatures, cause.rank)
+        yield verdict(self._plan.run, self._progress, self._gang, clock(), found)
+
+    def _signatures(self) -> tuple[Sequence[Signature], Notice | None]:
+        """Return the project's signatures; the shipped ones, and why, when its file is faulty."""
+        try:
+            return load_signatures(self._fleet.inventory.project), None
+        except (FaultsError, OSError, UnicodeDecodeError) as error:
+            text = f"the shipped signatures explain the failure, since the project's own are faulty: {error}"
+            return load_signatures(), Notice(at=self._fleet.clock(), level="warning", text=text)
 
     def _node_watches(self) -> list[AsyncIterator[Event]]:
         watches: list[AsyncIterator[Event]] = []

@@ -101,6 +101,21 @@ def test_a_failing_rank_is_named_and_the_exit_status_tells(project: Project) -> 
 
 
 @pytest.mark.usefixtures("nodes")
+def test_a_known_failure_is_explained_and_the_line_that_told_is_quoted(project: Project) -> None:
+    project.write(
+        "train.py",
+        "import os, time\n"
+        "if os.environ['RANK'] == '1': raise RuntimeError('CUDA out of memory. Tried to allocate 2 GiB')\n"
+        "time.sleep(60)\n",
+    )
+    failed = project.run("up", "--script", "train.py")
+    assert failed.returncode == 1
+    assert "rank 1 (node1) ended with exit code 1: the GPU's memory is full" in failed.stderr
+    assert "Tried to allocate 2 GiB" in failed.stderr
+    assert "halve training.batch_size" in failed.stderr
+
+
+@pytest.mark.usefixtures("nodes")
 def test_json_prints_events_and_nothing_else_on_stdout(project: Project) -> None:
     project.write("train.py", COUNTING)
     done = project.run("up", "--json", "--script", "train.py", "--", "2", "0")

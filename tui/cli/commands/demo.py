@@ -79,7 +79,7 @@ async def _headless(folder: Path, nodes: int, winrm: int, *, json: bool) -> int:
         print(f"dtui: {error}", file=sys.stderr)
         return FAILED
     for what, pattern in (
-        ("checkpoints", "checkpoints/*"), ("samples", "samples/*.png"), ("logs", "logs/train_*"),
+        ("checkpoints", "checkpoints/*/"), ("samples", "checkpoints/*/samples/*.png"), ("logs", "logs/train_*"),
         ("run", ".dtui/runs/*"),
     ):  # fmt: skip
         found = sorted(folder.glob(pattern))

@@ -1,0 +1,42 @@
+"""The end of every rank's output, and what it says about a failure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from fleet.diagnose.signatures import Diagnosis, Signature, first_match
+from fleet.events import LogChunk
+
+#: Bytes kept of each rank: a traceback of every rank's every thread fits.
+KEPT = 1 << 16
+
+
+class LogTails:
+    """Collects LogChunks; ask it once the run has failed."""
+
+    def __init__(self) -> None:
+        self._tails: dict[int, bytearray] = {}
+
+    def add(self, chunk: LogChunk) -> None:
+        """Take a piece of a rank's output."""
+        tail = self._tails.setdefault(chunk.rank, bytearray())
+        tail += chunk.data
+        if len(tail) > 2 * KEPT:
+            del tail[:-KEPT]
+
+    def diagnose(self, signatures: Sequence[Signature], failed: int | None) -> Diagnosis | None:
+        """Return what the output says; ``failed`` is the rank that ended first, if one did.
+
+        The failed rank's own words count most, then root causes that other ranks tell (a rank often dies
+        because of another that still runs), and last the mere consequences.
+        """
+        order = sorted(self._tails, key=lambda rank: (rank != failed, rank))
+        for consequences in (False, True):
+            for rank in order:
+                found = first_match(signatures, self._text(rank), consequences=consequences)
+                if found is not None:
+                    return found
+        return None
+
+    def _text(self, rank: int) -> str:
+        return self._tails[rank][-KEPT:].decode("utf-8", "replace")
