@@ -20,7 +20,7 @@ from agent.operations.run_arguments import folder_of
 from agent.operations.stop import end_run
 from agent.paths import shown
 from agent.server import Cancelled, OperationError
-from agent.supervisor.folder import RunFolder, read, run_folders, write
+from agent.supervisor.folder import RunFolder, read_status, run_folders, write
 from agent.supervisor.spec import SpecError, parse
 from agent.supervisor.status import FINAL, Status, rank_processes, seen
 
@@ -123,7 +123,7 @@ def _bring_up(call: Call, folder: RunFolder) -> Dict[str, Any]:
             methods=methods,
         )
     except NotDetached as error:
-        status = read(folder.status) or {}
+        status = read_status(folder) or {}
         write(folder.status, {**status, "state": "failed", "error": str(error), "at": time.time()})
         raise OperationError(
             "not-started", "the run's supervisor did not come up: %s" % error, _last_words(folder)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional
 
 from agent.operations.run_arguments import known_run
 from agent.processes import Identity, alive, end
-from agent.supervisor.folder import RunFolder, read, write
+from agent.supervisor.folder import RunFolder, read, read_status, write
 from agent.supervisor.status import FINAL, Status, identities, rank_processes, seen
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def _without_supervisor(folder: RunFolder, status: Status) -> Status:
     roots: List[Identity] = []
     if supervisor is not None and alive(supervisor) and status.get("state") not in FINAL:
         end([supervisor], patience=0.0)  # before its ranks, or it would take their ends for failures
-        status = read(folder.status) or status
+        status = read_status(folder) or status
     roots += identities(status)
     end(roots, mark=folder.mark)
     if status.get("state") in FINAL:

@@ -17,13 +17,16 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from contextlib import suppress
 from typing import Any, Dict, List, Optional
 
 from agent import durable, paths
 
 _OWN = ".dtui"
-_READ_ATTEMPTS = 50
+#: A file that is being replaced can't be opened, or is not there at all for a moment, on Windows.
+_READ_ATTEMPTS = 100
+_READ_PAUSE = 0.01
 
 
 class RunFolder:
@@ -103,7 +106,17 @@ def read(path: str) -> Optional[Dict[str, Any]]:
                 value = json.loads(file.read())
             return value if isinstance(value, dict) else None
         except PermissionError:
-            continue  # Windows, while it is being replaced
+            time.sleep(_READ_PAUSE)
         except (OSError, ValueError):
             return None
+    return None
+
+
+def read_status(folder: RunFolder) -> Optional[Dict[str, Any]]:
+    """Return the run's status, waiting a moment for one that has to be there; None for an unknown run."""
+    for _ in range(_READ_ATTEMPTS):
+        status = read(folder.status)
+        if status is not None or not os.path.exists(folder.spec):
+            return status
+        time.sleep(_READ_PAUSE)
     return None

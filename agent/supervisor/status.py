@@ -11,7 +11,7 @@ import time
 from typing import Any, Callable, Dict, List, Optional
 
 from agent.processes import Identity, alive, members
-from agent.supervisor.folder import RunFolder, read
+from agent.supervisor.folder import RunFolder, read_status
 
 #: States that a run does not leave.
 FINAL = frozenset(["succeeded", "failed", "stopped"])
@@ -26,7 +26,7 @@ def seen(folder: RunFolder, clock: Callable[[], float] = time.time) -> Optional[
 
     A run that is under way by its file and has no supervisor any more is ``lost``.
     """
-    status = read(folder.status)
+    status = read_status(folder)
     if status is None or status.get("state") in FINAL:
         return status
     supervisor = Identity.from_json(status.get("supervisor"))
@@ -34,7 +34,7 @@ def seen(folder: RunFolder, clock: Callable[[], float] = time.time) -> Optional[
     if coming or (supervisor is not None and alive(supervisor)):
         return status
     # It may have written its last word after we read.
-    last = read(folder.status) or status
+    last = read_status(folder) or status
     if last.get("state") in FINAL or last.get("supervisor") != status.get("supervisor"):
         return last
     return {**last, "state": "lost"}
