@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from textual.binding import BindingType
 
 #: The scopes in the order in which help and docs list them.
-SCOPES = ("app", "nodes", "preflight", "deploy", "monitor", "log", "runs", "config", "list")
+SCOPES = ("app", "nodes", "preflight", "deploy", "monitor", "log", "runs", "config", "list", "matrix")
 MODES = ("nodes", "preflight", "deploy", "monitor", "runs", "config")
 
 
@@ -76,7 +76,6 @@ ACTIONS: tuple[Action, ...] = (
     Action("preflight.row", ("R",)),
     Action("preflight.column", ("C",)),
     Action("preflight.failures", ("f",), bar=12),
-    Action("preflight.fix", ("F",), writes=True),
     Action("preflight.export", ("o",)),
 
     Action("deploy.start", ("d",), bar=10, writes=True),
@@ -137,6 +136,9 @@ ACTIONS: tuple[Action, ...] = (
     Action("list.open", ("enter",), palette=False),
     Action("list.mark", ("space",), palette=False),
     Action("list.mark_all", ("asterisk",), palette=False),
+
+    Action("matrix.left", ("left", "h"), palette=False),
+    Action("matrix.right", ("right", "l"), palette=False),
 )  # fmt: skip
 
 BY_ID = {action.id: action for action in ACTIONS}

@@ -91,7 +91,7 @@ class Chores(App[None], inherit_bindings=False):
         if names and not self.engine.run("deploy", lambda: operations.deploy(names)):
             self.notify(self.texts("deploy.busy"), severity="warning")
 
-    def launch(self, names: Sequence[str]) -> None:
+    def launch(self, names: Sequence[str], question: str = "") -> None:
         """Start a run on nodes after asking."""
         operations = self.operations
 
@@ -99,12 +99,21 @@ class Chores(App[None], inherit_bindings=False):
             if self.engine.run("launch", lambda: operations.launch(names)):
                 self.follow_run()
 
-        self.confirm(self.texts("confirm.launch", count=len(names)), list(names), go, default=True)
+        question = question or self.texts("confirm.launch", count=len(names))
+        self.confirm(question, list(names), go, default=True)
 
     def attach(self, run: str) -> None:
         """Follow a run that was started before."""
         operations = self.operations
         self.engine.run("attach", lambda: operations.attach(run))
+
+    def replay(self, run: str) -> None:
+        """Show what was recorded of a run in the monitor."""
+        if self.engine.state.runs.get(run) is None:
+            self.engine.absorb(self.operations.recorded(run))
+        else:
+            self.engine.look_at(run)
+        self.switch_mode("monitor")
 
     def follow_run(self) -> None:
         """Go to the monitor as soon as the run that is being started is planned."""
@@ -237,6 +246,8 @@ class Chores(App[None], inherit_bindings=False):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Hide what writes when the console is read-only, and what makes no sense now."""
         run = self.engine.state.run
+        if action == "app_up" and not self.engine.state.nodes:
+            return False
         if action in ("app_stop", "app_up") and (run is not None and run.active) == (action == "app_up"):
             return False
         declared = next((found for found in BY_ID.values() if found.method == action), None)

@@ -103,6 +103,12 @@ class Engine:
         for event in events:
             self._take(event)
 
+    def look_at(self, run: str) -> None:
+        """Make a run that is known the current one."""
+        with self._writing:
+            self._state = self._state.looking_at(run)
+            self._version += 1
+
     def tell(self, level: str, text: str, remedy: str = "", node: str = "") -> None:
         """Add a notice of the console's own."""
         self._take(Notice(node=node, at=self._clock(), level=level, text=text, remedy=remedy))

@@ -6,6 +6,8 @@ from textual.theme import Theme
 
 DEFAULT = "dtui"
 
+_VARIABLES = {"button-focus-text-style": "bold", "button-focus-background": "transparent"}
+
 _NIGHT = Theme(
     name=DEFAULT,
     primary="#6cb6ff",
@@ -19,7 +21,7 @@ _NIGHT = Theme(
     surface="#151a22",
     panel="#1d242e",
     dark=True,
-    variables={"footer-key-foreground": "#6cb6ff", "input-cursor-text-style": "none"},
+    variables=_VARIABLES,
 )
 
 _DAY = Theme(
@@ -35,6 +37,7 @@ _DAY = Theme(
     surface="#f2f4f8",
     panel="#e4e8ee",
     dark=False,
+    variables=_VARIABLES,
 )
 
 #: Okabe and Ito's palette: told apart with any of the common colour vision deficiencies.
@@ -51,6 +54,7 @@ _SAFE = Theme(
     surface="#151a21",
     panel="#1e252e",
     dark=True,
+    variables=_VARIABLES,
 )
 
 #: No colour at all: glyphs, words and brightness carry everything.
@@ -67,6 +71,7 @@ _MONO = Theme(
     surface="#161616",
     panel="#242424",
     dark=True,
+    variables=_VARIABLES,
 )
 
 THEMES = (_NIGHT, _DAY, _SAFE, _MONO)

@@ -58,6 +58,10 @@ class FleetState:
         """Return the state for a changed inventory: known nodes keep what is known, others go."""
         return replace(self, nodes={name: self.nodes.get(name) or NodeState(name) for name in names})
 
+    def looking_at(self, run: str) -> FleetState:
+        """Return the state with a known run as the current one."""
+        return replace(self, current=run) if run in self.runs else self
+
     def after(self, event: Event) -> FleetState:
         """Return the state after ``event``."""
         if isinstance(event, Notice):

@@ -336,7 +336,8 @@ _TRACE = """Traceback (most recent call last):
     main()
   File "D:\\ml-project\\trainer\\train.py", line 187, in main
     loss = model(batch["image"], batch["text"])
-torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 1.25 GiB. GPU 1 has a total capacity of 10.00 GiB of which 212.00 MiB is free."""
+torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 1.25 GiB. GPU 1 has a total capacity of 10.00 GiB \
+of which 212.00 MiB is free."""
 
 
 def monitor_error() -> Iterator[Event]:
@@ -353,7 +354,7 @@ def monitor_error() -> Iterator[Event]:
         at=START + 208,
         run=RUN,
         outcome="failed",
-        cause="rank 7 on 연구실-3 ran out of GPU memory (10.0 GiB, batch_size 8); the other ranks were stopped",
+        cause="rank 7 on 연구실-3 ran out of GPU memory (10.0 GiB, batch_size 8); the others were stopped",
         remedy="Lower batch_size, or raise gradient_accumulation_steps. Restart from step 250: R in mode 5.",
     )
 
@@ -399,8 +400,8 @@ def preflight_error() -> Iterator[Event]:
         status="fail",
         seen="gpu1 and gpu2 get no answer on 192.168.1.103:29500; the firewall drops the packets",
         why="Ranks meet on this port: the run would wait 30 minutes in silence and then fail.",
-        remedy="New-NetFirewallRule -DisplayName dtui -Direction Inbound -Protocol TCP -LocalPort 29500-29504 "
-        "-RemoteAddress 192.168.1.0/24 -Action Allow",
+        remedy="New-NetFirewallRule -DisplayName dtui -Direction Inbound -Protocol TCP "
+        "-LocalPort 29500-29504 -RemoteAddress 192.168.1.0/24 -Action Allow",
     )
     yield CheckFinished(
         node="연구실-3",

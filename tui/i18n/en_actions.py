@@ -34,7 +34,6 @@ _ACTIONS = {
     "preflight.row": ("Node again", "Run all checks of this node again"),
     "preflight.column": ("Check again", "Run this check again on all nodes"),
     "preflight.failures": ("Failures", "Run again whatever failed"),
-    "preflight.fix": ("Fix", "Apply the fix of the failure under the cursor (shows the command, asks)"),
     "preflight.export": ("Export", "Save the results as a Markdown table"),
     "deploy.start": ("Deploy", "Deploy to the marked nodes, or all"),
     "deploy.plan": ("Plan", "Show what a deploy would send, without sending it"),
@@ -89,6 +88,8 @@ _ACTIONS = {
     "list.open": ("Open", "Open the row"),
     "list.mark": ("Mark", "Mark the row; operations act on the marked ones"),
     "list.mark_all": ("Mark all", "Mark every row, or none"),
+    "matrix.left": ("Left", "Go to the check on the left"),
+    "matrix.right": ("Right", "Go to the check on the right"),
 }
 
 ACTION_TEXTS = {f"action.{name}": label for name, (label, _) in _ACTIONS.items()} | {

@@ -34,7 +34,6 @@ _ACTIONS = {
     "preflight.row": ("노드 다시", "이 노드의 모든 점검 다시 실행"),
     "preflight.column": ("점검 다시", "모든 노드에서 이 점검 다시 실행"),
     "preflight.failures": ("실패만", "실패한 것만 다시 실행"),
-    "preflight.fix": ("고치기", "커서의 실패를 고치는 명령 적용 (명령을 보이고 확인함)"),
     "preflight.export": ("내보내기", "결과를 Markdown 표로 저장"),
     "deploy.start": ("배포", "선택한 노드(없으면 모두)에 배포"),
     "deploy.plan": ("미리 보기", "보내지 않고 보낼 내용만 보기"),
@@ -89,6 +88,8 @@ _ACTIONS = {
     "list.open": ("열기", "이 줄 열기"),
     "list.mark": ("선택", "줄 선택; 작업은 선택한 것에 적용"),
     "list.mark_all": ("모두 선택", "모두 선택하거나 모두 해제"),
+    "matrix.left": ("왼쪽", "왼쪽 점검으로"),
+    "matrix.right": ("오른쪽", "오른쪽 점검으로"),
 }
 
 ACTION_TEXTS = {f"action.{name}": label for name, (label, _) in _ACTIONS.items()} | {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
@@ -102,6 +103,18 @@ class ModeScreen(Screen[None]):
         await self.recompose()
         self.focus_main()
         self.call_after_refresh(self.redraw)
+
+    def write_new(self, path: Path, text: str) -> str | None:
+        """Write a file that must not be there yet; returns what went wrong."""
+        path = path.expanduser()
+        if path.exists():
+            return self.texts("monitor.exists")
+        try:
+            path.write_text(text, "utf-8")
+        except OSError as error:
+            return str(error)
+        self.notify(self.texts("monitor.saved", path=path))
+        return None
 
     def show_item(self, name: str) -> None:
         """Put the cursor of the main table on an item."""

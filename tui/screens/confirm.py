@@ -33,7 +33,7 @@ class ConfirmScreen(ModalScreen[bool]):
     ConfirmScreen #question { text-style: bold; width: 1fr; }
     ConfirmScreen #names { color: $foreground 62%; margin: 1 0; width: 1fr; }
     ConfirmScreen Horizontal { height: 1; align-horizontal: right; }
-    ConfirmScreen Button { border: none; height: 1; min-width: 10; margin-left: 2; }
+    ConfirmScreen Button { min-width: 12; margin-left: 2; }
     ConfirmScreen Button { background: $panel; color: $foreground; }
     ConfirmScreen Button:focus { background: $primary; color: $background; text-style: bold; }
     """
@@ -55,8 +55,8 @@ class ConfirmScreen(ModalScreen[bool]):
             yield Label(self._question, id="question", markup=False)
             yield Label(names, id="names", markup=False)
             with Horizontal():
-                yield Button(self._texts("confirm.no"), id="no")
-                yield Button(self._texts("confirm.yes"), id="yes")
+                yield Button(self._texts("confirm.no"), id="no", compact=True)
+                yield Button(self._texts("confirm.yes"), id="yes", compact=True)
 
     def on_mount(self) -> None:
         """Give the default answer the focus."""

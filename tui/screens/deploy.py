@@ -45,7 +45,7 @@ class DeployScreen(ModeScreen):
         table.show(view.rows(self.console.cards, state, self.texts))
         summary.show(view.summary(state, self.texts, max(20, summary.room)))
         if not self.console.cards:
-            detail.show(empty_fleet(self.texts))
+            detail.show(empty_fleet(self.texts, elsewhere=True))
             return
         node = state.nodes.get(table.cursor) or NodeState(table.cursor)
         detail.show(view.details(node, self.texts, max(20, detail.room)))

@@ -17,7 +17,7 @@ from tui.widgets.paint import Spans, fit
 #: Which scopes can have the focus in a mode.
 WITHIN = {
     "nodes": ("nodes", "list"),
-    "preflight": ("preflight",),
+    "preflight": ("preflight", "matrix", "list"),
     "deploy": ("deploy", "list"),
     "monitor": ("log", "monitor"),
     "runs": ("runs", "list"),

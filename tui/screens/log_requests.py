@@ -92,18 +92,8 @@ class LogRequests(ModeScreen):
         return None
 
     def _save(self, pane: LogPane, name: str) -> str | None:
-        path = Path(name).expanduser()
-        if path.exists():
-            return self.texts("monitor.exists")
-        try:
-            with path.open("w", encoding="utf-8") as file:
-                for start in range(pane.source.first, pane.source.end, 1000):
-                    for line in pane.source.read(start, min(start + 1000, pane.source.end)):
-                        file.write(line.text + "\n")
-        except OSError as error:
-            return str(error)
-        self.notify(self.texts("monitor.saved", path=path))
-        return None
+        lines = pane.source.read(pane.source.first, pane.source.end)
+        return self.write_new(Path(name), "".join(f"{line.text}\n" for line in lines))
 
 
 def _matcher(text: str) -> Matcher | str:

@@ -39,6 +39,8 @@ class NodesScreen(ModeScreen):
     NodesScreen.-narrow.-details #detail { display: block; width: 1fr; border-left: none; }
     NodesScreen.-narrow.-details #nodes { display: none; }
     NodesScreen.-wide.-details #detail { display: none; }
+    NodesScreen.-empty #nodes { display: none; }
+    NodesScreen.-empty #detail { display: block; width: 1fr; border-left: none; padding: 1 4; }
     """
 
     def __init__(self) -> None:
@@ -63,6 +65,7 @@ class NodesScreen(ModeScreen):
         table.show(rows, view.columns(self.texts, hidden))
         self.console.selection = table.marked
         detail = self.query_one("#detail", Lines)
+        self.set_class(not cards, "-empty")
         card = next((card for card in cards if card.name == table.cursor), None)
         if not cards:
             detail.show(empty_fleet(self.texts))

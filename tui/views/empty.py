@@ -6,9 +6,11 @@ from tui.i18n import Texts
 from tui.widgets.paint import Spans
 
 
-def empty_fleet(texts: Texts) -> list[Spans]:
-    """Return the first steps: add a node, import a list, or look at the demo."""
+def empty_fleet(texts: Texts, *, elsewhere: bool = False) -> list[Spans]:
+    """Return the first steps: add a node, import a list, or look at the demo (``elsewhere``: than mode 1)."""
     keys = [("a", "empty.add"), ("i", "empty.import"), ("6", "empty.edit"), ("?", "empty.help")]
+    if elsewhere:
+        keys = [("1", "empty.go"), *keys[2:]]
     lines: list[Spans] = [
         [],
         [(texts("empty.title"), "title")],

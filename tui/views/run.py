@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from statistics import median
 
+from rich.cells import cell_len
+
 from fleet.state import FleetState, RankState, RunState
 from tui.i18n import Texts
 from tui.status import mark
@@ -99,7 +101,7 @@ def figures(run: RunState, texts: Texts, width: int) -> list[Spans]:
     ]
     columns = 2 if width >= 36 else 1
     cell = width // columns
-    label = max(len(text) for text, _ in pairs) + 2
+    label = max(cell_len(text) for text, _ in pairs) + 2
     lines: list[Spans] = []
     for start in range(0, len(pairs), columns):
         line: list[Span] = []
@@ -115,7 +117,8 @@ def rank_lines(run: RunState, texts: Texts, width: int, now: float) -> list[Span
     usual = median(pace) if pace else None
     wide = width >= 44
     head = f"{texts('run.rank'):>4} {fit(texts('nodes.column.node'), 10)} {fit(texts('run.phase'), 11)}"
-    head += f" {texts('run.total'):>6} {texts('run.data'):>5} {texts('run.comm'):>5}" if wide else ""
+    for key, room in (("total", 6), ("data", 5), ("comm", 5)) if wide else ():
+        head += " " + fit(texts(f"run.{key}"), room, "right")
     lines: list[Spans] = [[(head, "head")]]
     for number_, rank in sorted(run.ranks.items()):
         lines.append(_rank_line(number_, rank, texts, usual, wide, now, run.active))

@@ -153,13 +153,16 @@ class Table(Painted, can_focus=True):
         if number >= len(self.rows):
             return self.strip((), width)
         row = self.rows[number]
-        mark = "●" if row.key in self.marked else " "
+        mark = self._mark_of(row)
         under = "chosen" if row.key in self.marked else ""
         if row.key == self.cursor and self.has_focus:
             under = "cursor"
         elif row.key == self.cursor:
             under = "chosen"
         return self.strip(self._line(row.cells, mark), width, under)
+
+    def _mark_of(self, row: Row) -> str:
+        return "●" if row.key in self.marked else " "
 
     def _line(self, cells: Mapping[str, Spans], mark: str) -> Spans:
         line = [(" " * self._gutter, "text")]

@@ -1,0 +1,25 @@
+"""What all tests share."""
+
+from __future__ import annotations
+
+import pytest
+import pytest_textual_snapshot
+
+from tests.support.snapshots import ScreenSnapshot
+
+
+class _Nothing(dict[str, str]):
+    """Stands in for the environment in the plugin's HTML report, which may be handed around."""
+
+    def __init__(self, *_: object) -> None:
+        super().__init__()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    pytest_textual_snapshot.SVGImageExtension = ScreenSnapshot
+    make = pytest_textual_snapshot.SvgSnapshotDiff
+
+    def without_environment(**fields: object) -> object:
+        return make(**{**fields, "environment": _Nothing()})
+
+    pytest_textual_snapshot.SvgSnapshotDiff = without_environment

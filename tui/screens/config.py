@@ -1,0 +1,152 @@
+"""Mode 6: the inventory and the training configuration as text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import ClassVar
+
+from textual.binding import BindingType
+from textual.containers import Horizontal
+from textual.widget import Widget
+from textual.widgets import TextArea
+
+from fleet.state import FleetState
+from tui import actions
+from tui.operations import Refused
+from tui.screens.base import ModeScreen
+from tui.views import config as view
+from tui.widgets.lines import Lines
+from tui.widgets.paint import Span, Spans, wrap
+
+
+class ConfigScreen(ModeScreen):
+    """An editor, and beside it what the text comes to and what is wrong with it."""
+
+    mode = "config"
+    main = "#text"
+    BINDINGS: ClassVar[list[BindingType]] = actions.bindings("config")
+
+    DEFAULT_CSS = """
+    ConfigScreen #file { height: 1; padding: 0 1; background: $surface; }
+    ConfigScreen #text { width: 1fr; height: 1fr; border: none; padding: 0 1; background: $background; }
+    ConfigScreen #text:focus { border: none; }
+    ConfigScreen #meaning { width: 44; height: 1fr; background: $surface; }
+    ConfigScreen.-narrow #meaning { width: 30; }
+    ConfigScreen.-huge #meaning { width: 64; }
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._which = "nodes"
+        self._saved = ""
+
+    def body(self) -> Iterable[Widget]:
+        """File line, editor, meaning."""
+        yield Lines(id="file")
+        with Horizontal():
+            yield TextArea("", id="text", show_line_numbers=True, tab_behavior="indent")
+            yield Lines(id="meaning", classes="panel")
+
+    def on_mount(self) -> None:
+        """Open the inventory."""
+        self.query_one(TextArea).cursor_blink = False
+        self._open("nodes")
+
+    @property
+    def _path(self) -> Path | None:
+        operations = self.console.operations
+        return operations.inventory_path if self._which == "nodes" else operations.config_path
+
+    def _open(self, which: str) -> None:
+        self._which = which
+        path, area = self._path, self.query_one(TextArea)
+        self._saved = ""
+        if path is not None and path.exists():
+            try:
+                self._saved = path.read_text("utf-8")
+            except (OSError, UnicodeDecodeError) as error:
+                self.notify(self.texts("config.unreadable", error=error), severity="error")
+        area.load_text(self._saved)
+        area.read_only = self.console.read_only or path is None
+        self.redraw()
+
+    def draw(self, state: FleetState) -> None:
+        """Draw what the text comes to."""
+        text, path = self.query_one(TextArea).text, self._path
+        file: list[Span] = [(self.texts(f"config.{self._which}"), "title")]
+        where = f"{path.parent.name}/{path.name}" if path else self.texts("config.no_training")
+        file.append((f"  {where}", "muted"))
+        if path is not None and not path.exists():
+            file.append((f"  {self.texts('config.new')}", "warn"))
+        elif text != self._saved:
+            file.append((f"  ● {self.texts('config.changed')}", "warn"))
+        self.query_one("#file", Lines).show([file])
+        meaning = self.query_one("#meaning", Lines)
+        meaning.show(self._meaning(text, state, max(20, meaning.room)))
+
+    def _meaning(self, text: str, state: FleetState, width: int) -> list[Spans]:
+        faults, lines = self._faults(text), []
+        if self._which == "training":
+            ranks = view.ranks_of(self.console.cards, state)
+            lines = view.training_lines(view.parse(text)[0], ranks, self.texts, width)
+            lines.append([])
+        if not faults:
+            return [*lines, [(f"✓ {self.texts('config.valid')}", "ok")]]
+        lines.append([(f"✗ {self.texts('config.faults', count=len(faults))}", "fail")])
+        for fault in faults:
+            lines += [[], *([(line, "text")] for line in wrap(fault, width))]
+        return lines
+
+    def _faults(self, text: str) -> list[str]:
+        if self._which == "nodes":
+            return list(self.console.operations.check_inventory(text)) if text.strip() else []
+        return view.parse(text)[1]
+
+    def on_text_area_changed(self) -> None:
+        """Work out anew what the text comes to."""
+        self.redraw()
+
+    def action_config_nodes(self) -> None:
+        """Edit the inventory."""
+        self._open("nodes")
+
+    def action_config_training(self) -> None:
+        """Edit the training configuration."""
+        self._open("training")
+
+    def action_config_wandb(self) -> None:
+        """Turn Weights & Biases on or off in the training configuration."""
+        if self._which != "training":
+            self._open("training")
+        area = self.query_one(TextArea)
+        if not area.read_only:
+            area.load_text(view.with_wandb_switched(area.text))
+            self.redraw()
+
+    def action_config_save(self) -> None:
+        """Save the text when nothing is wrong with it."""
+        text, path = self.query_one(TextArea).text, self._path
+        if path is None:
+            return
+        if self._faults(text):
+            self.notify(self.texts("config.faults", count=len(self._faults(text))), severity="error")
+            return
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            beside = path.with_name(f".{path.name}.new")
+            beside.write_text(text, "utf-8", newline="\n")
+            beside.replace(path)
+            self._saved = text
+            if self._which == "nodes":
+                self.console.operations.reload()
+                self.console.inventory_changed()
+        except (OSError, Refused) as error:
+            self.notify(str(error), severity="error")
+            return
+        self.notify(self.texts("config.saved"))
+        self.redraw()
+
+    def action_config_leave(self) -> None:
+        """Take the focus from the text, so that single keys work again."""
+        self.set_focus(None)

@@ -1,0 +1,160 @@
+"""Mode 5: the runs of this project."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import ClassVar
+
+from textual.binding import BindingType
+from textual.widget import Widget
+from textual.worker import get_current_worker
+
+from fleet.events import Event
+from fleet.state import FleetState, RunState
+from tui import actions
+from tui.operations import RunCard
+from tui.screens.base import ModeScreen
+from tui.views import runs as view
+from tui.widgets.lines import Lines
+from tui.widgets.paint import Spans
+from tui.widgets.prompt import Prompt
+from tui.widgets.table import Table
+
+
+class RunsScreen(ModeScreen):
+    """The history, newest first, and the run under the cursor in full; two marked ones side by side."""
+
+    mode = "runs"
+    main = "#runs"
+    BINDINGS: ClassVar[list[BindingType]] = actions.bindings("runs")
+
+    DEFAULT_CSS = """
+    RunsScreen #runs { height: auto; max-height: 45%; min-height: 4; margin-top: 1; }
+    RunsScreen #detail { height: 1fr; padding: 0 2; background: $surface; }
+    RunsScreen #detail { border-top: solid $panel-lighten-1; }
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._cards: Sequence[RunCard] = ()
+        self._read: dict[str, RunState] = {}
+        self._compare = False
+        self._known: tuple[str, str] | None = None
+
+    def body(self) -> Iterable[Widget]:
+        """Table and details."""
+        yield Table(view.columns(self.texts), id="runs", marks=True)
+        yield Lines(id="detail")
+
+    def on_screen_resume(self) -> None:
+        """Look for runs anew."""
+        self._cards = self.console.operations.runs()
+        super().on_screen_resume()
+
+    def draw(self, state: FleetState) -> None:
+        """Draw table and details."""
+        run = state.run
+        known = (run.id, run.outcome) if run is not None else None
+        if known != self._known:
+            self._known = known
+            self._cards = self.console.operations.runs()
+        table, detail = self.query_one("#runs", Table), self.query_one("#detail", Lines)
+        table.show(view.rows(self._cards, self.texts, self.console.clock()))
+        if not self._cards:
+            detail.show([[], [(self.texts("runs.none"), "muted")]])
+            return
+        width = max(30, detail.room)
+        pair = [card.run for card in self._cards if card.run in table.marked]
+        if self._compare and len(pair) == 2:
+            left, right = (self._details(name, (width - 3) // 2) for name in pair)
+            detail.show(view.compared(left, right, width))
+        else:
+            self._compare = False
+            detail.show(self._details(table.cursor, width))
+
+    def _details(self, name: str, width: int) -> Sequence[Spans]:
+        live = self.console.engine.state.runs.get(name)
+        run = live if live is not None else self._read.get(name)
+        if run is None:
+            self._load(name)
+            return [[(self.texts("runs.loading"), "muted")]]
+        return view.details(run, self.texts, width)
+
+    def _load(self, name: str) -> None:
+        """Read a recording beside the screen: it may be long."""
+        operations, app = self.console.operations, self.console
+
+        def read() -> None:
+            worker = get_current_worker()
+            run = reduced(operations.recorded(name))
+            if run is not None and not worker.is_cancelled:
+                app.call_from_thread(self._have, name, run)
+
+        self.run_worker(read, thread=True, group="recording", exclusive=True, exit_on_error=False)
+
+    def _have(self, name: str, run: RunState) -> None:
+        self._read[name] = run
+        self.redraw()
+
+    def on_table_moved(self) -> None:
+        """Show the other run."""
+        self.redraw()
+
+    def _current(self) -> RunCard | None:
+        cursor = self.query_one("#runs", Table).cursor
+        return next((card for card in self._cards if card.run == cursor), None)
+
+    def on_table_opened(self) -> None:
+        """Show the run in the monitor."""
+        self.action_runs_replay()
+
+    def action_runs_compare(self) -> None:
+        """Show the two marked runs side by side, or one again."""
+        if len(self.query_one("#runs", Table).marked) != 2:
+            self.notify(self.texts("runs.mark_two"))
+            return
+        self._compare = not self._compare
+        self.redraw()
+
+    def action_runs_replay(self) -> None:
+        """Show the recorded events in the monitor."""
+        card = self._current()
+        if card is not None:
+            self.console.replay(card.run)
+
+    def action_runs_attach(self) -> None:
+        """Follow a run that goes on."""
+        card = self._current()
+        if card is None or card.outcome:
+            self.notify(self.texts("runs.over"))
+            return
+        self.console.attach(card.run)
+        self.console.follow_run()
+
+    def action_runs_restart(self) -> None:
+        """Start again on the run's nodes."""
+        card = self._current()
+        run = self._read.get(card.run) or self.console.engine.state.runs.get(card.run) if card else None
+        if run is not None:
+            nodes = list(dict.fromkeys(rank.node for rank in run.ranks.values()))
+            question = self.texts("runs.confirm_restart", count=len(nodes), run=run.id)
+            self.console.launch(nodes, question)
+
+    def action_runs_export(self) -> None:
+        """Ask for a file and write a report of the run to it."""
+        card = self._current()
+        run = self._read.get(card.run) or self.console.engine.state.runs.get(card.run) if card else None
+        if run is None:
+            return
+        text = view.report(run, self.texts)
+
+        def save(name: str) -> str | None:
+            return self.write_new(Path(name), text)
+
+        self.query_one(Prompt).ask(self.texts("runs.ask_export"), f"{run.id}.md", save)
+
+
+def reduced(events: Iterable[Event]) -> RunState | None:
+    """Return the run that events tell of."""
+    return FleetState().after_all(events).run

@@ -1,0 +1,98 @@
+"""The results of the preflight: a matrix, a summary, one cell in full, a report."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from rich.cells import cell_len
+
+from fleet.state import Check, FleetState
+from tui.i18n import Texts
+from tui.operations import NodeCard
+from tui.status import MARKS, mark
+from tui.widgets.paint import Span, Spans, wrap
+from tui.widgets.table import Column, Row
+
+_NARROWEST, _WIDEST = 9, 16
+#: From so many checks on a cell is its glyph alone, so that more of them are seen at once.
+_CROWDED = 14
+
+
+def columns(state: FleetState, texts: Texts) -> list[Column]:
+    """Return a column for each check, in the order in which they first had a result."""
+    words = max(cell_len(texts(f"check.{status}")) for status in MARKS["check"]) + 2
+    least = 3 if len(state.checks) > _CROWDED else min(words, _NARROWEST)
+    return [
+        Column(check, check, max(least, min(cell_len(check), _WIDEST)), align="left")
+        for check in state.checks
+    ]
+
+
+def rows(cards: Sequence[NodeCard], state: FleetState, texts: Texts) -> list[Row]:
+    """Return a row for each node."""
+    crowded = len(state.checks) > _CROWDED
+    return [_row(card, state, texts, crowded) for card in cards]
+
+
+def _row(card: NodeCard, state: FleetState, texts: Texts, crowded: bool) -> Row:
+    node = state.nodes.get(card.name)
+    cells: dict[str, Spans] = {"node": [(card.name, "strong")]}
+    for check in state.checks:
+        found = node.checks.get(check) if node else None
+        sign, style = mark("check", found.status if found else "none", texts)
+        cells[check] = [(sign[0] if crowded or found is None else sign, style)]
+    return Row(card.name, cells)
+
+
+def summary(state: FleetState, texts: Texts) -> list[Spans]:
+    """Return how many results there are of each kind."""
+    counts = Counter(check.status for node in state.nodes.values() for check in node.checks.values())
+    if not counts:
+        return [[(texts("preflight.idle"), "muted")]]
+    line: list[Span] = []
+    for status in ("ok", "warn", "fail", "skip"):
+        if counts[status]:
+            sign, style = mark("check", status, texts)
+            line.append((f"{sign} {counts[status]}   ", style))
+    checked = all(set(node.checks) >= set(state.checks) for node in state.nodes.values())
+    if not counts["fail"] and checked:
+        line.append((texts("preflight.ready"), "ok"))
+    return [line]
+
+
+def details(node: str, check: str, found: Check | None, texts: Texts, width: int) -> list[Spans]:
+    """Return one result: what was seen, why it matters, what to do."""
+    if found is None:
+        return [[(f"{node}  {check}  ", "title"), (texts("preflight.not_run"), "muted")]]
+    lines: list[Spans] = [[(f"{node}  {check}  ", "title"), mark("check", found.status, texts)]]
+    for key, text in (("seen", found.seen), ("why", found.why), ("remedy", found.remedy)):
+        if text:
+            lines += [[], [(texts(f"preflight.{key}"), "head")]]
+            lines += [[(line, "text")] for line in wrap(text, width)]
+    return lines
+
+
+def failures(state: FleetState) -> dict[str, list[str]]:
+    """Return the failed checks of each node that has any."""
+    found = {
+        name: [check for check, result in node.checks.items() if result.status == "fail"]
+        for name, node in state.nodes.items()
+    }
+    return {name: checks for name, checks in found.items() if checks}
+
+
+def markdown(state: FleetState, texts: Texts) -> str:
+    """Return all results as a Markdown table, failures and warnings explained below it."""
+    head = [texts("preflight.column.node"), *state.checks]
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    notes = []
+    for name, node in state.nodes.items():
+        cells = [name]
+        for check in state.checks:
+            found = node.checks.get(check)
+            cells.append(mark("check", found.status if found else "none", texts)[0])
+            if found is not None and found.status in ("warn", "fail"):
+                notes.append(f"- **{name}, {check}**: {found.seen}. {found.why} {found.remedy}".rstrip())
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join([*lines, "", *notes]) + "\n"

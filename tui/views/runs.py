@@ -1,0 +1,103 @@
+"""The history of runs, one run in full, two side by side, a report."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from fleet.state import RunState
+from tui.i18n import Texts
+from tui.operations import RunCard
+from tui.status import mark
+from tui.units import duration, number
+from tui.views.plot import plot
+from tui.widgets.paint import Spans, fit, fit_spans, wrap
+from tui.widgets.table import Column, Row
+
+_LABEL = 14
+
+
+def columns(texts: Texts) -> list[Column]:
+    """Return the columns of the history."""
+    title = {
+        key: texts(f"runs.column.{key}")
+        for key in ("run", "started", "took", "outcome", "ranks", "nodes", "cause")
+    }
+    return [
+        Column("run", title["run"], 20),
+        Column("outcome", title["outcome"], 12),
+        Column("started", title["started"], 16, order=1),
+        Column("took", title["took"], 9, align="right", order=2),
+        Column("ranks", title["ranks"], 5, align="right", order=3),
+        Column("nodes", title["nodes"], 5, align="right", order=4),
+        Column("cause", title["cause"], 16, 1, order=5),
+    ]
+
+
+def rows(cards: Sequence[RunCard], texts: Texts, now: float) -> list[Row]:
+    """Return a row for each run."""
+    return [_row(card, texts, now) for card in cards]
+
+
+def _row(card: RunCard, texts: Texts, now: float) -> Row:
+    started = time.strftime("%Y-%m-%d %H:%M", time.localtime(card.started)) if card.started else "–"
+    took = (card.finished or now) - card.started if card.started else None
+    return Row(
+        card.run,
+        {
+            "run": [(card.run, "strong")],
+            "outcome": [mark("outcome", card.outcome or "running", texts)],
+            "started": [(started, "text")],
+            "took": [(duration(took), "text")],
+            "ranks": [(f"{card.world_size}", "text")],
+            "nodes": [(f"{card.nodes}", "text")],
+            "cause": [(card.cause, "muted")],
+        },
+    )
+
+
+def details(run: RunState, texts: Texts, width: int) -> list[Spans]:
+    """Return what was recorded of a run."""
+    lines: list[Spans] = [
+        [(run.id, "title"), ("  ", "text"), mark("outcome", run.outcome or "running", texts)]
+    ]
+    for text, style in ((run.cause, "fail"), (f"→ {run.remedy}" if run.remedy else "", "text")):
+        lines += [[(line, style)] for line in wrap(text, width) if text]
+    lines.append([])
+    figures = run.leader
+    pairs = [
+        (texts("runs.column.took"), duration((run.finished or run.planned) - run.planned)),
+        (texts("runs.column.ranks"), f"{run.plan.world_size}"),
+        (texts("runs.column.nodes"), ", ".join(dict.fromkeys(rank.node for rank in run.ranks.values()))),
+        (texts("run.step"), str(figures.get("step", "–"))),
+        (texts("run.loss"), number(figures.get("loss"))),
+        (texts("run.samples"), f"{number(figures.get('samples_s'))}/s"),
+        (texts("runs.checkpoints"), ", ".join(str(item.step) for item in run.checkpoints) or "–"),
+        (texts("runs.command"), run.plan.command),
+    ]
+    for label, value in pairs:
+        first, *rest = wrap(value, max(10, width - _LABEL))
+        lines.append([(fit(label, _LABEL), "muted"), (first, "text")])
+        lines += [[(" " * _LABEL + part, "text")] for part in rest]
+    if run.loss.drawn:
+        lines += [[], [(texts("run.loss_curve"), "head")], *plot(run.loss.drawn, width, 10)]
+    return lines
+
+
+def compared(left: Sequence[Spans], right: Sequence[Spans], width: int) -> list[Spans]:
+    """Return two runs' details side by side in ``width`` cells."""
+    half = (width - 3) // 2
+    lines: list[Spans] = []
+    for position in range(max(len(left), len(right))):
+        one = left[position] if position < len(left) else ()
+        other = right[position] if position < len(right) else ()
+        lines.append([*fit_spans(one, half), (" │ ", "faint"), *fit_spans(other, half)])
+    return lines
+
+
+def report(run: RunState, texts: Texts) -> str:
+    """Return a run as Markdown."""
+    lines = [f"# {texts('runs.report', run=run.id)}", ""]
+    lines += ["".join(text for text, _ in spans).rstrip() for spans in details(run, texts, 96)]
+    fence = "```"
+    return "\n".join([lines[0], "", fence, *lines[2:], fence]) + "\n"
