@@ -87,13 +87,7 @@ def install(cache: str, run: Run, say: Callable[[str], None]) -> str:
     beside = f"{final}-{os.getpid()}"
     os.makedirs(cache, exist_ok=True)
     try:
-        for step in (
-            [sys.executable, "-m", "venv", beside],
-            [in_environment(beside, "python"), "-m", "pip", "install", "--disable-pip-version-check", "uv"],
-        ):
-            result = run(step, cwd=cache)
-            if result.status != 0:
-                raise _failed("installing uv", result)
+        _install_into(beside, cache, run, say)
         try:
             os.rename(beside, final)
         except OSError:
@@ -103,6 +97,27 @@ def install(cache: str, run: Run, say: Callable[[str], None]) -> str:
     finally:
         shutil.rmtree(beside, ignore_errors=True)
     return in_environment(final, "uv")
+
+
+def _install_into(folder: str, cache: str, run: Run, say: Callable[[str], None]) -> None:
+    python = in_environment(folder, "python")
+    install_uv = ["install", "--disable-pip-version-check", "uv"]
+    # The Python's own pip saves unpacking another one; it may be missing, or older than `--python`.
+    quick = [
+        [sys.executable, "-m", "venv", "--without-pip", folder],
+        [sys.executable, "-m", "pip", "--python", python, *install_uv],
+    ]
+    thorough = [[sys.executable, "-m", "venv", folder], [python, "-m", "pip", *install_uv]]
+    for steps in (quick, thorough):
+        for step in steps:
+            result = run(step, cwd=cache)
+            if result.status != 0:
+                break
+        else:
+            return
+        if steps is quick:
+            say("trying again with a pip of its own\n")
+    raise _failed("installing uv", result)
 
 
 def advice(root: str) -> List[str]:

@@ -109,11 +109,15 @@ def _finish(root: str, staging: Staging, journal: Journal) -> None:
         for number, path in enumerate(journal.deletes):
             _set_aside(_place(root, path), os.path.join(aside, f"delete-{number}"))
         _remove_empty_folders(root, journal.deletes)
+        made = set()
         for number, (name, path, _) in enumerate(journal.moves):
             staged, target = staging.place(name), _place(root, path)
             if os.path.lexists(staged):
                 _set_aside(target, os.path.join(aside, f"move-{number}"))
-                os.makedirs(os.path.dirname(target), exist_ok=True)
+                folder = os.path.dirname(target)
+                if folder not in made:
+                    os.makedirs(folder, exist_ok=True)
+                    made.add(folder)
                 durable.replace(staged, target)
         path = f"{OWN}/{os.path.basename(path_in(root))}"
         if os.path.lexists(staging.place(_RECORD)):
@@ -140,12 +144,12 @@ def _undo(root: str, staging: Staging, journal: Journal) -> None:
 
 
 def _set_aside(target: str, aside: str) -> None:
-    if os.path.lexists(aside):
-        return  # done before the crash that we recover from
     try:
         status = os.lstat(target)
     except (FileNotFoundError, NotADirectoryError):
         return
+    if os.path.lexists(aside):
+        return  # done before the crash that we recover from
     if stat.S_ISDIR(status.st_mode):
         raise IsADirectoryError(errno.EISDIR, "a folder is in the way", target)
     durable.replace(target, aside)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import stat
 import zlib
-from typing import Any, BinaryIO, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, BinaryIO, Dict, List, Optional, Sequence, Tuple
 
 from agent.tree_format import BLOCK, block_digest, file_digest
 from agent.tree_staging import Staging, digests_of, key
@@ -15,7 +17,8 @@ class Damaged(Exception):
     """What arrived is not what the console's plan says."""
 
 
-class Incoming(NamedTuple):
+@dataclass(frozen=True)
+class Incoming:
     """A file of the plan. Contents up to ``start`` are staged; ``digest`` is given when that is all."""
 
     path: str
@@ -25,7 +28,7 @@ class Incoming(NamedTuple):
     start: int
     digest: str
 
-    @property
+    @cached_property
     def name(self) -> str:
         """Its name in the staging folder."""
         return key(self.path, self.size, self.mtime_ns)

@@ -102,8 +102,8 @@ class _Walk:
                 if reason:
                     self.left_out.append(Finding(path, reason, "copy what it leads to into the project"))
                     return
-            # A DirEntry's own status can be out of date on Windows for a file with two names.
-            status = Path(entry.path).stat() if entry.is_symlink() else entry.stat()
+            # On Windows a DirEntry's own status can be out of date, as for a file with two names.
+            status = Path(entry.path).stat() if os.name == "nt" else entry.stat()
             if not stat.S_ISREG(status.st_mode):
                 self.left_out.append(Finding(path, "is no regular file"))
                 return

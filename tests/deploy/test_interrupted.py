@@ -83,9 +83,9 @@ async def test_after_one_lost_link_the_deploy_goes_on_where_it_was(site: Site) -
 
 
 async def test_an_agent_killed_in_mid_commit_is_made_good_by_the_next_operation(site: Site) -> None:
-    site.write({f"f/{number}": "old" for number in range(1500)})
+    site.write({f"f/{number}": "old" for number in range(800)})
     await site.deploy()
-    site.write({f"f/{number}": "the new one" for number in range(1500)})
+    site.write({f"f/{number}": "the new one" for number in range(800)})
     incoming = site.path / "node1/.dtui/incoming"
     seen: list[bool] = []
 
