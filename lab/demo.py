@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.resources
 import importlib.util
 import shutil
 import subprocess
@@ -14,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fleet.inventory import Inventory, save_inventory
+from fleet.shipped import shipped
 from lab.errors import LabError
 from lab.lab import Lab
 
@@ -72,8 +72,7 @@ def _make_project(folder: Path) -> None:
     (folder / _MARK).touch()
     (folder / CONFIG).parent.mkdir(exist_ok=True)
     if not (folder / CONFIG).exists():
-        shipped = importlib.resources.files("configs") / CONFIG.name
-        (folder / CONFIG).write_bytes(shipped.read_bytes())
+        (folder / CONFIG).write_bytes(shipped(CONFIG.name).read_bytes())
     if not (folder / "data").exists():
         _make_data(folder)
 

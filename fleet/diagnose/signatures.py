@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.resources
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Any
 import yaml
 
 from fleet.inventory import Fault, FaultsError
+from fleet.shipped import shipped
 
 _FILE = "diagnosis.yaml"
 _KEYS = {"id", "pattern", "cause", "remedy", "consequence"}
@@ -55,8 +55,7 @@ def load_signatures(project: Path | None = None) -> tuple[Signature, ...]:
     own = project / "configs" / _FILE if project is not None else None
     if own is not None and own.exists():
         return parse_signatures(own.read_text("utf-8"), str(own))
-    shipped = importlib.resources.files("configs") / _FILE
-    return parse_signatures(shipped.read_text("utf-8"), _FILE)
+    return parse_signatures(shipped(_FILE).read_text("utf-8"), _FILE)
 
 
 def parse_signatures(text: str, name: str) -> tuple[Signature, ...]:
