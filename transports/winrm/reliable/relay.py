@@ -118,9 +118,12 @@ class Relay:
                     return
                 while out.free < len(data) and not self._leaving:
                     self._peer.changed.wait()
-                if not self._leaving:
-                    out.write(data)
-                    self._peer.changed.notify_all()
+                if self._leaving:
+                    break
+                out.write(data)
+                self._peer.changed.notify_all()
+        # Nobody reads any more, and the process is to notice.
+        pipe.close()
 
     def _feed(self, process: subprocess.Popen[bytes]) -> None:
         into, pipe = self._peer.into[STDIN], process.stdin
