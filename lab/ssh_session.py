@@ -27,6 +27,7 @@ class SshSession:
         self._request = request
         self._home = home
         self._transport: asyncio.SubprocessTransport | None = None
+        self._ended = False
 
     async def run(self) -> None:
         """Serve the request to its end."""
@@ -45,6 +46,8 @@ class SshSession:
             env=self._home.environment(),
             start_new_session=os.name != "nt",
         )
+        if self._ended:  # while the process was being made
+            self.end()
         child = Process(self._transport, protocol, loop)
         assert child.stdout is not None
         assert child.stderr is not None
@@ -62,6 +65,7 @@ class SshSession:
 
     def end(self) -> None:
         """End the command and its children."""
+        self._ended = True
         if self._transport is not None and self._transport.get_returncode() is None:
             end_session(self._transport.get_pid())
 

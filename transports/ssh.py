@@ -34,7 +34,8 @@ class SshTransport(Transport):
     """One SSH connection, opened on first use; every channel is an exec session on it.
 
     ``known_hosts`` is dtui's own file of host keys. ``ssh_folder`` is where OpenSSH's ``config`` and
-    ``known_hosts`` lie.
+    ``known_hosts`` lie. ``reach`` bounds a login, in seconds; a node that is silent for three times
+    ``keepalive`` seconds is lost.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class SshTransport(Transport):
         known_hosts: Path,
         ssh_folder: Path | None = None,
         reach: float = 15.0,
+        keepalive: float = 15.0,
     ) -> None:
         super().__init__(endpoint, prompts or NoPrompts())
         folder = ssh_folder if ssh_folder is not None else Path.home() / ".ssh"
@@ -53,6 +55,7 @@ class SshTransport(Transport):
             KnownHosts(known_hosts, (folder / "known_hosts", _system_known_hosts())),
             config=folder / "config",
             reach=reach,
+            keepalive=keepalive,
         )
         self._connections: list[asyncssh.SSHClientConnection] = []
         self._turn = asyncio.Lock()

@@ -56,7 +56,7 @@ class LoginClient(asyncssh.SSHClient):
             self.locked_key = f"the key {file} has a passphrase and nobody typed it"
             return None
         try:
-            asyncssh.read_private_key(file, given)
+            await asyncio.to_thread(asyncssh.read_private_key, file, given)
         except (asyncssh.KeyImportError, asyncssh.KeyEncryptionError):
             self.locked_key = f"the passphrase of {file} is wrong"
         return given

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -75,7 +76,8 @@ async def _unlocked(path: Path, endpoint: Endpoint, prompts: Prompts) -> asyncss
             endpoint,
             "load it into the ssh agent (ssh-add), or run dtui in a terminal",
         )
-    return asyncssh.read_private_key(path, passphrase)
+    # Deriving a key from a passphrase takes up to a second of computing, on purpose.
+    return await asyncio.to_thread(asyncssh.read_private_key, path, passphrase)
 
 
 def _unusable(path: Path, reason: str, endpoint: Endpoint, remedy: str) -> AuthenticationFailed:

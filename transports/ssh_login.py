@@ -31,7 +31,6 @@ _FAILURES = (
     OSError,
     UnicodeError,  # a host name that can't be one
 )
-_KEEPALIVE_SECONDS = 15
 _KEEPALIVES_MISSED = 3
 #: ``user@host:port`` of ProxyJump, the host in brackets when it is an IPv6 address.
 _JUMP = re.compile(
@@ -46,11 +45,14 @@ class Login:
     and the login, in seconds, without the time that a person takes to answer.
     """
 
-    def __init__(self, prompts: Prompts, known: KnownHosts, *, config: Path, reach: float) -> None:
+    def __init__(
+        self, prompts: Prompts, known: KnownHosts, *, config: Path, reach: float, keepalive: float
+    ) -> None:
         self._prompts = prompts
         self._known = known
         self._config = config
         self._reach = reach
+        self._keepalive = keepalive
 
     async def open(self, endpoint: Endpoint) -> list[asyncssh.SSHClientConnection]:
         """Return the connections to the jump hosts, if any, and last the one to the node itself.
@@ -112,10 +114,8 @@ class Login:
                 async with limit:
                     return await self._attempt(client, tunnel, identities, any_kind)
             except asyncssh.HostKeyNotVerifiable as error:
-                if client.offered is None:
-                    raise explain(error, client, self._reach) from error
-                if confirmed:
-                    raise self._changed(client) from error
+                if client.offered is None or confirmed:
+                    raise self._changed(client, error.reason) from error
                 await self._confirm(client)
                 confirmed = True
             except _FAILURES as error:
@@ -142,7 +142,7 @@ class Login:
             passphrase=client.passphrase,
             server_host_key_algs="default" if any_kind else (),
             encryption_algs=_CIPHERS,
-            keepalive_interval=_KEEPALIVE_SECONDS,
+            keepalive_interval=self._keepalive,
             keepalive_count_max=_KEEPALIVES_MISSED,
             login_timeout=0,
             **identities.options(),
@@ -158,24 +158,28 @@ class Login:
         shown = HostKey(client.host, client.port, offered.get_algorithm(), offered.get_fingerprint())
         if not await self._prompts.trust_host_key(shown):
             raise HostKeyUnknown(
-                f"its host key is not known: {shown.algorithm} {shown.fingerprint}",
+                f"its host key is not known: {_shown(offered)}",
                 where=str(client.endpoint),
                 remedy="connect once in a terminal (dtui nodes) and compare the fingerprint with the one "
                 "that worker_setup.ps1 printed",
             )
         self._known.record(client.host, client.port, offered)
 
-    def _changed(self, client: LoginClient) -> HostKeyChanged:
-        offered = client.offered
-        assert offered is not None
+    def _changed(self, client: LoginClient, reason: str = "") -> HostKeyChanged:
         recorded = "; ".join(
-            f"{'revoked' if known.revoked else 'recorded'} is {known.key.get_algorithm()} "
-            f"{known.key.get_fingerprint()} in {known.file}, line {known.line}"
+            f"{'revoked' if known.revoked else 'recorded'} is {_shown(known.key)} "
+            f"in {known.file}, line {known.line}"
             for known in self._known.recorded(client.host, client.port)
         )
+        if client.offered is not None:
+            reason = f"its host key has changed to {_shown(client.offered)}"
         return HostKeyChanged(
-            f"its host key has changed to {offered.get_algorithm()} {offered.get_fingerprint()}; {recorded}",
+            f"{reason}; {recorded}",
             where=str(client.endpoint),
             remedy="either the machine was set up anew or somebody sits in between. Compare the "
             "fingerprint at the machine; if it is right, remove that line and connect again",
         )
+
+
+def _shown(key: asyncssh.SSHKey) -> str:
+    return f"{key.get_algorithm()} {key.get_fingerprint()}"
