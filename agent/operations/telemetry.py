@@ -70,11 +70,12 @@ class GpuWatch:
         self._clock = clock
         self._answer: Optional[Dict[str, Any]] = None
         self._answered = 0.0
+        self._patience = _FIRST_PATIENCE
 
     def sample(self) -> Dict[str, Any]:
         """Return ``gpus`` with ``source``, ``driver``, ``cuda``, ``gpu_age``, ``stale`` and ``error``."""
-        patience = _FIRST_PATIENCE if self._answer is None else min(_PATIENCE, self._interval * 0.8)
-        fresh = self._sampler.ask(patience)
+        fresh = self._sampler.ask(self._patience)
+        self._patience = min(_PATIENCE, self._interval * 0.8)
         now = self._clock()
         if fresh is not None:
             self._answer, self._answered = fresh, now
