@@ -1,4 +1,4 @@
-"""The archive's two entries: serve a console over stdin and stdout, or supervise a run."""
+"""The archive's entries: serve a console over stdin and stdout, supervise a run, and helpers."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def serve(archive: str, digest: str) -> None:
 
 
 def main(arguments: Optional[List[str]] = None) -> int:
-    """Run the archive from a command line: ``agent.pyz supervise RUN_FOLDER`` or ``agent.pyz sample``."""
+    """Run ``agent.pyz`` with ``supervise RUN_FOLDER``, ``sample``, ``peer`` or ``trial FOLDER``."""
     words = sys.argv[1:] if arguments is None else arguments
     if len(words) == 2 and words[0] == "supervise":
         from agent.supervisor import main as supervise
@@ -32,5 +32,13 @@ def main(arguments: Optional[List[str]] = None) -> int:
         from agent.sampler.main import main as sample
 
         return sample()
-    sys.stderr.write("usage: agent.pyz supervise RUN_FOLDER | sample\n")
+    if len(words) == 2 and words[0] == "trial":
+        from agent.checks.trial import main as trial
+
+        return trial(words[1])
+    if words == ["peer"]:
+        from agent.checks.peer import main as peer
+
+        return peer()
+    sys.stderr.write("usage: agent.pyz supervise RUN_FOLDER | sample | peer | trial FOLDER\n")
     return 2

@@ -18,6 +18,13 @@ _PLACES = {
     "stop": "agent.operations.stop:stop",
     "follow": "agent.operations.follow:follow",
     "sweep": "agent.operations.sweep:sweep",
+    "netprobe": "agent.operations.netprobe:netprobe",
+    "portcheck": "agent.operations.portcheck:portcheck",
+    "mesh": "agent.operations.mesh:mesh",
+    "conditions": "agent.operations.conditions:conditions",
+    "digest": "agent.operations.digest:digest",
+    "trial": "agent.operations.trial:trial",
+    "fix": "agent.operations.fix:fix",
 }
 
 

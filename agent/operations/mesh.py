@@ -1,0 +1,74 @@
+"""``mesh``: hand commands to ``agent.pyz peer`` under the training interpreter, and its answers back.
+
+Arguments: ``project``. Each upload piece's body is a command, each item's body an answer, see
+:mod:`agent.checks.peer`; the first item is ``{"interpreter", "trains"}``: who listens and connects, and
+whether that is the interpreter that the deploy set up. The upload's end ends the peer.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from contextlib import suppress
+from typing import IO, TYPE_CHECKING, Any, Dict
+
+from agent.command import environment
+from agent.operations.run_arguments import project_of
+from agent.server import Cancelled, OperationError
+from agent.supervisor.folder import environment_interpreter
+
+if TYPE_CHECKING:
+    from agent.server import Call
+
+
+def mesh(call: Call) -> Dict[str, Any]:
+    """Serve until the upload ends."""
+    chosen = environment_interpreter(project_of(call))
+    trains = chosen is not None and os.path.isfile(chosen)
+    interpreter = chosen if chosen is not None and trains else sys.executable
+    try:
+        process = subprocess.Popen(
+            [interpreter, "-I", call.archive, "peer"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=dict(environment({})),
+            creationflags=0x08000000 if os.name == "nt" else 0,
+        )
+    except OSError as error:
+        raise OperationError(
+            "interpreter", "%s can't be started: %s" % (interpreter, error.strerror or error), "deploy again"
+        ) from None
+    assert process.stdin is not None
+    assert process.stdout is not None
+    relay = threading.Thread(target=_relay, args=(call, process.stdout), daemon=True)
+    try:
+        call.send({"interpreter": interpreter, "trains": trains})
+        relay.start()
+        while True:
+            piece = call.receive()
+            if piece is None:
+                break
+            process.stdin.write(json.dumps(piece.body).encode("ascii") + b"\n")
+            process.stdin.flush()
+        process.stdin.close()
+        process.wait(5.0)
+    except OSError as error:
+        raise OperationError("peer", "the port probe's process ended early: %s" % error, "") from None
+    except subprocess.TimeoutExpired:
+        pass
+    finally:
+        process.kill()
+        process.wait()
+        if relay.is_alive():
+            relay.join(1.0)
+    return {}
+
+
+def _relay(call: Call, output: IO[bytes]) -> None:
+    with suppress(Cancelled, ValueError):
+        for line in output:
+            call.send(json.loads(line))
