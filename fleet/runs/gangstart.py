@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Mapping
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from fleet.errors import FleetError, OperationFailed
@@ -35,13 +36,14 @@ class GangStart:
         # Nothing is started before every node answers.
         links, failures = await _all({name: self._fleet.link(node) for name, node in self._nodes.items()})
         if not failures:
+            parts = {part.node: self._start(links[part.node], part) for part in self._plan.nodes}
+            # A node that is about to start is waited for, come what may: it could not be told to stop before.
+            starting = asyncio.ensure_future(_all(parts))
             try:
-                # A node that is about to start is waited for, too: it could not be told to stop before.
-                starts = {part.node: self._start(links[part.node], part) for part in self._plan.nodes}
-                started, failures = await _all(starts)
+                started, failures = await asyncio.shield(starting)
             except BaseException:
-                # The console is leaving before the gang is complete.
-                await asyncio.shield(self._roll_back())
+                # Most likely the console is leaving before the gang is complete.
+                await asyncio.shield(self._undo(starting))
                 raise
             if not failures:
                 ranks = [event for events in started.values() for event in events]
@@ -85,6 +87,12 @@ class GangStart:
             )
             for number in range(rank["rank"], rank["rank"] + covered)
         ]
+
+    async def _undo(self, starting: asyncio.Future[Any]) -> None:
+        with suppress(Exception):
+            async with asyncio.timeout(_ROLLBACK_LIMIT):
+                await starting
+        await self._roll_back()
 
     async def _roll_back(self) -> list[Event]:
         """End the run wherever it may have started; return a Notice for each node where that is not sure."""

@@ -31,6 +31,8 @@ from fleet.runs.progress import Progress
 from fleet.streams import merge
 
 _CONNECT_LIMIT = 60.0
+#: Pieces of up to 64 KiB that wait for a slow reader, before the node waits instead.
+UNREAD = 64
 #: What the agent says of a run that it can't know, however often it is asked.
 _HOPELESS = frozenset(["no-run", "path", "unknown-operation"])
 #: The exit code of a process that was ended after its supervisor had gone: nobody learned the true one.
@@ -83,7 +85,7 @@ class NodeWatch:
                 if lost_at is not None and not supervisor_lost:
                     lost_at, pause = None, self._options.retry_first
                     yield self._link_changed("up")
-                async with aclosing(merge(self._statuses(link), self._pieces(link))) as items:
+                async with aclosing(merge(self._statuses(link), self._pieces(link), limit=UNREAD)) as items:
                     async for item in items:
                         # Only what gets here counts as read: a lost link drops what the merge still holds.
                         for event in self._events_of(item, lead):

@@ -13,7 +13,7 @@ from fleet.fleet import Fleet
 from fleet.inventory import FaultsError
 from fleet.plan import RunPlan
 from fleet.runs.gang import Gang, NodeEnded, SupervisorLost
-from fleet.runs.nodewatch import NodeWatch
+from fleet.runs.nodewatch import UNREAD, NodeWatch
 from fleet.runs.options import WatchOptions
 from fleet.runs.progress import Progress
 from fleet.runs.recorder import Recorder
@@ -84,7 +84,7 @@ class _Watch:
             watch_joining(ranks, self._progress, self._gang, options, clock),
             self._end_when_failing(),
         ]
-        async with aclosing(merge(*sources)) as events:
+        async with aclosing(merge(*sources, limit=UNREAD)) as events:
             async for event in events:
                 self._progress.add(event)
                 if isinstance(event, LogChunk):
@@ -94,6 +94,8 @@ class _Watch:
                     continue
                 if isinstance(event, NodeEnded):
                     self._node_ended(event)
+                    if event.state in ("missing", "unreachable"):
+                        yield _given_up(event)
                     continue
                 if isinstance(event, RankExited) and event.code != 0 and not event.stopped:
                     self._gang.fail(rank_failure(event))
@@ -187,6 +189,16 @@ class _Watch:
             if outcome["left"]:
                 yield _not_ended(name, _pids(outcome["left"]), self._fleet.clock())
             return
+
+
+def _given_up(ended: NodeEnded) -> Event:
+    return Notice(
+        node=ended.node,
+        at=ended.at,
+        level="error",
+        text=f"how its ranks are is not known, and they may still run: {ended.error}",
+        remedy=ended.remedy,
+    )
 
 
 def _pids(processes: Sequence[dict[str, object]]) -> str:

@@ -209,6 +209,16 @@ async def test_an_orphan_blocks_another_run_too(node: NodeUnderTest) -> None:
         await node.start("print(1)", run="run-2")
 
 
+async def test_of_two_starts_at_once_at_most_one_goes_on(node: NodeUnderTest) -> None:
+    text = "import time; time.sleep(100)"
+    answers = await asyncio.gather(
+        *(node.start(text, run=f"run-{number}") for number in range(4)), return_exceptions=True
+    )
+    assert all(getattr(answer, "code", "busy") == "busy" for answer in answers)
+    running = [run["run"] for run in (await node.call("status"))["runs"] if run["state"] == "running"]
+    assert len(running) == sum(isinstance(answer, dict) for answer in answers) <= 1
+
+
 async def test_of_two_supervisors_of_a_run_the_second_leaves(node: NodeUnderTest) -> None:
     answer = await node.start("import time; time.sleep(100)")
     archive = next((node.project.parent / "cache" / "dtui").glob("agent-*.pyz"))

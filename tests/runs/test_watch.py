@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from fleet.events import (
     RankStarted,
     RunPlanned,
 )
+from fleet.fleet import Fleet
 from fleet.runs import LaunchFailed, LaunchOptions, WatchOptions, launch, replay, stop, watch
 from tests.runs.fleets import (
     SWIFT,
@@ -329,3 +331,46 @@ async def test_a_log_that_is_cut_short_is_told_and_read_again(tmp_path: Path) ->
     assert [notice.text for notice in of(events, Notice) if notice.node] == [
         ".dtui/runs/run-1/rank-0.log was truncated on the node; it is read again from its beginning"
     ]
+
+
+async def test_a_node_that_stays_out_of_reach_does_not_hold_up_a_failed_run(tmp_path: Path) -> None:
+    program = "wait_for('go') if RANK == 0 else time.sleep(100)"
+    fleet = fleet_of(inventory(tmp_path, program + "; sys.exit(4)", master=1, gpu1=1))
+    options = WatchOptions(retry_first=0.05, failing_limit=0.3)
+    async with fleet:
+        await collect(launch(fleet, plan_of(fleet.inventory)))
+        lost = fleet.inventory.workers[0]
+        object.__setattr__(lost, "python", str(tmp_path / "no-python"))
+        os.kill((await fleet.link(lost)).hello["pid"], signal.SIGKILL)
+        (project(fleet, "master") / "go").touch()
+        events = await watched(fleet, options=options)
+    assert finish(events).cause == "rank 0 (master) ended with exit code 4"
+    (notice,) = [event for event in of(events, Notice) if event.node == "gpu1"]
+    assert "they may still run" in notice.text
+
+
+async def test_times_are_the_masters_whatever_the_nodes_clocks_say(tmp_path: Path) -> None:
+    home = inventory(tmp_path, "say('up')", master=1, gpu1=1)
+    ahead = 86_400.0
+    async with Fleet(home, home=home.project / ".dtui", clock=lambda: time.time() + ahead) as fleet:
+        launched = await collect(launch(fleet, plan_of(home)))
+        events = await watched(fleet)
+    times = [event.at for event in launched + events if not isinstance(event, RunPlanned)]
+    assert all(launched[0].at - 1 < at < finish(events).at + 1 for at in times)
+
+
+async def test_a_launch_that_is_left_half_way_leaves_no_rank(tmp_path: Path) -> None:
+    fleet = fleet_of(inventory(tmp_path, "time.sleep(100)", master=1, gpu1=1))
+    async with fleet:
+        task = asyncio.create_task(collect(launch(fleet, plan_of(fleet.inventory))))
+        folder = project(fleet, "gpu1") / ".dtui" / "runs" / "run-1"
+        await until((folder / "status.json").exists)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        for node in fleet.nodes:
+            link = await fleet.link(node)
+            async with asyncio.timeout(20):
+                answer = await link.call("status", project=node.project)
+            assert all(run["state"] in ("stopped", "failed") for run in answer["runs"])
+            assert not [rank for run in answer["runs"] for rank in run["ranks"] if identify(rank["pid"])]
