@@ -17,6 +17,8 @@ from transports.winrm.reliable.peer import Peer
 SILENCE = 90.0
 #: How long a process may take to end by itself after its stdin was closed.
 GRACE = 5.0
+#: What CreateProcess takes, with its final zero.
+_LONGEST_COMMAND = 32766
 
 
 class Relay:
@@ -33,6 +35,8 @@ class Relay:
         """Serve until the process's output is delivered, or the console is gone."""
         self._start(self._listen)
         try:
+            if os.name == "nt" and len(subprocess.list2cmdline(argv)) > _LONGEST_COMMAND:
+                raise ValueError("the command line is longer than Windows takes")
             process = subprocess.Popen(
                 argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0
             )
