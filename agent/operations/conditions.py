@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any, Dict
 
 from agent import durable
 from agent.checks.protection import defender, firewall
-from agent.environment_stamp import path_in
+from agent.environments.stamp import path_in
 from agent.operations.run_arguments import project_of
 from agent.operations.status import status
 from agent.operations.sweep import sweep
 from agent.paths import shown
 from agent.supervisor.status import FINAL
-from agent.tree_record import load
+from agent.tree.record import load
 
 if TYPE_CHECKING:
     from agent.server import Call

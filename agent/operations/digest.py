@@ -2,7 +2,7 @@
 
 Arguments: ``project``, and either ``folder`` (below the project, or absolute) with ``budget`` in bytes, see
 :func:`agent.checks.contents.folder_digest`; or ``files``: the upload is then a list of paths
-(agent.tree_format), and items are pieces of ``{path: digest}``.
+(agent.tree.format), and items are pieces of ``{path: digest}``.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from agent.checks.contents import folder_digest, text_digest
 from agent.operations.run_arguments import project_of
 from agent.paths import PathRejected, split
 from agent.server import OperationError
-from agent.tree_format import ListError, Unpacker, pack
+from agent.tree.format import ListError, Unpacker, pack
 
 if TYPE_CHECKING:
     from agent.server import Call

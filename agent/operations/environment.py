@@ -13,14 +13,15 @@ import sys
 from functools import partial
 from typing import TYPE_CHECKING, Any, Callable, Dict
 
-from agent import command, durable, environment_uv
-from agent.environment_stamp import path_in, stamp, unchanged
+from agent import command, durable
+from agent.environments import uv
+from agent.environments.stamp import path_in, stamp, unchanged
 from agent.interpreter import has_nvidia, inspect, warnings
 from agent.paths import project_root, shown
 from agent.server import OperationError
-from agent.tree_commit import recover
-from agent.tree_errors import explained
-from agent.tree_lock import Lock
+from agent.tree.commit import recover
+from agent.tree.errors import explained
+from agent.tree.lock import Lock
 
 if TYPE_CHECKING:
     from agent.server import Call
@@ -53,8 +54,8 @@ def _environment(call: Call, kind: str, root: str) -> Dict[str, Any]:
         interpreter = _locate(root, given)
     elif kind == "uv":
         cache = os.path.dirname(call.archive)
-        notes = environment_uv.advice(root)
-        interpreter = environment_uv.make(root, cache, extras, _runner(call, say), say)
+        notes = uv.advice(root)
+        interpreter = uv.make(root, cache, extras, _runner(call, say), say)
     else:
         raise OperationError("kind", f"there is no environment of kind {kind!r}", "use uv or existing")
     facts = inspect(interpreter, root, _runner(call, lambda said: None))

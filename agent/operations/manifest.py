@@ -1,8 +1,8 @@
 """``manifest``: compare the console's list of files with the project on this node.
 
-Arguments: ``project``; ``deploy`` as in agent.tree_lock; ``source``, a file name that exists in the
-console's own ``.dtui``; ``dry_run``. The upload is the list (agent.tree_format). Items
-are pieces of the packed answer (agent.tree_compare), and ``{"hashed": bytes}`` while files are read.
+Arguments: ``project``; ``deploy`` as in agent.tree.lock; ``source``, a file name that exists in the
+console's own ``.dtui``; ``dry_run``. The upload is the list (agent.tree.format). Items
+are pieces of the packed answer (agent.tree.compare), and ``{"hashed": bytes}`` while files are read.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any, Dict
 
 from agent.paths import PathRejected, project_root
 from agent.server import OperationError
-from agent.tree import OWN, Tree
-from agent.tree_commit import recover
-from agent.tree_compare import Answer, as_json, compare
-from agent.tree_errors import explained
-from agent.tree_format import ListError, Unpacker, pack
-from agent.tree_lock import Lock
-from agent.tree_record import load
-from agent.tree_staging import Staging
+from agent.tree.commit import recover
+from agent.tree.compare import Answer, as_json, compare
+from agent.tree.errors import explained
+from agent.tree.format import ListError, Unpacker, pack
+from agent.tree.lock import Lock
+from agent.tree.places import OWN, Tree
+from agent.tree.record import load
+from agent.tree.staging import Staging
 
 if TYPE_CHECKING:
     from agent.server import Call

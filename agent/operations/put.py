@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, Dict, List, Tuple
 
 from agent import durable
 from agent.paths import PathRejected, project_root, split
-from agent.tree import OWN, Tree
-from agent.tree_commit import recover
-from agent.tree_errors import explained
-from agent.tree_lock import Lock
+from agent.tree.commit import recover
+from agent.tree.errors import explained
+from agent.tree.lock import Lock
+from agent.tree.places import OWN, Tree
 
 if TYPE_CHECKING:
     from agent.server import Call

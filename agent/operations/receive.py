@@ -2,7 +2,7 @@
 
 Arguments: ``project`` and ``deploy`` as for ``manifest``. The upload begins with pieces of body
 ``"plan"``, the packed plan; then come pieces ``[compressed, segments]`` with contents
-(agent.tree_receive), and at last ``"commit"``. Without it nothing changes, and what has arrived waits.
+(agent.tree.receive), and at last ``"commit"``. Without it nothing changes, and what has arrived waits.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any, Dict, List, Sequence, Tuple
 
 from agent.paths import project_root, shown
 from agent.server import OperationError
-from agent.tree import Tree
-from agent.tree_commit import commit, recover
-from agent.tree_errors import disk_full, explained, is_full
-from agent.tree_format import Unpacker
-from agent.tree_lock import Lock
-from agent.tree_receive import Damaged, Incoming, Receiver, dress, incoming
-from agent.tree_record import Record, Recorded, load
-from agent.tree_staging import Staging
+from agent.tree.commit import commit, recover
+from agent.tree.errors import disk_full, explained, is_full
+from agent.tree.format import Unpacker
+from agent.tree.lock import Lock
+from agent.tree.places import Tree
+from agent.tree.receive import Damaged, Incoming, Receiver, dress, incoming
+from agent.tree.record import Record, Recorded, load
+from agent.tree.staging import Staging
 
 if TYPE_CHECKING:
     from agent.server import Call, Piece

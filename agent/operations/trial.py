@@ -21,7 +21,7 @@ from agent.operations.run_arguments import project_of
 from agent.paths import shown
 from agent.server import Cancelled
 from agent.supervisor.folder import environment_interpreter
-from agent.tree import OWN
+from agent.tree.places import OWN
 
 if TYPE_CHECKING:
     from agent.server import Call

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from agent.tree_format import BLOCK, block_digest
+from agent.tree.format import BLOCK, block_digest
 from fleet.deploy.scan import Scan, SourceFile
 
 #: Keeps a piece's header (some 50 bytes a segment) far below the frame's limit.

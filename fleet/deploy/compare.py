@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from agent.tree_format import Unpacker, pack
+from agent.tree.format import Unpacker, pack
 from fleet.deploy.digests import Digests
 from fleet.deploy.scan import Finding, Scan, SourceFile
 from fleet.link.client import AgentClient

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, Iterator
 from typing import Any, NamedTuple
 
-from agent.tree_format import pack
+from agent.tree.format import pack
 from fleet.deploy.chunks import Chunk, ChunkSource, Piece, layout
 from fleet.deploy.compare import Plan, Target
 from fleet.link.client import AgentClient

@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from agent.tree_format import file_digest, read_digests
+from agent.tree.format import file_digest, read_digests
 from fleet.deploy.scan import Scan, SourceFile
 
 #: A file changed within this time before it was read may change again without a new time stamp.
@@ -26,7 +26,7 @@ class Digests:
         self._running: dict[tuple[SourceFile, int], asyncio.Task[str]] = {}
 
     async def of(self, file: SourceFile, length: int | None = None) -> str:
-        """Return the digest (agent.tree_format) of a file's first ``length`` bytes, of all without it.
+        """Return the digest (agent.tree.format) of a file's first ``length`` bytes, of all without it.
 
         Raises OSError or EOFError when it can't be read or has become shorter. Asked by several nodes
         at once it reads once.

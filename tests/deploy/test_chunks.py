@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.tree_format import BLOCK, ListError, Unpacker, block_digest, file_digest, pack, read_digests
+from agent.tree.format import BLOCK, ListError, Unpacker, block_digest, file_digest, pack, read_digests
 from fleet.deploy import chunks
 from fleet.deploy.chunks import ChunkSource, SourceChanged, layout, make_piece
 from fleet.deploy.digests import Digests

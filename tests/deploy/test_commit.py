@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from agent import durable
-from agent.tree_commit import CommitFailed, commit, recover
-from agent.tree_format import block_digest
-from agent.tree_record import Recorded, load
-from agent.tree_staging import Staging
+from agent.tree.commit import CommitFailed, commit, recover
+from agent.tree.format import block_digest
+from agent.tree.record import Recorded, load
+from agent.tree.staging import Staging
 
 OLD = {"a.txt": "old a", "keep.txt": "kept", "gone/b.txt": "old b", "becomes": "a file", "was/x": "old x"}
 NEW = {

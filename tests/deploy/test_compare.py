@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from agent.tree import Tree
-from agent.tree_compare import Answer, compare
-from agent.tree_format import block_digest, pack
-from agent.tree_record import Recorded
-from agent.tree_staging import Staging
+from agent.tree.compare import Answer, compare
+from agent.tree.format import block_digest, pack
+from agent.tree.places import Tree
+from agent.tree.record import Recorded
+from agent.tree.staging import Staging
 from fleet.errors import OperationFailed
 from fleet.link.client import AgentClient
 from tests.deploy.conftest import Site

@@ -243,7 +243,7 @@ async def test_an_empty_source_never_empties_a_node(site: Site) -> None:
 
 
 async def test_another_console_has_to_wait(site: Site, tmp_path: Path) -> None:
-    from agent.tree_lock import Lock
+    from agent.tree.lock import Lock
 
     site.write(PROJECT)
     with Lock(str(site.path / "node1"), "another deploy"):

@@ -8,10 +8,10 @@ from typing import Iterator
 
 from agent.paths import PathRejected, shown
 from agent.server import OperationError
-from agent.tree_commit import CommitFailed
-from agent.tree_format import ListError
-from agent.tree_lock import Busy
-from agent.tree_receive import Damaged
+from agent.tree.commit import CommitFailed
+from agent.tree.format import ListError
+from agent.tree.lock import Busy
+from agent.tree.receive import Damaged
 
 _FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, BinaryIO, Dict, List, Optional, Sequence, Tuple
 
-from agent.tree_format import BLOCK, block_digest, file_digest
-from agent.tree_staging import Staging, digests_of, key
+from agent.tree.format import BLOCK, block_digest, file_digest
+from agent.tree.staging import Staging, digests_of, key
 
 
 class Damaged(Exception):

@@ -12,7 +12,7 @@ from typing import Any, Dict, Optional
 from agent import durable
 from agent.processes import Identity, alive, identify
 from agent.server import Cancelled
-from agent.tree_staging import own_folder
+from agent.tree.staging import own_folder
 
 #: Seconds between two looks at a folder that another node of the same deploy is using.
 _LOOK_EVERY = 0.1

@@ -16,10 +16,10 @@ from contextlib import suppress
 from typing import List, NamedTuple, Sequence, Tuple
 
 from agent import durable
-from agent.tree import OWN
-from agent.tree_format import file_digest
-from agent.tree_record import Record, path_in, to_json
-from agent.tree_staging import Staging, digests_of
+from agent.tree.format import file_digest
+from agent.tree.places import OWN
+from agent.tree.record import Record, path_in, to_json
+from agent.tree.staging import Staging, digests_of
 
 _JOURNAL = "journal.json"
 _RECORD = "record.json"

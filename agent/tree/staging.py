@@ -14,8 +14,8 @@ from typing import BinaryIO, Callable, Iterable, List, Optional
 
 from agent import durable
 from agent.paths import PathRejected
-from agent.tree import OWN
-from agent.tree_format import BLOCK, read_digests
+from agent.tree.format import BLOCK, read_digests
+from agent.tree.places import OWN
 
 
 def own_folder(root: str) -> str:

@@ -7,7 +7,7 @@ import os
 from typing import Any, Dict, List, Optional, Sequence
 
 from agent import durable
-from agent.tree import OWN
+from agent.tree.places import OWN
 
 #: What ``uv`` goes by.
 SOURCES = ("pyproject.toml", "uv.lock", "uv.toml", ".python-version", "requirements.txt")

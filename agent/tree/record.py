@@ -10,7 +10,7 @@ import os
 from typing import Any, Dict, NamedTuple, Optional
 
 from agent import durable
-from agent.tree import OWN, Found
+from agent.tree.places import OWN, Found
 
 _VERSION = 1
 

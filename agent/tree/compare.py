@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 from agent.paths import PathRejected
-from agent.tree import Found, Tree
-from agent.tree_format import file_digest
-from agent.tree_record import Record
-from agent.tree_staging import Staging, digests_of, key
+from agent.tree.format import file_digest
+from agent.tree.places import Found, Tree
+from agent.tree.record import Record
+from agent.tree.staging import Staging, digests_of, key
 
 
 @dataclass
@@ -44,7 +44,7 @@ def compare(
     staging: Staging,
     hashed: Optional[Callable[[int], None]] = None,
 ) -> Answer:
-    """Return the differences between ``entries`` (see tree_format) and ``tree``; changes nothing.
+    """Return the differences between ``entries`` (see agent.tree.format) and ``tree``; changes nothing.
 
     ``hashed`` is told the bytes of each block that had to be read.
     """
