@@ -6,7 +6,7 @@ import asyncio
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -74,8 +74,9 @@ def _interrupts(stop: asyncio.Event) -> Iterator[None]:
 
 @contextmanager
 def _trusted(lab: Lab, path: Path) -> Iterator[None]:
-    lab.trust(path)
     ours = set(lab.known_hosts().splitlines())
+    folder_is_new = not path.parent.exists()
+    lab.trust(path)
     try:
         yield
     finally:
@@ -84,6 +85,9 @@ def _trusted(lab: Lab, path: Path) -> Iterator[None]:
             path.write_text("".join(f"{line}\n" for line in rest), "utf-8")
         else:
             path.unlink()
+        if folder_is_new:
+            with suppress(OSError):  # somebody used it
+                path.parent.rmdir()
 
 
 @contextmanager

@@ -56,11 +56,11 @@ class Lab:
         self._windows = windows
 
     async def __aenter__(self) -> Self:
-        self.root = self._given_root or Path(tempfile.mkdtemp(prefix="dtui-lab-"))
         self._block = AddressBlock()
         self.master_address = self._block.master
-        self.nodes = tuple(self._node(index, kind) for index, kind in enumerate(self._kinds))
+        self.root = self._given_root or Path(tempfile.mkdtemp(prefix="dtui-lab-"))
         try:
+            self.nodes = tuple(self._node(index, kind) for index, kind in enumerate(self._kinds))
             for node in self.nodes:
                 await node.start()
         except BaseException:

@@ -15,7 +15,7 @@ from transports.errors import AuthenticationFailed
 
 @dataclass(frozen=True, slots=True)
 class Identities:
-    """What to offer to the node: ``keys`` for asyncssh, and their public halves where these are known.
+    """What to offer to the node: ``keys`` for asyncssh, and their ``public`` halves.
 
     A key with a passphrase stays a path, so that nobody is asked before the node has accepted it, nor when
     the ssh agent holds it.
@@ -28,7 +28,7 @@ class Identities:
         """Return asyncssh's options: of the agent's keys only these, since servers count the tries."""
         if not self.keys:
             return {}
-        return {"client_keys": list(self.keys), "agent_identities": list(self.public) or ()}
+        return {"client_keys": list(self.keys), "agent_identities": list(self.public)}
 
 
 async def open_identities(endpoint: Endpoint, prompts: Prompts) -> Identities:
