@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fleet.telemetry.export import export
 from fleet.telemetry.history import History, TelemetryRecorder, read_history, recorded_nodes
+from fleet.telemetry.keep import keep_telemetry
 from fleet.telemetry.lights import LIGHTS, Light
 from fleet.telemetry.meter import Meaning, Meter, NodeMeaning
 from fleet.telemetry.settings import TelemetrySettings, load_settings
@@ -19,6 +20,7 @@ __all__ = [
     "TelemetryRecorder",
     "TelemetrySettings",
     "export",
+    "keep_telemetry",
     "load_settings",
     "read_history",
     "recorded_nodes",

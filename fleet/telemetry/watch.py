@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing
 from typing import Any
 
 from agent.deltas import Decoder, DeltaError
@@ -23,14 +24,17 @@ async def watch(
     *,
     interval: float = 1.0,
     count: int | None = None,
-) -> AsyncIterator[Event]:
+) -> AsyncGenerator[Event, None]:
     """Yield TelemetrySampled of all nodes every ``interval`` seconds, ``count`` of each (None: no end).
 
     A node whose link breaks yields LinkChanged and is tried again; one that refuses us is given up.
     """
-    sources = [_watch(fleet, node, interval, count) for node in nodes or fleet.nodes]
-    async for event in merge(*sources):
-        yield event
+    sources: list[AsyncIterator[Event]] = [
+        _watch(fleet, node, interval, count) for node in nodes or fleet.nodes
+    ]
+    async with aclosing(merge(*sources)) as events:
+        async for event in events:
+            yield event
 
 
 async def _watch(fleet: Fleet, node: Node, interval: float, count: int | None) -> AsyncIterator[Event]:

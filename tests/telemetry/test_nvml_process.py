@@ -1,4 +1,4 @@
-"""The sampler's process with a shared library under it: pynvml out of the archive, and a driver that hangs."""
+"""The sampler's process over a shared library: pynvml out of the archive, and a driver that hangs."""
 
 from __future__ import annotations
 

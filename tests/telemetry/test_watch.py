@@ -11,7 +11,7 @@ import pytest
 from fleet.events import LinkChanged, TelemetrySampled
 from fleet.fleet import Fleet
 from fleet.inventory import Inventory, Node, default_master
-from fleet.telemetry import watch
+from fleet.telemetry import keep_telemetry, read_history, recorded_nodes, watch
 
 
 @pytest.fixture
@@ -60,3 +60,28 @@ async def test_a_node_that_can_not_be_used_is_given_up(inventory: Inventory, tmp
     assert isinstance(event, LinkChanged)
     assert (event.state, event.node) == ("failed", "gpu2")
     assert event.remedy
+
+
+async def test_the_load_of_a_run_is_kept_while_it_is_watched(inventory: Inventory, tmp_path: Path) -> None:
+    run = tmp_path / ".dtui" / "runs" / "r"
+    async with (
+        Fleet(inventory, home=tmp_path / ".dtui") as fleet,
+        keep_telemetry(fleet, inventory.nodes, run, interval=0.1),
+    ):
+        async for event in watch(fleet, [inventory.master], interval=0.1, count=6):
+            assert isinstance(event, TelemetrySampled)
+    assert recorded_nodes(run) == ("gpu1", "master")
+    history = read_history(run, "gpu1")
+    assert len(history.times) >= 2
+    assert history.series["ram.total"][-1]
+
+
+async def test_a_full_disk_costs_the_history_and_not_the_run(inventory: Inventory, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    run.write_text("a file where the folder should be: nothing can be written below it")
+    async with (
+        Fleet(inventory, home=tmp_path / ".dtui") as fleet,
+        keep_telemetry(fleet, inventory.nodes, run, interval=0.1),
+    ):
+        events = [event async for event in watch(fleet, interval=0.1, count=3)]
+    assert len(events) == 6
