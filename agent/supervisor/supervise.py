@@ -76,7 +76,7 @@ class Supervisor:
             self._look_for_stop(spec)
             if self._running() and self._must_end():
                 self._end_all()
-            if self._clock() - self._written > _HEARTBEAT:
+            if time.monotonic() - self._written > _HEARTBEAT:
                 self._write()
         self._write(self._outcome())
         return 0
@@ -159,7 +159,7 @@ class Supervisor:
     def _must_end(self) -> bool:
         if any(_failed(rank) for rank in self._status["ranks"]):
             return True
-        return self._deadline is not None and self._clock() >= self._deadline
+        return self._deadline is not None and time.monotonic() >= self._deadline
 
     def _look_for_stop(self, spec: Spec) -> None:
         request = read(self._folder.stop_request)
@@ -171,10 +171,13 @@ class Supervisor:
 
     def _begin_stop(self, grace: float) -> None:
         self._say("stop requested, %g s to checkpoint" % grace)
-        with open(self._folder.stop_file, "wb"):
-            pass
+        try:
+            with open(self._folder.stop_file, "wb"):
+                pass
+        except OSError as error:
+            self._say("the ranks could not be asked to stop: %s" % error)
         # A second request may shorten the wait, never lengthen it.
-        deadline = self._clock() + grace
+        deadline = time.monotonic() + grace
         self._deadline = deadline if self._deadline is None else min(self._deadline, deadline)
         self._mark_stopped()
         self._write("stopping")
@@ -211,7 +214,8 @@ class Supervisor:
         if state is not None and self._status["state"] != state:
             self._status["state"] = state
             self._say(state)
-        self._written = self._status["at"] = self._clock()
+        self._written = time.monotonic()
+        self._status["at"] = self._clock()
         try:
             write(self._folder.status, self._status)
         except OSError as error:
