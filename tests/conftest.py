@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import pytest_textual_snapshot
 
+from tests.support.needs import MARKERS, need
 from tests.support.snapshots import ScreenSnapshot
 
 
@@ -23,3 +24,10 @@ def pytest_configure(config: pytest.Config) -> None:
         return make(**{**fields, "environment": _Nothing()})
 
     pytest_textual_snapshot.SvgSnapshotDiff = without_environment
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for marker in item.iter_markers():
+        need(*MARKERS.get(marker.name, ()))
+        if marker.name == "needs":
+            need(*marker.args)

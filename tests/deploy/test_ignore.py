@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fleet.deploy.ignore import EXCLUDED, IgnoreRules
+from tests.support.needs import need
 
 
 def excluded(lines: list[str], *paths: str) -> set[str]:
@@ -74,6 +75,7 @@ def test_a_byte_order_mark_and_windows_line_ends_are_no_part_of_a_pattern(tmp_pa
 
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    need("git")
     folder = tmp_path_factory.mktemp("git")
     subprocess.run(["git", "init", "-q", str(folder)], check=True)
     return folder

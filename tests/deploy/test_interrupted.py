@@ -18,6 +18,7 @@ from fleet.deploy import DeployOptions, deploy
 from fleet.events import CopyProgressed, Notice, StageChanged
 from fleet.fleet import Fleet
 from tests.deploy.conftest import Outcome, Site, tree
+from tests.support.needs import need
 from transports.base import Channel, Endpoint
 from transports.errors import ChannelLost
 from transports.local import LocalTransport
@@ -246,6 +247,7 @@ async def test_a_file_that_never_rests_is_named(site: Site) -> None:
 @pytest.fixture
 def small_disk(site: Site) -> Iterator[Path]:
     """The node's folder, on a disk of 16 MB with room for 200 files."""
+    need("root")
     place = site.path / "node1"
     place.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m,nr_inodes=200", "tmpfs", str(place)], check=True)

@@ -15,6 +15,7 @@ from pathlib import Path
 import asyncssh
 
 from lab.addresses import AddressBlock
+from tests.support.needs import need
 
 _CONFIG = """\
 ListenAddress {host}:{port}
@@ -49,6 +50,7 @@ class OpenSshServer:
         self._extra = extra
 
     def __enter__(self) -> OpenSshServer:
+        need("sshd")
         self.folder.mkdir(parents=True, exist_ok=True)
         self._block = AddressBlock()
         self.host = self._block.node(0)

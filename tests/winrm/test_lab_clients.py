@@ -83,6 +83,7 @@ class TestPypsrp:
             assert client.execute_cmd("echo hello")[0] == "hello\n"
 
 
+@pytest.mark.needs("winrmcp")
 class TestWinrmcp:
     def test_copies_a_file_with_basic_over_tls(self, serve: Serve, tmp_path: Path) -> None:
         windows = _JustEnoughWindows(tmp_path / "node")
