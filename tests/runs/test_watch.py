@@ -7,6 +7,7 @@ import os
 import signal
 import time
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -299,6 +300,7 @@ async def test_a_stop_without_grace_ends_ranks_that_do_not_listen(tmp_path: Path
     program = """
 import signal
 from contextlib import suppress
+from dataclasses import replace
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
 child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(100)"], start_new_session=True)
 say(child.pid)
@@ -374,3 +376,37 @@ async def test_a_launch_that_is_left_half_way_leaves_no_rank(tmp_path: Path) -> 
                 answer = await link.call("status", project=node.project)
             assert all(run["state"] in ("stopped", "failed") for run in answer["runs"])
             assert not [rank for run in answer["runs"] for rank in run["ranks"] if identify(rank["pid"])]
+
+
+async def test_a_launcher_stands_for_all_the_ranks_that_it_starts(tmp_path: Path) -> None:
+    """As `method: accelerate` does: one process a node, each rank with metrics of its own."""
+    program = """
+say("launcher")
+for RANK in range(int(os.environ["FIRST"]), int(os.environ["FIRST"]) + 2):
+    note(kind="phase", phase="joined")
+sys.exit(3 if RANK == 3 else 0)
+"""
+    fleet = fleet_of(inventory(tmp_path, program, master=2, gpu1=2))
+    plan = plan_of(fleet.inventory)
+    parts = tuple(
+        replace(
+            part,
+            processes=(
+                replace(part.processes[0], ranks=2, env={"RANK": "0", "FIRST": str(part.first_rank)}),
+            ),
+        )
+        for part in plan.nodes
+    )
+    async with fleet:
+        launched = await collect(launch(fleet, replace(plan, nodes=parts)))
+        events = await watched(fleet)
+    started = of(launched, RankStarted)
+    assert [event.rank for event in started] == [0, 1, 2, 3]
+    assert len({event.pid for event in started}) == 2
+    assert {event.rank for event in of(events, RankPhase)} == {0, 1, 2, 3}
+    assert sorted((event.rank, event.code) for event in of(events, RankExited) if event.node == "gpu1") == [
+        (2, 3),
+        (3, 3),
+    ]
+    assert output(events, 2) == b"launcher\n"
+    assert finish(events).outcome == "failed"
