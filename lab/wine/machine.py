@@ -13,7 +13,7 @@ from types import TracebackType
 from lab.wine.cache import Cache, default_cache
 from lab.wine.errors import WineError
 from lab.wine.locale_files import PLAIN, locale_folder
-from lab.wine.prefix import copy_prefix, template, wine_environment
+from lab.wine.prefix import copy_tree, template, wine_environment
 from lab.wine.process import Mode, WineProcess
 from lab.wine.pythons import PYTHON_39, PYTHON_311, WindowsPython, windows_python
 from lab.wine.tools import WINE, WINESERVER, check_tools, winexec
@@ -37,7 +37,7 @@ class WindowsMachine:
         source = template(self._cache, self._locale)
         # Beside the template, for hard links don't reach into another file system.
         self.prefix = Path(tempfile.mkdtemp(prefix="machine-", dir=self._cache.folder)) / "wine"
-        copy_prefix(source, self.prefix)
+        copy_tree(source, self.prefix)
         self._environment = {
             **wine_environment(self.prefix, self._locale),
             "LOCPATH": str(locale_folder(self._cache)),
@@ -74,10 +74,20 @@ class WindowsMachine:
 
     def python(self, release: WindowsPython = PYTHON_311) -> str:
         r"""Return the Windows path of an interpreter, e.g. ``C:\Python311\python.exe``."""
-        name = f"Python{release.short.replace('.', '')}"
+        return self._installed(
+            f"Python{release.short.replace('.', '')}", windows_python(self._cache, release)
+        )
+
+    def python_with_torch(self) -> str:
+        """Return the Windows path of an interpreter that has torch and accelerate."""
+        from lab.wine.torch import torch_python  # few machines want it
+
+        return self._installed("PythonTorch", torch_python(self._cache))
+
+    def _installed(self, name: str, folder: Path) -> str:
         link = self.drive / name
         if not link.exists():
-            link.symlink_to(windows_python(self._cache, release))
+            link.symlink_to(folder)
         return rf"C:\{name}\python.exe"
 
     @property

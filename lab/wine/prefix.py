@@ -65,8 +65,8 @@ def template(cache: Cache, locale: str) -> Path:
     return cache.part(f"prefix-{locale}", make)
 
 
-def copy_prefix(source: Path, target: Path) -> None:
-    """Copy a prefix by hard links: Wine replaces its own files and never writes into them."""
+def copy_tree(source: Path, target: Path) -> None:
+    """Copy by hard links. Wine replaces its registry's files and never writes into them."""
     shutil.copytree(source, target, symlinks=True, copy_function=_link)
 
 

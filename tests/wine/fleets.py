@@ -47,10 +47,10 @@ class Site:
         relative = self.project(node).relative_to(self.machine.drive)
         return str(PureWindowsPath("C:\\", relative))
 
-    async def call(self, node: str, operation: str, **arguments: Any) -> dict[str, Any]:
-        target = self.inventory.node(node)
-        link = await self.fleet.link(target)
-        return await link.call(operation, project=target.project, **arguments)
+    async def call(self, name: str, operation: str, **arguments: Any) -> dict[str, Any]:
+        node = self.inventory.node(name)
+        link = await self.fleet.link(node)
+        return await link.call(operation, node=name, project=node.project, **arguments)
 
     def lab_node(self, node: str) -> LabNode:
         return self.lab.node(node)
