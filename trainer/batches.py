@@ -1,4 +1,4 @@
-"""Which pairs a rank sees at which step: a pure function of seed and position, so that a run can resume anywhere."""
+"""Which pairs a rank sees at which step: a pure function of seed and position, so a run can resume anywhere."""
 
 from __future__ import annotations
 
@@ -6,24 +6,43 @@ from collections.abc import Iterator, Sized
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from torch.utils.data import DataLoader
 
 
-class Order:
-    """An endless sequence of pair numbers: each epoch a new permutation."""
+#: Blocks that are mixed with each other, where reading is by block.
+_WINDOW = 16
 
-    def __init__(self, count: int, seed: int) -> None:
-        self._count = count
-        self._seed = seed
+
+class Order:
+    """An endless sequence of pair numbers: each epoch a new permutation.
+
+    With ``block``, neighbours in the sequence come from a few blocks of so many pairs: files too large for
+    memory are then read piece by piece.
+    """
+
+    def __init__(self, count: int, seed: int, block: int = 0) -> None:
+        self._count, self._seed, self._block = count, seed, block
         self._epoch = -1
         self._permutation = np.zeros(0, np.int64)
 
     def __getitem__(self, position: int) -> int:
         epoch, at = divmod(position, self._count)
         if epoch != self._epoch:
-            self._permutation = np.random.default_rng([self._seed, epoch]).permutation(self._count)
+            self._permutation = self._shuffled(np.random.default_rng([self._seed, epoch]))
             self._epoch = epoch
         return int(self._permutation[at])
+
+    def _shuffled(self, random: np.random.Generator) -> NDArray[np.int64]:
+        if not self._block:
+            return random.permutation(self._count)
+        starts = random.permutation(np.arange(0, self._count, self._block))
+        windows = [starts[at : at + _WINDOW] for at in range(0, len(starts), _WINDOW)]
+        return np.concatenate([random.permutation(self._members(window)) for window in windows])
+
+    def _members(self, starts: NDArray[np.int64]) -> NDArray[np.int64]:
+        members = (starts[:, None] + np.arange(self._block)).reshape(-1)
+        return members[members < self._count]
 
 
 class RankBatches:
@@ -49,7 +68,7 @@ def loader(
     """Return a loader of ``batches``; each list of numbers is one read of ``pairs``."""
     return DataLoader(
         pairs,  # type: ignore[arg-type]
-        sampler=batches,  # type: ignore[arg-type]
+        sampler=batches,
         batch_size=None,
         num_workers=workers,
         pin_memory=pin_memory,

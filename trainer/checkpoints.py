@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -39,11 +40,15 @@ class Checkpoint:
         """Optimizer steps done."""
         return int(self.state["step"])
 
+    def has(self, name: str) -> bool:
+        """Whether there are tensors of that name."""
+        return (self.folder / f"{name}.safetensors").is_file()
+
     def tensors(self, name: str) -> dict[str, Tensor]:
         """Return ``model``, ``ema`` or ``optimizer`` tensors by name, on the CPU."""
         try:
             return load_file(self.folder / f"{name}.safetensors")
-        except Exception as error:
+        except (OSError, SafetensorError) as error:
             raise CheckpointError(f"{self.folder / name}.safetensors: {error}", "take an older one") from None
 
 

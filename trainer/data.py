@@ -6,11 +6,12 @@ import contextlib
 from pathlib import Path
 
 from trainer import sample_data
-from trainer.decoded import DecodedPairs, Reading, cache_folder, decoded_pairs
+from trainer.cache import Reading, cache_folder, open_pairs
 from trainer.errors import DataError
 from trainer.journal import Journal
 from trainer.palette import Palette
 from trainer.settings import Settings
+from trainer.stores import Pairs
 
 #: Synthetic pairs are the same for every training seed, so that runs can be compared.
 _SAMPLE_SEED = 0
@@ -28,13 +29,13 @@ def make_sample_data(settings: Settings, journal: Journal) -> None:
 
 def open_split(
     settings: Settings, split: str, journal: Journal, palette: Palette | None = None
-) -> DecodedPairs | None:
+) -> Pairs | None:
     """Return the pairs of ``train`` or ``val``, None when there is no such folder; says what was left out."""
     folder = Path(settings.data.root) / split
     if not folder.is_dir():
         return None
     caches = Path(settings.data.cache_folder) if settings.data.cache_folder else cache_folder()
-    pairs = decoded_pairs(folder, reading_of(settings), caches, palette)
+    pairs = open_pairs(folder, reading_of(settings), caches, palette)
     kind = f"palette of {len(pairs.palette)} colours" if pairs.palette else "RGB"
     journal.say(f"{folder}: {len(pairs)} pairs, {kind}, digest {pairs.digest}")
     for line in pairs.faults:
@@ -42,7 +43,7 @@ def open_split(
     return pairs
 
 
-def open_training_data(settings: Settings, journal: Journal) -> DecodedPairs:
+def open_training_data(settings: Settings, journal: Journal) -> Pairs:
     """Return the training pairs; raises DataError when there are none."""
     pairs = open_split(settings, "train", journal)
     if pairs is None:
@@ -57,4 +58,12 @@ def open_training_data(settings: Settings, journal: Journal) -> DecodedPairs:
 def reading_of(settings: Settings) -> Reading:
     """Return how these options turn pairs into numbers."""
     data = settings.data
-    return Reading(data.image_size, data.resize, data.mode, data.text_tokens, settings.model.vocabulary)
+    return Reading(
+        image_size=data.image_size,
+        resize=data.resize,
+        mode=data.mode,
+        text_tokens=data.text_tokens,
+        vocabulary=settings.model.vocabulary,
+        keep=data.cache,
+        limit_gb=data.cache_limit_gb,
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
@@ -13,6 +14,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from trainer.errors import DivergedError
+from trainer.diloco import OuterStep
 from trainer.exchange import GradientExchange
 from trainer.journal import Journal
 from trainer.model import Flow
@@ -25,13 +27,17 @@ from trainer.world import World
 
 @dataclass
 class Parts:
-    """What a step needs; ``model`` is the wrapped one, the others know the bare one."""
+    """What a step needs; ``model`` is the wrapped one, the others know the bare one.
+
+    Gradients meet by ``exchange`` at every step, or weights by ``outer`` every so many; neither on one rank.
+    """
 
     model: nn.Module
     optimizer: Any
     average: AveragedWeights
     flow: Flow
-    exchange: GradientExchange | None
+    exchange: GradientExchange | None = None
+    outer: OuterStep | None = None
 
 
 class Loop:
@@ -64,7 +70,10 @@ class Loop:
         stop_asked: Callable[[], bool],
         after_step: Callable[[], None],
     ) -> bool:
-        """Train; return whether the run was stopped before its end. ``after_step`` is called on every rank."""
+        """Train; return whether the run was stopped before its end.
+
+        ``after_step`` is called on every rank.
+        """
         training = self._settings.training
         begun, base = self._clock(), self.progress.minutes
         since, loss_sum, steps = self._clock(), torch.zeros((), device=self._world.device), 0
@@ -101,8 +110,8 @@ class Loop:
             noise, t, keep = self._parts.flow.draw(
                 batch["pictures"], settings.training.text_dropout, self._generator
             )
-            last = number == self._micro - 1
-            with nullcontext() if last else accelerator.no_sync(self._parts.model):
+            meet = number == self._micro - 1 and self._parts.outer is None
+            with nullcontext() if meet else accelerator.no_sync(self._parts.model):
                 loss = self._parts.model(batch["pictures"], batch["tokens"], noise, t, keep)
                 accelerator.backward(loss / self._micro)
             total += loss.detach() / self._micro
@@ -127,7 +136,10 @@ class Loop:
         norm = self._world.accelerator.clip_grad_norm_(self._parts.model.parameters(), limit or float("inf"))
         optimizer.step()
         optimizer.zero_grad()
-        self._parts.average.update(self.progress.step)
+        if self._parts.outer:
+            self._parts.outer.step_done(self.progress.step)
+        else:
+            self._parts.average.update(self.progress.step)
         return norm
 
     def _agree(self, loss: Tensor, stop: bool, minutes: float) -> tuple[float, bool]:
@@ -155,13 +167,14 @@ class Loop:
         self._world.accelerator.log({"loss": loss, "lr": rate, **_numbers(figures)}, step=self.progress.step)
         self._journal.say(
             f"step {self.progress.step}/{self._settings.training.max_steps}  loss {loss:.4f}  lr {rate:.2e}  "
-            f"grad {grad_norm or 0:.2f}  {figures['samples_s']:.1f} pairs/s  {figures['step_time'] * 1000:.0f} ms/step"
+            f"grad {grad_norm or 0:.2f}  {figures['samples_s']:.1f} pairs/s  "
+            f"{figures['step_time'] * 1000:.0f} ms/step"
             + (f"  mfu {figures['mfu']:.1%}" if figures["mfu"] else "")
             + (f"  scale {scale:g}" if scale else "")
             + f"  eta {figures['eta_s']:.0f} s"
         )
-        # With fp16 a step whose gradients overflow is left out and the scale lowered; the loss stays finite.
-        if loss != loss or loss in (float("inf"), float("-inf")):
+        # An fp16 step whose gradients overflow is left out and the scale lowered; the loss stays finite.
+        if not math.isfinite(loss):
             raise DivergedError(
                 f"the loss is {loss} at step {self.progress.step}",
                 "lower training.learning_rate, set training.max_grad_norm, or use bf16 or fp32; "

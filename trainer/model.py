@@ -1,16 +1,18 @@
 """The network, its loss and its sampler: text to floor plan by flow matching on pixels.
 
-A plain vision transformer looks at a noisy plan z = t x + (1 - t) s e (x the clean plan, e standard noise, s the
-noise scale, t from 0, all noise, to 1, clean) and predicts the clean plan (JiT, arXiv:2511.13720). A plan is either
-RGB, or in palette mode a one-hot vector of K classes a pixel: then the network gives logits, cross-entropy is the
-loss, and the softmax is the expectation E[x | z] that the sampler needs, so the same ODE serves both.
+A plain vision transformer looks at a noisy plan z = t x + (1 - t) s e (x the clean plan, e standard noise,
+s the noise scale, t from 0, all noise, to 1, clean) and predicts the clean plan (JiT, arXiv:2511.13720). A plan
+is either RGB, or in palette mode a one-hot vector of K classes a pixel: then the network gives logits,
+cross-entropy is the loss, and the softmax is the expectation E[x | z] that the sampler needs, so the same ODE
+serves both.
 
-Text comes as hashed words (trainer.words). Its encoder runs once a plan; the blocks attend to what it gives. Empty
-places hold a learned vector instead of being masked, which keeps attention on its fast path.
+Text comes as hashed words (trainer.words). Its encoder runs once a plan; the blocks attend to what it gives.
+Empty places hold a learned vector instead of being masked, which keeps attention on its fast path.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass, replace
 
@@ -265,7 +267,7 @@ class Flow:
         guided = guidance != 1.0
         text = model.encode(torch.cat([tokens, torch.zeros_like(tokens)]) if guided else tokens)
         times = torch.linspace(0, 1, steps + 1, device=tokens.device)
-        for now, then in zip(times[:-1], times[1:], strict=True):
+        for now, then in itertools.pairwise(times):
             t = now.expand(len(text))
             seen = self._scaled(z, now)
             x = model.decode(torch.cat([seen, seen]) if guided else seen, t, text).float()

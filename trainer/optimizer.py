@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 import torch
 from torch import nn
@@ -12,7 +14,8 @@ from trainer.settings import Training
 
 def adamw(model: nn.Module, training: Training) -> torch.optim.AdamW:
     """Return AdamW that decays matrices only (no norms, biases, embeddings or positions)."""
-    decayed, free = [], []
+    decayed: list[nn.Parameter] = []
+    free: list[nn.Parameter] = []
     for name, parameter in model.named_parameters():
         matrix = parameter.ndim >= 2 and not name.endswith(("positions", "modulation", "words.weight"))
         (decayed if matrix else free).append(parameter)
@@ -42,24 +45,35 @@ class AveragedWeights:
         self._mean = [p.detach().clone() for p in self._live]
 
     @torch.no_grad()
-    def update(self, step: int) -> None:
-        """Take in the weights after step ``step`` (from 0); early steps count more, so that no start is left."""
-        decay = min(self._decay, (1 + step) / (10 + step))
-        torch._foreach_lerp_(self._mean, self._live, 1 - decay)
+    def update(self, step: int, steps: int = 1) -> None:
+        """Take in the weights after step ``step`` (from 0), which stand for ``steps`` steps.
+
+        Early steps count more, so that nothing of the first weights is left.
+        """
+        decay = min(self._decay, (1 + step) / (10 + step)) ** steps
+        torch._foreach_lerp_(self._mean, [parameter.data for parameter in self._live], 1 - decay)
 
     def state(self) -> dict[str, torch.Tensor]:
         """Return the averages by parameter name."""
         return dict(zip(self._names, self._mean, strict=True))
 
     @torch.no_grad()
-    def load(self, state: dict[str, torch.Tensor]) -> None:
+    def load(self, state: Mapping[str, torch.Tensor]) -> None:
         """Take averages that ``state`` gave."""
         for name, mean in zip(self._names, self._mean, strict=True):
             mean.copy_(state[name])
 
+    @contextmanager
+    def in_place(self) -> Iterator[None]:
+        """Put the averages into the model for a while."""
+        self._swap()
+        try:
+            yield
+        finally:
+            self._swap()
+
     @torch.no_grad()
-    def exchange(self) -> None:
-        """Swap the model's weights with the averages; a second call swaps back."""
+    def _swap(self) -> None:
         for live, mean in zip(self._live, self._mean, strict=True):
             kept = live.detach().clone()
             live.copy_(mean)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 TEXTS = "input_text"
@@ -80,12 +81,11 @@ def read_text(pair: Pair, faults: Faults) -> str | None:
 
 
 def decode_picture(
-    data: Path | bytes, name: str, size: int, faults: Faults, *, resize: bool
-) -> np.ndarray | None:
+    data: bytes, name: str, size: int, faults: Faults, *, resize: bool
+) -> NDArray[np.uint8] | None:
     """Return uint8 RGB (size, size, 3), None when the picture can't be used."""
     try:
-        source = data if isinstance(data, Path) else io.BytesIO(data)
-        with Image.open(source) as picture:
+        with Image.open(io.BytesIO(data)) as picture:
             if picture.size != (size, size) and not resize:
                 faults.add(
                     f"pictures that are not {size}x{size}", f"{name} ({picture.width}x{picture.height})"

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 #: Names in the order that pictures are written with.
 COLOURS: dict[str, tuple[int, int, int]] = {
@@ -51,24 +53,26 @@ class Palette:
     def __len__(self) -> int:
         return len(self.colours)
 
-    def labels(self, rgb: np.ndarray) -> np.ndarray:
+    def labels(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Return the class of each pixel of uint8 (..., 3); a colour that is not there takes the nearest."""
         codes = _codes(rgb)
         at = np.minimum(np.searchsorted(self._sorted, codes), len(self) - 1)
-        labels: np.ndarray = self._order[at]
+        labels: NDArray[np.uint8] = self._order[at]
         strange = self._sorted[at] != codes
         if strange.any():
             labels[strange] = self._nearest(rgb[strange])
         return labels
 
-    def pixels(self, labels: np.ndarray) -> np.ndarray:
+    def pixels(self, labels: NDArray[np.integer[Any]]) -> NDArray[np.uint8]:
         """Return uint8 RGB (..., 3) of classes."""
-        return self.rgb[labels]
+        pixels: NDArray[np.uint8] = self.rgb[labels]
+        return pixels
 
-    def _nearest(self, rgb: np.ndarray) -> np.ndarray:
+    def _nearest(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
         colours, back = np.unique(rgb, axis=0, return_inverse=True)
         apart = (colours[:, None].astype(np.int32) - self.rgb[None].astype(np.int32)) ** 2
-        return apart.sum(-1).argmin(1).astype(np.uint8)[back.reshape(-1)]
+        nearest: NDArray[np.uint8] = apart.sum(-1).argmin(1).astype(np.uint8)[back.reshape(-1)]
+        return nearest
 
 
 def standard_palette() -> Palette:
@@ -76,7 +80,7 @@ def standard_palette() -> Palette:
     return Palette(COLOURS.values())
 
 
-def find_palette(pictures: Iterable[np.ndarray]) -> Palette | None:
+def find_palette(pictures: Iterable[NDArray[np.uint8]]) -> Palette | None:
     """Return the palette that covers 99.9 % of the pixels of uint8 (H, W, 3) pictures, None when too many.
 
     The known colours come first and in their own order, so that data of one kind always has one palette.
@@ -107,6 +111,6 @@ def _colour(code: int) -> tuple[int, int, int]:
     return code >> 16, code >> 8 & 255, code & 255
 
 
-def _codes(rgb: np.ndarray) -> np.ndarray:
+def _codes(rgb: NDArray[np.uint8]) -> NDArray[np.int32]:
     wide = rgb.astype(np.int32)
     return (wide[..., 0] << 16) | (wide[..., 1] << 8) | wide[..., 2]

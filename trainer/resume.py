@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from trainer.settings import Settings
 
 #: Options that may change between a run and its continuation: they fix how, not what is learned.
 _FREE = {
-    "data": {"root", "generate", "generate_pairs", "cache", "cache_folder", "cache_limit_gb"},
+    "data": {"root", "generate", "generate_pairs", "cache_folder", "cache_limit_gb"},
     "model": {"compile", "gradient_checkpointing"},
     "training": {
         "max_steps", "max_minutes", "batch_size", "gradient_accumulation_steps", "num_workers", "pin_memory",
@@ -33,7 +34,7 @@ def identity(settings: Settings | dict[str, dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def choose(wanted: str, settings: Settings, say: Any) -> Checkpoint | None:
+def choose(wanted: str, settings: Settings, say: Callable[[str], None]) -> Checkpoint | None:
     """Return the checkpoint to go on from; ``wanted`` is ``auto``, ``none`` or a path.
 
     ``auto`` takes the newest checkpoint of all runs when it is of the same experiment and has steps left to

@@ -5,26 +5,25 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from trainer import data, resume, snapshot, world
+from trainer import data, trackers, world
 from trainer.batches import Order, RankBatches, loader
-from trainer.checkpoints import Checkpoint, CheckpointFolder
-from trainer.decoded import DecodedPairs
-from trainer.errors import CheckpointError
+from trainer.diloco import OuterStep
+from trainer.examiner import Examiner
 from trainer.exchange import WIRE, GradientExchange
 from trainer.journal import Journal
+from trainer.keeper import Keeper
 from trainer.loop import Loop, Parts
-from trainer.model import FloorPlanTransformer, Flow, Objective, shape_of
+from trainer.model import FloorPlanTransformer, Flow, Objective, Shape, shape_of
 from trainer.optimizer import AveragedWeights, adamw
-from trainer.pictures import as_rgb, save_grid
 from trainer.place import Place
 from trainer.progress import Progress
 from trainer.settings import Settings
 from trainer.stop import StopRequest
+from trainer.stores import Pairs
 from trainer.throughput import Throughput
 
 
@@ -32,34 +31,40 @@ class Run:
     """Everything of a run on this rank."""
 
     def __init__(self, settings: Settings, place: Place, journal: Journal, resume_from: str) -> None:
-        self.settings, self.place, self.journal = settings, place, journal
+        self.settings, self.journal = settings, journal
         self.world = world.join(place, settings, journal)
-        journal.phase(
-            "joined", world_size=self.world.size, nodes=self.world.nodes, device=str(self.world.device)
-        )
+        journal.phase("joined", world_size=self.world.size, nodes=self.world.nodes, device=str(self.world.device))
         for note in self.world.notes:
             journal.say(note)
-        self.pairs, self.held_out = self._data()
+        self.pairs, held_out = self._data()
         world.agree_on_data(self.world, self.pairs.digest, place.node)
-        self._checkpoint = self._choose(resume_from)
+        self.network = self._network()
+        folder = Path(settings.paths.checkpoints) / place.run
+        self.keeper = Keeper(settings, self.world, journal, folder, self.pairs.palette)
+        self.keeper.choose(resume_from, self.network, vars(self.network.shape))
         self.parts = self._parts()
-        self.progress = self._restored()
-        self.folder = CheckpointFolder(
-            Path(settings.paths.checkpoints) / place.run, settings.training.max_checkpoints
+        self.progress = self.keeper.restore(
+            self.network, self.parts.optimizer, self.parts.average, self.parts.outer
         )
-        self._saved = -1
+        self.examiner = Examiner(
+            settings, self.world, journal, self.network, self.parts, held_out or self.pairs
+        )
+        if note := trackers.start(self.world.accelerator, settings, place.run):
+            journal.say(note)
 
     def train(self, stop: StopRequest) -> str:
         """Train to the end; return ``done`` or ``stopped``."""
-        training = self.settings.training
-        self._say_plan()
-        throughput = Throughput(self.parts.flow.shape, training, self.world.size, self.world.device)
+        throughput = Throughput(
+            self.network.shape, self.settings.training, self.world.size, self.world.device
+        )
         loop = Loop(self.settings, self.world, self.journal, self.parts, self.progress, throughput)
-        # These go through the order from its place; the warm-up looks at the same pairs once more.
-        loop.warm_up(self._batches(workers=False))
+        # The warm-up looks at the first pairs, and leaves no trace of them.
+        loop.warm_up(self._batches(workers=0))
+        self._say_plan()
         begun = time.monotonic()
-        stopped = loop.run(self._batches(workers=True), lambda: stop.asked, self._after_step)
-        if self._saved != self.progress.step:
+        workers = self.settings.training.num_workers
+        stopped = loop.run(self._batches(workers=workers), lambda: stop.asked, self._after_step)
+        if self.keeper.last_saved != self.progress.step:
             self._save()
         reason = "stopped" if stopped else "done"
         self.journal.say(
@@ -67,12 +72,14 @@ class Run:
             + (": asked to stop" if stopped else "")
         )
         if not stopped:
-            self._sample()
+            self._evaluate()
+            self.examiner.grid(self.progress.step, self.keeper.folder.folder / "samples")
+        self.world.accelerator.end_training()
         return reason
 
     # ---- putting together
 
-    def _data(self) -> tuple[DecodedPairs, DecodedPairs | None]:
+    def _data(self) -> tuple[Pairs, Pairs | None]:
         # One rank of a node reads the files; the others map what it has left.
         with self.world.accelerator.local_main_process_first():
             data.make_sample_data(self.settings, self.journal)
@@ -80,162 +87,90 @@ class Run:
             held_out = data.open_split(self.settings, "val", self.journal, pairs.palette)
         return pairs, held_out
 
-    def _choose(self, resume_from: str) -> Checkpoint | None:
-        """Return on rank 0 the checkpoint to go on from; its position is told to all ranks later."""
-        if not self.place.first:
-            return None
-        checkpoint = resume.choose(resume_from, self.settings, self.journal.say)
-        if checkpoint and checkpoint.state["shape"] != self._shape_dict():
-            raise CheckpointError(
-                f"{checkpoint.folder} is of another network or palette",
-                "use --resume none, or the options it was made with",
-            )
-        return checkpoint
-
-    def _shape_dict(self) -> dict[str, Any]:
-        palette = self.pairs.palette
-        return {
-            **vars(self._shape()),
-            "palette": [list(colour) for colour in palette.colours] if palette else None,
-        }
-
-    def _shape(self) -> Any:
-        settings, palette = self.settings, self.pairs.palette
+    def _shape(self) -> Shape:
         return shape_of(
-            settings.model.size,
-            image_size=settings.data.image_size,
-            text_tokens=settings.data.text_tokens,
-            vocabulary=settings.model.vocabulary,
-            classes=len(palette) if palette else 0,
+            self.settings.model.size,
+            image_size=self.settings.data.image_size,
+            text_tokens=self.settings.data.text_tokens,
+            vocabulary=self.settings.model.vocabulary,
+            classes=len(self.pairs.palette) if self.pairs.palette else 0,
         )
+
+    def _network(self) -> FloorPlanTransformer:
+        torch.manual_seed(self.settings.training.seed)
+        checkpointing = self.settings.model.gradient_checkpointing
+        return FloorPlanTransformer(self._shape(), gradient_checkpointing=checkpointing)
 
     def _parts(self) -> Parts:
-        settings, accelerator = self.settings, self.world.accelerator
-        torch.manual_seed(settings.training.seed)
-        self.network = FloorPlanTransformer(
-            self._shape(), gradient_checkpointing=settings.model.gradient_checkpointing
-        )
-        if self._checkpoint:
-            self.network.load_state_dict(self._checkpoint.tensors("model"))
+        settings, size = self.settings, self.world.size
         flow = Flow(self.network.shape, settings.noise_scale)
         objective = Objective(self.network, flow, compile_it=settings.model.compile).to(self.world.device)
-        optimizer = adamw(self.network, settings.training)
         # Wrapping sends rank 0's weights to all ranks.
-        model, prepared = accelerator.prepare(objective, optimizer)
+        model, optimizer = self.world.accelerator.prepare(objective, adamw(self.network, settings.training))
         world.assert_wrapped(self.world, model)
-        exchange = None
-        if self.world.size > 1:
-            exchange = GradientExchange(WIRE[settings.communication.gradient_compression], self.world.size)
-            model.register_comm_hook(None, exchange.hook)
         average = AveragedWeights(self.network, settings.training.ema_decay)
-        return Parts(model, prepared, average, flow, exchange)
+        parts = Parts(model, optimizer, average, flow)
+        wire = WIRE[settings.communication.gradient_compression]
+        if settings.communication.diloco_steps:
+            parts.outer = OuterStep(self.network, average, settings.communication, wire, size)
+        elif size > 1:
+            parts.exchange = GradientExchange(wire, size)
+            model.register_comm_hook(None, parts.exchange.hook)
+        return parts
 
-    def _restored(self) -> Progress:
-        """Bring optimizer, averages and position of rank 0's checkpoint to every rank."""
-        checkpoint = self._checkpoint
-        state = self.world.from_first(checkpoint and dict(checkpoint.state))
-        if state is None:
-            return Progress()
-        device, size = self.world.device, self.world.size
-        shared = {
-            name: snapshot.share(checkpoint and checkpoint.tensors(name), device, size)
-            for name in ("ema", "optimizer")
-        }
-        snapshot.load_averages(self.parts.average, shared["ema"])
-        snapshot.load_optimizer(self.network, self.parts.optimizer.optimizer, shared["optimizer"])
-        if self.world.accelerator.scaler is not None and state["scaler"]:
-            self.world.accelerator.scaler.load_state_dict(state["scaler"])
-        progress = Progress.saved(state)
-        where = checkpoint.folder if checkpoint else "rank 0's checkpoint"
-        self.journal.say(f"Resumed from {where} at step {progress.step}, {progress.samples} pairs seen")
-        return progress
-
-    def _batches(self, *, workers: bool) -> Iterator[dict[str, Tensor]]:
+    def _batches(self, *, workers: int) -> Iterator[dict[str, Tensor]]:
         training = self.settings.training
-        order = Order(len(self.pairs), training.seed)
+        order = Order(len(self.pairs), training.seed, self.pairs.block)
         mine = RankBatches(
             order, self.progress.samples, training.batch_size, self.world.rank, self.world.size
         )
-        return iter(
-            loader(
-                self.pairs,
-                mine,
-                workers=training.num_workers if workers else 0,
-                pin_memory=training.pin_memory and self.world.device.type == "cuda",
-                persistent=training.persistent_workers,
-            )
-        )
+        pin_memory = training.pin_memory and self.world.device.type == "cuda"
+        persistent = training.persistent_workers
+        return iter(loader(self.pairs, mine, workers=workers, pin_memory=pin_memory, persistent=persistent))
 
     def _say_plan(self) -> None:
         training, size = self.settings.training, self.world.size
         parameters = sum(parameter.numel() for parameter in self.network.parameters())
         effective = training.batch_size * size * training.gradient_accumulation_steps
         self.journal.say(
-            f"Model {self.settings.model.size}: {parameters / 1e6:.2f}M parameters; effective batch {effective} = "
-            f"{training.batch_size} a process x {size} processes x {training.gradient_accumulation_steps} accumulated"
+            f"Model {self.settings.model.size}: {parameters / 1e6:.2f}M parameters; effective batch "
+            f"{effective} = {training.batch_size} a process x {size} processes x "
+            f"{training.gradient_accumulation_steps} accumulated"
         )
         kind = "GPU" if self.world.device.type == "cuda" else "CPU process"
-        self.journal.say(
-            f"Training started with {_count(size, kind)} across {_count(self.world.nodes, 'node')}"
-        )
+        self.journal.say(f"Training started with {_count(size, kind)} across {_count(self.world.nodes, 'node')}")
         self.journal.phase("training", world_size=size, nodes=self.world.nodes, effective_batch=effective)
 
     # ---- while it runs
 
     def _after_step(self) -> None:
-        if self.progress.step % self.settings.training.save_every == 0:
+        training, step = self.settings.training, self.progress.step
+        last = self.progress.finished(training)
+        paused = False
+        if step % training.save_every == 0:
             self._save()
+            paused = True
+        if training.eval_every and step % training.eval_every == 0 and not last:
+            self._evaluate()
+            paused = True
+        if training.sample_every and step % training.sample_every == 0 and not last:
+            self.examiner.grid(step, self.keeper.folder.folder / "samples")
+            paused = True
+        if paused:
             self.journal.phase("training")
 
     def _save(self) -> None:
-        self._saved = self.progress.step
-        self.journal.phase("saving")
-        if not self.place.first:
-            return
-        scaler = self.world.accelerator.scaler
-        begun = time.monotonic()
-        folder = self.folder.save(
-            {
-                "model": self.network.state_dict(),
-                "ema": self.parts.average.state(),
-                "optimizer": snapshot.optimizer_tensors(self.network, self.parts.optimizer.optimizer),
-            },
-            {
-                **self.progress.as_dict(),
-                "saved_at": time.time(),
-                "settings": self.settings.as_dict(),
-                "shape": self._shape_dict(),
-                "noise_scale": self.settings.noise_scale,
-                "scaler": scaler.state_dict() if scaler is not None else None,
-                "world_size": self.world.size,
-            },
+        self.keeper.save(
+            self.network, self.parts.optimizer, self.parts.average, self.parts.outer, self.progress
         )
-        seconds = time.monotonic() - begun
-        self.journal.record("ckpt", step=self.progress.step, path=folder.as_posix(), seconds=seconds)
-        self.journal.say(f"Checkpoint {folder.as_posix()} ({seconds:.1f} s)")
 
-    def _sample(self) -> None:
-        """Draw plans for held-out texts with the averaged weights: truth above, samples below."""
-        if not self.place.first:
+    def _evaluate(self) -> None:
+        """Evaluate, and keep the checkpoint of this step when it is the best so far."""
+        loss = self.examiner.evaluate(self.progress.step)
+        if loss is None or self.world.rank != 0 or self.keeper.last_saved != self.progress.step:
             return
-        self.journal.phase("sampling")
-        pairs, sampling, device = self.held_out or self.pairs, self.settings.sampling, self.world.device
-        chosen = pairs[list(range(min(sampling.count, len(pairs))))]
-        generator = torch.Generator(device=device).manual_seed(self.settings.training.seed)
-        self.parts.average.exchange()
-        plans = self.parts.flow.sample(
-            self.network,
-            chosen["tokens"].to(device),
-            steps=sampling.steps,
-            guidance=sampling.guidance,
-            generator=generator,
-        )
-        self.parts.average.exchange()
-        rows = [as_rgb(stored.cpu().numpy(), self.pairs.palette) for stored in (chosen["pictures"], plans)]
-        path = self.folder.folder / "samples" / f"step-{self.progress.step:08d}.png"
-        save_grid(rows, path)
-        self.journal.record("sample", step=self.progress.step, path=path.as_posix())
-        self.journal.say(f"Samples {path.as_posix()} (truth above, drawn below)")
+        if loss < self.keeper.folder.best.get("score", float("inf")):
+            self.keeper.folder.mark_best(self.progress.step, loss)
 
 
 def _count(number: int, word: str) -> str:

@@ -7,6 +7,7 @@ import unicodedata
 import zlib
 
 import numpy as np
+from numpy.typing import NDArray
 
 #: Slot of "no word here".
 PAD = 0
@@ -19,7 +20,7 @@ def words(text: str) -> list[str]:
     return _WORD.findall(unicodedata.normalize("NFKC", text).lower())
 
 
-def encode(text: str, length: int, vocabulary: int) -> np.ndarray:
+def encode(text: str, length: int, vocabulary: int) -> NDArray[np.int32]:
     """Return int32 (length,) slots from 1 to ``vocabulary`` - 1, cut or filled up with PAD."""
     slots = np.full(length, PAD, np.int32)
     for at, word in enumerate(words(text)[:length]):

@@ -22,6 +22,7 @@ from accelerate import Accelerator
 from accelerate.utils import DistributedDataParallelKwargs, InitProcessGroupKwargs
 from torch import nn
 
+from trainer import trackers
 from trainer.errors import DataError, NotDistributedError
 from trainer.journal import Journal
 from trainer.place import Place
@@ -96,7 +97,7 @@ def join(place: Place, settings: Settings, journal: Journal) -> World:
         cpu=on_cpu,
         mixed_precision=precision,
         kwargs_handlers=handlers,
-        log_with=_trackers(settings, notes) or None,
+        log_with=trackers.available(settings, notes) or None,
         project_dir=settings.paths.logs,
         step_scheduler_with_optimizer=False,
     )
@@ -167,23 +168,10 @@ def _precision(wanted: str, on_cpu: bool) -> tuple[str, list[str]]:
     return "no" if wanted == "fp32" else wanted, []
 
 
-def _trackers(settings: Settings, notes: list[str]) -> list[str]:
-    from accelerate.utils import is_tensorboard_available, is_wandb_available
-
-    wanted = [
-        ("wandb", settings.wandb.enabled, is_wandb_available()),
-        ("tensorboard", settings.tensorboard.enabled, is_tensorboard_available()),
-    ]
-    for name, enabled, there in wanted:
-        if enabled and not there:
-            notes.append(f"{name}.enabled is true, but the package {name} is not installed: going on without")
-    return [name for name, enabled, there in wanted if enabled and there]
-
-
 def _await_master(
     place: Place, timeout: float, journal: Journal, clock: Callable[[], float] = time.monotonic
 ) -> None:
-    """Wait until the master's port answers, telling why not; torch itself would stay silent for half an hour."""
+    """Wait until the master's port answers, telling why not; torch itself would be silent for long."""
     begun = told = clock()
     while True:
         try:
