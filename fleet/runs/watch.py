@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import aclosing
+from contextlib import AsyncExitStack, aclosing
 
 from fleet.diagnose import Diagnosis, LogTails, Signature, load_signatures
 from fleet.errors import FleetError, OperationFailed
@@ -21,6 +21,7 @@ from fleet.runs.store import RunStore
 from fleet.runs.verdict import node_failure, rank_failure, supervisor_failure, verdict
 from fleet.runs.watchdog import watch_joining
 from fleet.streams import merge
+from fleet.telemetry import keep_telemetry
 
 #: Reading a long recording must leave the screen alive.
 _BREATH = 200
@@ -51,9 +52,13 @@ async def watch(
                 await asyncio.sleep(0)
         if progress.finished is not None:
             return
-        async with aclosing(
-            _Watch(fleet, plan, progress, tails, options or WatchOptions()).events()
-        ) as events:
+        async with AsyncExitStack() as stack:
+            if recorder.recording:
+                names = {part.node for part in plan.nodes}
+                nodes = [node for node in fleet.nodes if node.name in names]
+                await stack.enter_async_context(keep_telemetry(fleet, nodes, store.folder))
+            live = _Watch(fleet, plan, progress, tails, options or WatchOptions()).events()
+            events = await stack.enter_async_context(aclosing(live))
             async for event in events:
                 notice = recorder.write(event)
                 yield event

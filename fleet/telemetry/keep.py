@@ -27,8 +27,7 @@ async def keep_telemetry(
         yield
     finally:
         task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+        await asyncio.wait([task])
 
 
 async def _keep(fleet: Fleet, nodes: Sequence[Node], run_folder: Path, interval: float) -> None:
