@@ -41,7 +41,7 @@ class TerminalPrompts:
                 "Compare it with the one that worker_setup.ps1 printed on that machine. Trust it? [yes/NO] "
             )
             print(question, end="", file=sys.stderr, flush=True)
-            answer = await asyncio.to_thread(sys.stdin.readline)
+            answer: str = await asyncio.to_thread(sys.stdin.readline)
             return answer.strip().lower() == "yes"
 
 

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from fleet.inventory import Inventory
+from pathlib import Path
+
 from fleet.runs import RunSummary, find_runs
 from tui.cli.exits import UsageError
-from tui.cli.options import home_of
 
 
-def chosen_run(inventory: Inventory, wanted: str | None, *, live: bool = False) -> RunSummary:
-    """Return the run of that id, or the newest; raises UsageError naming the ids there are.
+def chosen_run(home: Path, wanted: str | None, *, live: bool = False) -> RunSummary:
+    """Return the run of that id in the project's ``.dtui``, or the newest.
 
-    ``live`` takes the newest whose end is not recorded, where there is one.
+    Raises UsageError naming the ids there are. ``live`` takes the newest whose end is not recorded, where there is one.
     """
-    runs = find_runs(home_of(inventory))
+    runs = find_runs(home)
     if not runs:
-        raise UsageError(f"no run was started from {inventory.project} yet (dtui up)")
+        raise UsageError(f"no run was started from {home.parent} yet (dtui up)")
     if wanted is None:
         unfinished = [run for run in runs if run.finished is None] if live else []
         return (unfinished or runs)[-1]

@@ -57,6 +57,15 @@ def run(args: argparse.Namespace) -> int:
     return asyncio.run(_headless(folder, args.nodes, winrm, json=args.json))
 
 
+#: What a demo leaves, and where below its folder.
+_MADE = (
+    ("checkpoints", "checkpoints/*/"),
+    ("samples", "checkpoints/*/samples/*.png"),
+    ("logs", "logs/train_*"),
+    ("run", ".dtui/runs/*"),
+)
+
+
 async def _headless(folder: Path, nodes: int, winrm: int, *, json: bool) -> int:
     import sys
 
@@ -78,10 +87,7 @@ async def _headless(folder: Path, nodes: int, winrm: int, *, json: bool) -> int:
     except LabError as error:
         print(f"dtui: {error}", file=sys.stderr)
         return FAILED
-    for what, pattern in (
-        ("checkpoints", "checkpoints/*/"), ("samples", "checkpoints/*/samples/*.png"), ("logs", "logs/train_*"),
-        ("run", ".dtui/runs/*"),
-    ):  # fmt: skip
+    for what, pattern in _MADE:
         found = sorted(folder.glob(pattern))
         if found:
             print(f"{what:12} {found[-1]}", file=sys.stderr)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tui.cli.subparsers import Subparsers
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator
 
     from fleet.events import Event
     from fleet.fleet import Fleet
@@ -59,8 +59,8 @@ def run(args: argparse.Namespace) -> int:
     inventory = _inventory(args)
     nodes = inventory.nodes if args.local else _selected(inventory, args)
 
-    async def look(fleet: Fleet) -> AsyncIterator[Event]:
-        from contextlib import AsyncExitStack
+    async def look(fleet: Fleet) -> AsyncGenerator[Event, None]:
+        from contextlib import AsyncExitStack, aclosing
 
         from fleet.events import TelemetrySampled
         from fleet.telemetry import watch
@@ -74,7 +74,8 @@ def run(args: argparse.Namespace) -> int:
             first: set[str] = set()
             count = None if args.watch else 2
             interval = args.interval if args.watch else _GLANCE
-            async for event in watch(fleet, nodes, interval=interval, count=count):
+            stream = watch(fleet, nodes, interval=interval, count=count)
+            async for event in await stack.enter_async_context(aclosing(stream)):
                 if isinstance(event, TelemetrySampled):
                     if count and event.node not in first:
                         first.add(event.node)

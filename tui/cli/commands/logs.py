@@ -28,13 +28,13 @@ def run(args: argparse.Namespace) -> int:
     from fleet.events import Event, LogChunk
     from fleet.fleet import Fleet
     from fleet.runs import read_logs, watch
-    from tui.cli.options import inventory_of
+    from tui.cli.options import home_of, inventory_of
     from tui.cli.printing import make_printer
     from tui.cli.runs import chosen_run
     from tui.cli.session import run_operation
 
     inventory = inventory_of(args)
-    chosen = chosen_run(inventory, args.run)
+    chosen = chosen_run(home_of(inventory), args.run)
     ranks = set(args.rank or range(chosen.plan.world_size))
     to_the_end = args.follow or chosen.finished is not None
 

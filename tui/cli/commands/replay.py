@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from tui.cli.subparsers import Subparsers
 
 
 def add(subparsers: Subparsers) -> None:
     """Declare the command."""
-    from tui.cli.options import add_inventory_options, add_output_options
+    from tui.cli.options import add_output_options
 
     parser = subparsers.add_parser("replay", help="print a recorded run's events again")
     parser.add_argument("run", nargs="?", help="id of the run (default: the newest)")
-    add_inventory_options(parser)
+    parser.add_argument(
+        "--project", type=Path, default=Path(), metavar="DIR", help="project folder on this machine"
+    )
     add_output_options(parser)
     parser.set_defaults(handler=run)
 
@@ -21,16 +24,15 @@ def add(subparsers: Subparsers) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print the recording as the run itself was printed."""
     from fleet.runs import RunStore, replay
-    from tui.cli.options import home_of, inventory_of
     from tui.cli.printing import make_printer
     from tui.cli.runs import chosen_run
     from tui.cli.session import Tally
 
-    inventory = inventory_of(args)
-    chosen = chosen_run(inventory, args.run)
+    home = args.project.resolve() / ".dtui"
+    chosen = chosen_run(home, args.run)
     tally = Tally()
     with make_printer(json=args.json) as printer:
-        for event in replay(RunStore(home_of(inventory), chosen.run).events_file):
+        for event in replay(RunStore(home, chosen.run).events_file):
             tally.count(event)
             printer.emit(event)
     return tally.status

@@ -41,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
             outcome = summary.finished.outcome if summary.finished else "not finished"
             print(f"{summary.run}  world size {summary.plan.world_size}  {outcome}")
         return DONE
-    chosen = chosen_run(inventory, args.run)
+    chosen = chosen_run(home_of(inventory), args.run)
     members = {part.node for part in chosen.plan.nodes}
     nodes = [node for node in inventory.nodes if node.name in members]
 
