@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 
@@ -47,8 +46,7 @@ class LocalChannel(Channel):
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
-        self._stderr: deque[bytes] = deque()
-        self._stderr_size = 0
+        self._stderr = bytearray()
         self._draining = asyncio.create_task(self._drain_stderr())
 
     async def read(self, limit: int = READ_SIZE) -> bytes:
@@ -80,7 +78,7 @@ class LocalChannel(Channel):
 
     def stderr(self) -> bytes:
         """Return the last STDERR_KEPT bytes of stderr."""
-        return b"".join(self._stderr)[-STDERR_KEPT:]
+        return bytes(self._stderr)
 
     async def close(self) -> None:
         """Close stdin and wait for the end; end a process that does not take the hint."""
@@ -106,7 +104,5 @@ class LocalChannel(Channel):
     async def _drain_stderr(self) -> None:
         assert self._process.stderr is not None
         while data := await self._process.stderr.read(READ_SIZE):
-            self._stderr.append(data)
-            self._stderr_size += len(data)
-            while self._stderr_size - len(self._stderr[0]) >= STDERR_KEPT:
-                self._stderr_size -= len(self._stderr.popleft())
+            self._stderr += data
+            del self._stderr[:-STDERR_KEPT]

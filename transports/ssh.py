@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -62,28 +61,23 @@ class SshTransport(Transport):
 
     async def connect(self) -> None:
         """Reach the node, check its host key, log in; raises TransportError."""
-        async with self._turn:
-            if self._connections and not self._connections[-1].is_closed():
-                return
-            await self._hang_up()
-            self._connections = await self._login.open(self.endpoint)
+        await self._connected()
 
     async def open(self, argv: Sequence[str]) -> SshChannel:
         """Start ``argv`` through the node's default shell; raises TransportError."""
         where = str(self.endpoint)
         line = _line(argv, where)
-        await self.connect()
-        connection = self._connections[-1]
+        connection = await self._connected()
         try:
             process = await connection.create_process(line, encoding=None, request_pty=False)
-        except asyncssh.ChannelOpenError as error:
+        except (asyncssh.Error, OSError) as error:
+            if not isinstance(error, asyncssh.ChannelOpenError) or connection.is_closed():
+                raise ChannelLost(f"the connection broke: {error}", where=where) from error
             raise CommandNotStarted(
                 f"the node refused to start {argv[0]}: {error.reason}",
                 where=where,
                 remedy="check the limits of its SSH server (MaxSessions) and the account's rights",
             ) from error
-        except (asyncssh.Error, OSError) as error:
-            raise ChannelLost(f"the connection broke: {error}", where=where) from error
         return SshChannel(process, connection, where)
 
     async def close(self) -> None:
@@ -91,13 +85,22 @@ class SshTransport(Transport):
         async with self._turn:
             await self._hang_up()
 
+    async def _connected(self) -> asyncssh.SSHClientConnection:
+        async with self._turn:
+            if not self._connections or self._connections[-1].is_closed():
+                await self._hang_up()
+                self._connections = await self._login.open(self.endpoint)
+            return self._connections[-1]
+
     async def _hang_up(self) -> None:
         connections, self._connections = self._connections, []
         for connection in reversed(connections):  # the node first, then the jump hosts before it
             connection.close()
-            with suppress(TimeoutError, asyncssh.Error, OSError):
+            try:
                 async with asyncio.timeout(_CLOSING_GRACE):
                     await connection.wait_closed()
+            except TimeoutError:
+                connection.abort()
 
 
 class SshChannel(Channel):
@@ -112,8 +115,7 @@ class SshChannel(Channel):
         self._process = process
         self._connection = connection
         self._where = where
-        self._stderr: deque[bytes] = deque()
-        self._stderr_size = 0
+        self._stderr = bytearray()
         self._draining = asyncio.create_task(self._drain_stderr())
 
     async def read(self, limit: int = READ_SIZE) -> bytes:
@@ -152,7 +154,7 @@ class SshChannel(Channel):
 
     def stderr(self) -> bytes:
         """Return the last STDERR_KEPT bytes of stderr."""
-        return b"".join(self._stderr)[-STDERR_KEPT:]
+        return bytes(self._stderr)
 
     async def close(self) -> None:
         """End the session: the process sees end of file."""
@@ -174,10 +176,8 @@ class SshChannel(Channel):
     async def _drain_stderr(self) -> None:
         with suppress(asyncssh.Error, OSError):
             while data := await self._process.stderr.read(READ_SIZE):
-                self._stderr.append(data)
-                self._stderr_size += len(data)
-                while self._stderr_size - len(self._stderr[0]) >= STDERR_KEPT:
-                    self._stderr_size -= len(self._stderr.popleft())
+                self._stderr += data
+                del self._stderr[:-STDERR_KEPT]
 
 
 def _system_known_hosts() -> Path:

@@ -89,7 +89,7 @@ class Login:
             options = asyncssh.SSHClientConnectionOptions(
                 host=endpoint.host, username="any", client_keys=None, **self._configured()
             )
-        except (asyncssh.ConfigParseError, OSError) as error:
+        except (ValueError, OSError) as error:
             raise self._bad_config(str(error), endpoint) from error
         tunnel = options.tunnel
         return tunnel if isinstance(tunnel, str) and tunnel.lower() != "none" else ""

@@ -79,6 +79,15 @@ async def test_cut_while_waiting_for_an_answer(transport: SshTransport, link: Li
     await lost(reading)
 
 
+async def test_cut_while_opening(transport: SshTransport, link: Link) -> None:
+    await transport.connect()
+    link.hold()
+    opening = asyncio.create_task(transport.open(["echo"]))
+    await asyncio.sleep(0)
+    link.cut()
+    await lost(opening)
+
+
 async def test_a_silent_network_is_noticed(transport: SshTransport, link: Link) -> None:
     channel = await transport.open(["sleep", "600"])
     link.hold()

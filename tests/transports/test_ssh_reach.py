@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from lab.ssh_node import SshNode
+from tests.support.person import Person
 from tests.support.proxy import Link
+from tests.support.sshd import OpenSshServer
 from tests.transports.conftest import Connect
 from transports.base import Endpoint
 from transports.errors import CommandNotStarted, Refused, TransportError, Unreachable
@@ -85,6 +87,21 @@ async def test_the_first_users_of_a_transport_share_one_connection(node: SshNode
     assert await asyncio.gather(*(channel.wait() for channel in channels)) == [0] * 5
     assert node.connections_made == 1
     assert node.last_cipher == "aes128-gcm@openssh.com"
+
+
+async def test_a_node_that_allows_no_more_sessions(
+    tmp_path: Path, known_hosts: Path, ssh_folder: Path
+) -> None:
+    with OpenSshServer(tmp_path / "sshd", extra="MaxSessions 1") as server:
+        endpoint = Endpoint(server.host, server.port, server.user, (server.identity,))
+        transport = SshTransport(
+            endpoint, Person(trusting=True), known_hosts=known_hosts, ssh_folder=ssh_folder
+        )
+        await transport.open(["cat"])
+        with pytest.raises(CommandNotStarted, match="refused to start echo") as caught:
+            await transport.open(["echo"])
+        assert "MaxSessions" in caught.value.remedy
+        await transport.close()
 
 
 async def test_words_that_shells_read_differently_are_refused(node: SshNode, connect: Connect) -> None:
