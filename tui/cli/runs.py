@@ -11,7 +11,7 @@ from tui.cli.exits import UsageError
 def chosen_run(home: Path, wanted: str | None, *, live: bool = False) -> RunSummary:
     """Return the run of that id in the project's ``.dtui``, or the newest.
 
-    Raises UsageError naming the ids there are. ``live`` takes the newest whose end is not recorded, where there is one.
+    Raises UsageError naming the ids there are. ``live`` prefers the newest whose end is not recorded.
     """
     runs = find_runs(home)
     if not runs:
