@@ -3,31 +3,39 @@
 from __future__ import annotations
 
 import asyncio
+from asyncio.subprocess import PIPE, Process, SubprocessStreamProtocol
 from collections.abc import Sequence
 from contextlib import suppress
+from weakref import WeakSet
 
-from transports.base import READ_SIZE, STDERR_KEPT, Channel, Transport
+from transports.base import READ_SIZE, STDERR_KEPT, Channel, Endpoint, NoPrompts, Prompts, Transport
 from transports.errors import ChannelLost, CommandNotStarted
 
 #: How long a process may take to end once its stdin is closed, before it is ended.
 _GRACE = 5.0
+_STREAMS = range(3)
 
 
 class LocalTransport(Transport):
     """Starts processes as the user who runs the console, without any shell."""
+
+    def __init__(self, endpoint: Endpoint, prompts: Prompts | None = None) -> None:
+        super().__init__(endpoint, prompts or NoPrompts())
+        self._channels: WeakSet[LocalChannel] = WeakSet()
 
     async def connect(self) -> None:
         """Do nothing: we are here."""
 
     async def open(self, argv: Sequence[str]) -> LocalChannel:
         """Start ``argv``; raises CommandNotStarted."""
+        loop = asyncio.get_running_loop()
         try:
-            process = await asyncio.create_subprocess_exec(
+            transport, protocol = await loop.subprocess_exec(
+                lambda: SubprocessStreamProtocol(limit=READ_SIZE, loop=loop),
                 *argv,
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE,
-                limit=READ_SIZE,
+                stdin=PIPE,
+                stdout=PIPE,
+                stderr=PIPE,
             )
         except OSError as error:
             raise CommandNotStarted(
@@ -35,16 +43,20 @@ class LocalTransport(Transport):
                 where="this machine",
                 remedy="check that it is installed and on the PATH",
             ) from error
-        return LocalChannel(process)
+        channel = LocalChannel(transport, Process(transport, protocol, loop))
+        self._channels.add(channel)
+        return channel
 
     async def close(self) -> None:
-        """Do nothing: channels are closed one by one."""
+        """Close the channels that are still open."""
+        await asyncio.gather(*(channel.close() for channel in self._channels))
 
 
 class LocalChannel(Channel):
     """The pipes of one subprocess."""
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
+    def __init__(self, transport: asyncio.SubprocessTransport, process: Process) -> None:
+        self._transport = transport
         self._process = process
         self._stderr = bytearray()
         self._draining = asyncio.create_task(self._drain_stderr())
@@ -81,11 +93,10 @@ class LocalChannel(Channel):
         return bytes(self._stderr)
 
     async def close(self) -> None:
-        """Close stdin and wait for the end; end a process that does not take the hint."""
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        # Its unread output must not keep it from ending.
-        reading = asyncio.create_task(self._discard())
+        """Close the pipes and wait for the end; end a process that does not take the hint."""
+        for number in _STREAMS:
+            if pipe := self._transport.get_pipe_transport(number):
+                pipe.close()
         try:
             async with asyncio.timeout(_GRACE):
                 await self._process.wait()
@@ -94,12 +105,7 @@ class LocalChannel(Channel):
                 self._process.kill()
             await self._process.wait()
         finally:
-            reading.cancel()
             self._draining.cancel()
-
-    async def _discard(self) -> None:
-        while await self.read():
-            pass
 
     async def _drain_stderr(self) -> None:
         assert self._process.stderr is not None

@@ -219,6 +219,13 @@ os.rename({str(tmp_path / "part")!r}, {str(tmp_path / "seen")!r})
         await until(lambda: not psutil.pid_exists(pid))
         await channel.close()
 
+    async def test_closing_the_transport_ends_its_channels(self, transport: Transport) -> None:
+        code = "import os, sys; print(os.getpid(), flush=True); sys.stdin.read()"
+        channels = [await self.start(transport, code) for _ in range(2)]
+        pids = [int(await channel.read()) for channel in channels]
+        await transport.close()
+        await until(lambda: not any(map(psutil.pid_exists, pids)))
+
     async def test_closing_in_the_middle_of_much_output_ends_the_process(self, transport: Transport) -> None:
         code = "import os, sys; print(os.getpid(), flush=True)\nwhile True: sys.stdout.write('x' * 65536)"
         channel = await self.start(transport, code)
