@@ -72,7 +72,6 @@ class ConsoleApp(Chores):
         for run in self.operations.runs()[:1]:
             if not run.outcome and run.run not in self.engine.state.runs:
                 self.attach(run.run)
-                self.follow_run()
         self.set_interval(TICK, self._tick)
 
     def on_unmount(self) -> None:

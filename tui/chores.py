@@ -79,9 +79,10 @@ class Chores(App[None], inherit_bindings=False):
         operations = self.operations
 
         def go() -> None:
+            before = self.engine.state.current
             if self.engine.run("up", lambda: operations.up(names)):
                 self.switch_mode("deploy")
-                self.follow_run()
+                self._follow_run(before)
 
         self.confirm(self.texts("confirm.up", count=len(names)), names, go, default=True)
 
@@ -96,16 +97,18 @@ class Chores(App[None], inherit_bindings=False):
         operations = self.operations
 
         def go() -> None:
+            before = self.engine.state.current
             if self.engine.run("launch", lambda: operations.launch(names)):
-                self.follow_run()
+                self._follow_run(before)
 
         question = question or self.texts("confirm.launch", count=len(names))
         self.confirm(question, list(names), go, default=True)
 
     def attach(self, run: str) -> None:
-        """Follow a run that was started before."""
-        operations = self.operations
-        self.engine.run("attach", lambda: operations.attach(run))
+        """Follow a run that was started before, and show it."""
+        operations, before = self.operations, self.engine.state.current
+        if self.engine.run("attach", lambda: operations.attach(run)):
+            self._follow_run(before)
 
     def replay(self, run: str) -> None:
         """Show what was recorded of a run in the monitor."""
@@ -115,9 +118,8 @@ class Chores(App[None], inherit_bindings=False):
             self.engine.look_at(run)
         self.switch_mode("monitor")
 
-    def follow_run(self) -> None:
-        """Go to the monitor as soon as the run that is being started is planned."""
-        before = self.engine.state.current
+    def _follow_run(self, before: str) -> None:
+        """Go to the monitor as soon as another run than ``before`` is planned."""
 
         def look() -> None:
             if self.engine.state.current != before:

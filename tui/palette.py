@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
+from rich.markup import escape
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 
 from tui.actions import ACTIONS, key_name
@@ -32,7 +33,7 @@ class ConsoleCommands(Provider):
             if action.scope not in scopes or not action.palette or (action.writes and app.read_only):
                 continue
             owner = {"app": "app", "log": "focused"}.get(action.scope, "screen")
-            label = f"{texts(f'action.{action.id}')}  [{key_name(action.keys[0])}]"
+            label = escape(f"{texts(f'action.{action.id}')}   {key_name(action.keys[0])}")
             run = partial(app.mode_screen.run_action, f"{owner}.{action.method}")
             yield label, texts(f"help.{action.id}"), run
         for card in app.cards:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from collections.abc import AsyncIterator, Iterable, Sequence
 from pathlib import Path
 
 from fleet.events import Event, from_json
-from tests.console.record import FOLDER, NODES, START
+from tests.console.record import FOLDER, NODES, RUN, START
 from tui.app import ConsoleApp
 from tui.engine import Engine
 from tui.operations import Draft, NodeCard, Refused, RunCard
@@ -81,7 +82,8 @@ class Recorded:
         return self._runs
 
     def recorded(self, run: str) -> Sequence[Event]:
-        return recorded("monitor_error")
+        events = recorded("monitor_error" if run == RUN else "monitor_busy")
+        return [dataclasses.replace(event, run=run) if hasattr(event, "run") else event for event in events]
 
     async def _tell(self, *asked: object) -> AsyncIterator[Event]:
         self.asked.append(asked)

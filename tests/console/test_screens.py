@@ -56,7 +56,8 @@ async def test_config(state: str, screen: SnapshotAssertion, tmp_path: Path):
 
 CONFIGS = {
     "nodes.yaml": "project: ..\nmaster:\n  address: 192.168.1.100\n\nnodes:\n"
-    "  - name: gpu[1-2]\n    address: 192.168.1.[101-102]\n  - name: 연구실-3\n    address: 192.168.1.103\n    transport: winrm\n",
+    "  - name: gpu[1-2]\n    address: 192.168.1.[101-102]\n"
+    "  - name: 연구실-3\n    address: 192.168.1.103\n    transport: winrm\n",
     "train_config.yaml": "training:\n  batch_size: 8\n  gradient_accumulation_steps: 2\n"
     "  mixed_precision: fp16\n\nwandb:\n  enabled: true\n  project: floorplan-distributed\n",
 }

@@ -17,7 +17,7 @@ def catalogue(lang: str) -> Mapping[str, str]:
 
 
 class Texts:
-    """Looks up texts: ``texts("nodes.title", count=3)``."""
+    """Looks up texts: ``texts("nodes.count", count=3)``."""
 
     def __init__(self, lang: str = "en") -> None:
         if lang not in LANGUAGES:

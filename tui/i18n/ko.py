@@ -213,8 +213,6 @@ TEXTS = ACTION_TEXTS | {
     "runs.column.cause": "원인",
     "runs.none": "이 프로젝트에서 시작한 훈련이 아직 없습니다.",
     "runs.loading": "기록을 읽는 중 ...",
-    "runs.final": "마지막 수치",
-    "runs.steps": "스텝",
     "runs.checkpoints": "체크포인트",
     "runs.command": "명령",
     "runs.mark_two": "먼저 Space로 실행 두 개를 선택하세요",

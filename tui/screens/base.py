@@ -30,6 +30,8 @@ class ModeScreen(Screen[None]):
     #: The widget that has the focus at first.
     main = ""
 
+    AUTO_FOCUS = ""
+
     DEFAULT_CSS = """
     ModeScreen { background: $background; }
     ModeScreen .panel { border-left: vkey $panel-lighten-1; padding: 0 1; }

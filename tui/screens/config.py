@@ -24,7 +24,7 @@ class ConfigScreen(ModeScreen):
     """An editor, and beside it what the text comes to and what is wrong with it."""
 
     mode = "config"
-    main = "#text"
+    main = "#meaning"
     BINDINGS: ClassVar[list[BindingType]] = actions.bindings("config")
 
     DEFAULT_CSS = """
@@ -46,7 +46,7 @@ class ConfigScreen(ModeScreen):
         yield Lines(id="file")
         with Horizontal():
             yield TextArea("", id="text", show_line_numbers=True, tab_behavior="indent")
-            yield Lines(id="meaning", classes="panel")
+            yield Lines(id="meaning", classes="panel", focusable=True)
 
     def on_mount(self) -> None:
         """Open the inventory."""
@@ -147,6 +147,20 @@ class ConfigScreen(ModeScreen):
         self.notify(self.texts("config.saved"))
         self.redraw()
 
+    def action_config_edit(self) -> None:
+        """Type in the text; until then single keys go to the modes."""
+        self.query_one(TextArea).focus()
+
     def action_config_leave(self) -> None:
         """Take the focus from the text, so that single keys work again."""
-        self.set_focus(None)
+        self.focus_main()
+
+    def on_descendant_focus(self) -> None:
+        """What can be done differs inside the text."""
+        self.refresh_bindings()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Show editing only outside of the text, and leaving only inside."""
+        if action in ("config_edit", "config_leave"):
+            return isinstance(self.focused, TextArea) == (action == "config_leave")
+        return super().check_action(action, parameters)

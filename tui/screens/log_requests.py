@@ -62,7 +62,7 @@ class LogRequests(ModeScreen):
         if rank is not None:
             self.tiles.bring(rank)
             self.redraw()
-            pane = self.tiles.panes[0]
+            pane = next(pane for pane in self.tiles.panes if pane.rank == rank)
             pane.seek_from_edge(ERRORS, forward)
             self.tiles.focus_pane(pane)
             return

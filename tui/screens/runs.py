@@ -130,7 +130,6 @@ class RunsScreen(ModeScreen):
             self.notify(self.texts("runs.over"))
             return
         self.console.attach(card.run)
-        self.console.follow_run()
 
     def action_runs_restart(self) -> None:
         """Start again on the run's nodes."""

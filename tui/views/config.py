@@ -73,7 +73,8 @@ def training_lines(settings: Mapping[str, Any], ranks: int, texts: Texts, width:
     wandb = settings.get("wandb")
     wandb = wandb if isinstance(wandb, dict) else {}
     if wandb.get("enabled"):
-        lines.append([(f"● {texts('config.wandb_on', project=wandb.get('project', '–'))}", "ok")])
+        text = texts("config.wandb_on", project=wandb.get("project", "–"))
+        lines += [[(line, "ok")] for line in wrap(f"● {text}", width)]
     else:
         lines.append([(f"○ {texts('config.wandb_off')}", "muted")])
     return lines

@@ -89,12 +89,10 @@ def figures(run: RunState, texts: Texts, width: int) -> list[Spans]:
     record = run.leader
     if not record:
         return [[(texts("run.no_metrics"), "muted")]]
-    every = [rank.step for rank in run.ranks.values() if rank.step]
-    rates = [step["samples_s"] for step in every if step.get("samples_s") is not None]
     pairs = [
         (texts("run.step"), _step(record.get("step"), record.get("steps"))),
         (texts("run.loss"), number(record.get("loss"))),
-        (texts("run.samples"), f"{number(sum(rates))}/s" if rates else "–"),
+        (texts("run.samples"), f"{number(record.get('samples_s'))}/s"),
         (texts("run.lr"), number(record.get("lr"), 3)),
         (texts("run.step_time"), f"{number(record.get('step_time'), 3)} s"),
         (texts("run.left"), duration(record.get("eta_s"))),
