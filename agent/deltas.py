@@ -122,12 +122,12 @@ def take_change(data: bytes, at: int, old: Optional[int]) -> Tuple[Optional[int]
 
 def _flatten(value: Any, step: float, steps: Dict[str, float], shape: Shape, columns: Columns) -> None:
     if isinstance(value, dict):
-        shape.append(len(value))
+        shape.append(("{", len(value)))
         for key, item in value.items():
             shape.append(key)
             _flatten(item, steps.get(key, 1), steps, shape, columns)
     elif isinstance(value, list):
-        shape.append((len(value),))
+        shape.append(("[", len(value)))
         for item in value:
             _flatten(item, step, steps, shape, columns)
     elif value is None:
@@ -135,7 +135,7 @@ def _flatten(value: Any, step: float, steps: Dict[str, float], shape: Shape, col
     elif isinstance(value, (int, float)) and not isinstance(value, bool):
         columns.append(round(value / step) if step != 1 else round(value))
     else:
-        shape.append((value,))
+        shape.append(("=", value))
 
 
 def _rebuild(value: Any, step: float, steps: Dict[str, float], columns: Iterator[Optional[int]]) -> Any:

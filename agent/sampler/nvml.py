@@ -86,24 +86,21 @@ class NvmlSource:
             started = self._clock()
             if started < self._due.get(key, 0.0):
                 continue
-            wait = reading.period
             try:
                 reading.read(device)
             except self._lib.NVMLError as error:
-                device.gpu.update(dict.fromkeys(reading.fields))
                 kind = type(error).__name__
-                if kind in _GPU_FAILURES:
-                    # What it said before is not what it is now.
-                    kept = {key: device.gpu[key] for key in ("index", "name", "uuid")}
-                    device.gpu.update(blank(kept["index"]), **kept, error=explain(error))
-                    return
                 if kind == "NVMLError_Uninitialized":
                     raise SourceError(explain(error)) from None
-                wait = _UNSUPPORTED_RETRY if kind in _UNSUPPORTED else _FAILED_RETRY
-                self._due[key] = started + wait
+                if kind in _GPU_FAILURES:
+                    # What it said before is not what it is now.
+                    kept = {name: device.gpu[name] for name in ("index", "name", "uuid")}
+                    device.gpu.update(blank(kept["index"]), **kept, error=explain(error))
+                    return
+                device.gpu.update(dict.fromkeys(reading.fields))
+                self._due[key] = started + (_UNSUPPORTED_RETRY if kind in _UNSUPPORTED else _FAILED_RETRY)
                 continue
             cost = self._clock() - started
-            if not reading.essential:
-                wait = max(wait, cost * _PATIENCE)
+            wait = reading.period if reading.essential else max(reading.period, cost * _PATIENCE)
             # Half a second early counts as due, so that a slow tick does not skip a turn.
             self._due[key] = started + wait - 0.5

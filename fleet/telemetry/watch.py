@@ -30,7 +30,7 @@ async def watch(
     A node whose link breaks yields LinkChanged and is tried again; one that refuses us is given up.
     """
     sources: list[AsyncIterator[Event]] = [
-        _watch(fleet, node, interval, count) for node in nodes or fleet.nodes
+        _watch(fleet, node, interval, count) for node in (fleet.nodes if nodes is None else nodes)
     ]
     async with aclosing(merge(*sources)) as events:
         async for event in events:

@@ -109,3 +109,11 @@ def test_eight_busy_gpus_stay_under_300_bytes_a_sample_on_the_wire() -> None:
         sizes.append(len(encode({"kind": "item", "id": 7, "body": body}, payload)))
     assert max(sizes[1:]) < 300
     assert sizes[0] < 12_000
+
+
+@pytest.mark.parametrize(("first", "second"), [([], False), ([1], True), ({}, []), ({"a": "b"}, ["a", "b"])])
+def test_things_that_look_alike_are_told_apart(first: Any, second: Any) -> None:
+    encoder, decoder = Encoder(), Decoder()
+    decoder.decode(*encoder.encode(first))
+    told = decoder.decode(*encoder.encode(second))
+    assert (told, type(told)) == (second, type(second))

@@ -155,9 +155,11 @@ async def test_a_killed_sampler_is_started_again(four_gpus: None, agent: AgentCl
 async def test_ten_samples_a_second_cost_less_than_a_twentieth_of_a_core(agent: AgentClient) -> None:
     """So one a second costs less than half a percent: the bound of the sampler and the agent together."""
     used, wire = [], []
-    async with agent.request("telemetry", interval=0.1, count=31) as request:
+    async with agent.request("telemetry", interval=0.1) as request:
         await request.end()
         async for item in request:
+            if len(wire) > 30:
+                break
             processes = [psutil.Process(agent.hello["pid"]), *samplers(agent)]
             used.append((time.monotonic(), sum(sum(process.cpu_times()[:2]) for process in processes)))
             wire.append(len(item.payload))
