@@ -40,7 +40,7 @@ class Model:
 
     size: str = option("S/16", "width, depth and patch", choices="tiny S/16 S/8 B/16")
     vocabulary: int = option(8192, "word slots; words are hashed into them", least=64, most=1 << 20)
-    noise_scale: float = option(0.0, "standard deviation of the noise; 0: image_size / 32", least=0)
+    noise_scale: float = option(0.0, "standard deviation of the noise; 0: image_size / 16", least=0)
     compile: bool = option(False, "torch.compile")
     gradient_checkpointing: bool = option(False, "trade time for memory")
 
@@ -147,4 +147,4 @@ class Settings:
 
         Neighbouring pixels say the same, so a larger picture needs more noise to hide where its rooms are.
         """
-        return self.model.noise_scale or self.data.image_size / 32
+        return self.model.noise_scale or self.data.image_size / 16

@@ -12,10 +12,19 @@ from trainer.settings import Training
 
 #: Dense half-precision tensor-core TFLOP/s by the makers' data sheets, first match counts.
 _PEAKS = (
-    ("H200", 989), ("H100 PCIe", 756), ("H100", 989), ("GH200", 989), ("B200", 2250), ("A100", 312), ("A30", 165),
-    ("L40S", 362), ("L40", 181), ("L4", 121), ("A6000", 155), ("6000 Ada", 364), ("5090", 210), ("5080", 113),
-    ("4090", 165), ("4080", 97), ("4070 Ti", 80), ("4070", 58), ("3090", 71), ("3080", 60), ("V100", 112), ("T4", 65),
+    ("H200", 989), ("H100 PCIe", 756), ("H100", 989), ("GH200", 989), ("B200", 2250), ("A100", 312),
+    ("A30", 165), ("L40S", 362), ("L40", 181), ("L4", 121), ("A6000", 155), ("6000 Ada", 364), ("5090", 210),
+    ("5080", 113), ("4090", 165), ("4080", 97), ("4070 Ti", 80), ("4070", 58), ("3090", 71), ("3080", 60),
+    ("V100", 112), ("T4", 65),
 )  # fmt: skip
+
+
+def peak_flops(device: torch.device, precision: str) -> float | None:
+    """Return what the processor could do a second in this precision, None when that is not known."""
+    if device.type != "cuda" or precision not in ("fp16", "bf16"):
+        return None
+    name = torch.cuda.get_device_name(device)
+    return next((peak * 1e12 for part, peak in _PEAKS if part in name), None)
 
 
 class Throughput:
@@ -25,9 +34,7 @@ class Throughput:
         self.data_time = 0.0
         self._training, self._world_size, self._device = training, world_size, device
         self._flops = 3 * shape.forward_flops()
-        name = torch.cuda.get_device_name(device) if device.type == "cuda" else ""
-        half = training.mixed_precision in ("fp16", "bf16")
-        self._peak = next((peak * 1e12 for part, peak in _PEAKS if part in name), None) if half else None
+        self._peak = peak_flops(device, training.mixed_precision)
 
     def figures(self, progress: Progress, steps: int, seconds: float, comm: float | None) -> dict[str, Any]:
         """Return what ``steps`` steps in ``seconds`` mean, with ``comm`` seconds of gradients under way.
