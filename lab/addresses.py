@@ -14,30 +14,33 @@ _FIRST_NODE = 11
 
 
 class AddressBlock:
-    """The addresses 127.0.x.1 to 127.0.x.254 for an x that no other lab has, until ``release``."""
+    """The addresses 127.0.x.1 to 127.0.x.254 for an x that no other lab has, until ``release``.
 
-    def __init__(self) -> None:
+    A ``number`` asks for that x; raises LabError when there is none to have.
+    """
+
+    def __init__(self, number: int | None = None) -> None:
         start = secrets.choice(_BLOCKS)
-        for step in range(len(_BLOCKS)):
-            number = _BLOCKS[(start + step) % len(_BLOCKS)]
+        wanted = [*_BLOCKS[start:], *_BLOCKS[:start]] if number is None else [number]
+        for candidate in wanted:
             claim = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
             try:
-                claim.bind((f"127.0.{number}.1", _CLAIM_PORT))
+                claim.bind((f"127.0.{candidate}.1", _CLAIM_PORT))
             except OSError:
                 claim.close()
                 continue
-            self._claim, self._number = claim, number
+            self._claim, self.number = claim, candidate
             return
-        raise LabError("this system has no loopback addresses 127.0.x.y to give: use Linux or Windows")
+        raise LabError("no loopback addresses 127.0.x.y are to be had; a lab needs Linux or Windows")
 
     @property
     def master(self) -> str:
         """The address by which nodes reach the master."""
-        return f"127.0.{self._number}.1"
+        return f"127.0.{self.number}.1"
 
     def node(self, index: int) -> str:
         """Return the address of node ``index``, counted from 0."""
-        return f"127.0.{self._number}.{_FIRST_NODE + index}"
+        return f"127.0.{self.number}.{_FIRST_NODE + index}"
 
     def release(self) -> None:
         """Let other labs have the block."""

@@ -7,8 +7,7 @@ import dataclasses
 import secrets
 import shutil
 import sys
-import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self
 
@@ -17,6 +16,7 @@ from lab.addresses import AddressBlock
 from lab.ending import sweep
 from lab.home import NodeHome
 from lab.node import LabNode
+from lab.remains import make_root, remove_remains
 from lab.ssh_node import SshNode
 from transports.base import Endpoint, NoPrompts, Prompts
 
@@ -32,7 +32,8 @@ class Lab:
     Use as ``async with``, on the event loop that shall serve the nodes. ``root`` keeps the nodes' folders
     and stays; without one they live in a temporary folder that goes away. ``environment`` are variables
     for all that runs on the nodes. On a ``windows`` machine, which is running, the nodes are Windows.
-    At the end no process of the lab is left, detached ones included.
+    At the end no process of the lab is left, detached ones included; what a lab that was killed has left
+    behind goes when the next one starts.
     """
 
     def __init__(
@@ -58,7 +59,9 @@ class Lab:
     async def __aenter__(self) -> Self:
         self._block = AddressBlock()
         self.master_address = self._block.master
-        self.root = self._given_root or Path(tempfile.mkdtemp(prefix="dtui-lab-"))
+        if self._given_root is None:
+            await remove_remains()
+        self.root = self._given_root or make_root(self.id, self._block)
         try:
             self.nodes = tuple(self._node(index, kind) for index, kind in enumerate(self._kinds))
             for node in self.nodes:
@@ -95,20 +98,23 @@ class Lab:
         project: Path,
         *,
         run: RunSettings | None = None,
-        gpus: int | None = 0,
+        gpus: int | Sequence[tuple[int, ...]] = 0,
         environment: Literal["existing", "uv"] = "existing",
         python: str = sys.executable,
     ) -> Inventory:
         """Return the lab as an inventory of ``project``, with this machine as its master.
 
-        ``python`` runs the agents and, where ``environment`` is existing, trains. ``gpus`` is 0 because
-        all nodes are one machine: they train on its CPU.
+        ``python`` runs the agents and, where ``environment`` is existing, trains. All nodes are one
+        machine: they train on its CPU (``gpus`` 0), or share its GPUs, whose numbers ``gpus`` then lists
+        for the master and each node. Raises ValueError when that list has another length.
         """
+        shares = [gpus] * (len(self.nodes) + 1) if isinstance(gpus, int) else list(gpus)
+        master_share, *node_shares = shares
         common = Node(
             name="master",
             address=self.master_address,
             transport="local",
-            gpus=gpus,
+            gpus=master_share,
             environment=environment,
             interpreter=python if environment == "existing" else None,
             project=str(project),
@@ -117,6 +123,7 @@ class Lab:
             dataclasses.replace(
                 common,
                 name=node.name,
+                gpus=share,
                 address=node.address,
                 transport=node.kind,  # type: ignore[arg-type]  # a kind is a transport's name
                 port=node.port,
@@ -126,7 +133,7 @@ class Lab:
                 interpreter=(node.python or python) if environment == "existing" else None,
                 project=default_project(project),
             )
-            for node in self.nodes
+            for node, share in zip(self.nodes, node_shares, strict=True)
         )
         return Inventory(project=project, master=common, workers=workers, run=run or RunSettings())
 
@@ -161,9 +168,11 @@ class Lab:
             await asyncio.gather(*(node.stop() for node in self.nodes))
             await sweep(self.id, self.root)
         finally:
-            self._block.release()
-            if self._given_root is None:
-                await asyncio.to_thread(shutil.rmtree, self.root)
+            try:
+                if self._given_root is None:
+                    await asyncio.to_thread(shutil.rmtree, self.root)
+            finally:
+                self._block.release()  # last: it says that the folder has a lab
 
 
 class _Passwords(NoPrompts):

@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import sys
+import tempfile
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 from fleet.events import LinkChanged
 from fleet.fleet import Fleet
 from fleet.inventory import load_inventory
+from lab.lab import Lab
 from tests.lab.test_lab import DETACH, alive, output
 from transports.base import Endpoint
 from transports.ssh import SshTransport
@@ -115,3 +117,29 @@ async def test_a_password_is_told_for_nodes_that_know_no_keys(start_lab: StartLa
     assert b"node1: password " in narration
     assert b"password" not in out
     assert process.returncode == 0
+
+
+async def test_what_a_killed_lab_left_behind_goes_with_the_next(
+    start_lab: StartLab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
+    process = await start_lab("--nodes", "1", "--inventory-out", "nodes.yaml")
+    await nodes_of(process, 1)
+    (root,) = (tmp_path / "tmp").iterdir()
+    async with Lab(1):
+        assert root.exists()  # its lab lives
+    node = load_inventory(tmp_path / "nodes.yaml").workers[0]
+    assert node.identity is not None
+    endpoint = Endpoint(node.address, node.port, node.user, (node.identity,))
+    known_hosts = tmp_path / ".dtui" / "known_hosts"
+    transport = SshTransport(endpoint, known_hosts=known_hosts, ssh_folder=tmp_path)
+    detached = int(await output(transport, DETACH))
+    process.kill()
+    await process.communicate()
+    await transport.close()
+    assert root.exists()
+    assert alive(detached)
+    async with Lab(1):
+        assert not root.exists()
+        assert not alive(detached)
+    assert not list((tmp_path / "tmp").iterdir())

@@ -1,0 +1,51 @@
+"""Temporary folders of labs, and how those are found whose lab was killed before it could clean up."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import stat
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from lab.addresses import AddressBlock
+from lab.ending import sweep
+from lab.errors import LabError
+
+_PREFIX = "dtui-lab-"
+#: Holds the lab's id and the number of its address block, which a living lab does not let go of.
+_OWNER = "lab"
+
+
+def make_root(lab: str, block: AddressBlock) -> Path:
+    """Return a new temporary folder for the lab that has this block."""
+    root = Path(tempfile.mkdtemp(prefix=_PREFIX))
+    (root / _OWNER).write_text(f"{lab} {block.number}", "ascii")
+    return root
+
+
+async def remove_remains() -> None:
+    """End the processes and remove the folders of labs that are no more."""
+    for root in _our_roots():
+        try:
+            lab, number = (root / _OWNER).read_text("ascii").split()
+            block = AddressBlock(int(number))
+        except (OSError, ValueError, LabError):
+            continue  # just being made, gone already, or alive
+        try:
+            await sweep(lab, root)
+            await asyncio.to_thread(shutil.rmtree, root, ignore_errors=True)
+        finally:
+            block.release()
+
+
+def _our_roots() -> Iterator[Path]:
+    for root in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        try:
+            status = root.lstat()
+        except OSError:
+            continue  # its lab has just ended
+        if stat.S_ISDIR(status.st_mode) and (os.name == "nt" or status.st_uid == os.getuid()):
+            yield root
