@@ -11,6 +11,7 @@ from typing import Self
 
 from fleet.errors import FleetError, LinkLost, NotConnected
 from fleet.events import Event, LinkChanged, NodeProbed
+from fleet.facts import own_part
 from fleet.inventory import Inventory, Node
 from fleet.link.bootstrap import start_agent
 from fleet.link.bundle import Bundle, pack_agent
@@ -93,7 +94,7 @@ class Fleet:
                 facts = await link.call(
                     "probe", project=node.project, master_address=self.inventory.master.address
                 )
-                yield NodeProbed(node=node.name, at=self.clock(), facts=facts)
+                yield NodeProbed(node=node.name, at=self.clock(), facts=own_part(node, facts))
         except FleetError as error:
             state = "lost" if isinstance(error, LinkLost) else "failed"
             yield LinkChanged(

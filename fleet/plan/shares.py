@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from fleet.facts import OTHERS, number_of
 from fleet.inventory import Fault, Node
 from fleet.nodeset import fold
 
@@ -57,10 +58,9 @@ def _reason(share: Share) -> str:
 
 
 def _share(node: Node, facts: Facts, cpu: bool, faults: list[Fault]) -> Share | None:
-    found = tuple(
-        int(gpu["index"]) if gpu.get("index") is not None else position
-        for position, gpu in enumerate(facts.get("gpus") or ())
-    )
+    own = [number_of(position, gpu) for position, gpu in enumerate(facts.get("gpus") or ())]
+    # The whole machine's: only then is it known whether there are others to keep the ranks from.
+    found = tuple(sorted([*own, *(facts.get(OTHERS) or ())]))
     if cpu or node.gpus == 0 or (node.gpus is None and not found):
         return Share(node, facts, (), False, node.processes or 1)
     if isinstance(node.gpus, tuple):
