@@ -108,7 +108,9 @@ class Lab:
         machine: they train on its CPU (``gpus`` 0), or share its GPUs, whose numbers ``gpus`` then lists
         for the master and each node. Raises ValueError when that list has another length.
         """
-        shares = [gpus] * (len(self.nodes) + 1) if isinstance(gpus, int) else list(gpus)
+        shares: list[int | tuple[int, ...]] = (
+            [gpus] * (len(self.nodes) + 1) if isinstance(gpus, int) else list(gpus)
+        )
         master_share, *node_shares = shares
         common = Node(
             name="master",
