@@ -1,0 +1,137 @@
+"""What the scripts change is what preflight looks for, and what the documents tell."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from typing import Any
+
+import pytest
+
+from fleet.inventory import Inventory, default_master
+from fleet.inventory.model import DEFAULT_PORT
+from fleet.preflight.catalog import GUIDE_PORTS
+from fleet.preflight.check import Situation, Subject
+from fleet.preflight.judges import settings
+from fleet.preflight.observers.outside import doors_of
+from tests.scripts.reading import ENTRIES, ROOT, effects, parameters, text
+from tui.cli.main import build_parser
+
+DOCUMENTS = ("README.md", "README.ko.md", "docs/guide.md", "docs/guide.ko.md", "docs/old-guide-map.md")
+
+
+def spans(rules: list[dict[str, Any]], transports: set[str]) -> set[int]:
+    ports: set[int] = set()
+    for rule in rules:
+        if rule["ports"] not in ("", "dynamic") and rule.get("transport", "both") in transports:
+            first, _, last = rule["ports"].partition("-")
+            ports.update(range(int(first), int(last or first) + 1))
+    return ports
+
+
+@pytest.mark.parametrize("transport", ["ssh", "winrm", "auto"])
+def test_the_worker_opens_the_doors_that_preflight_knocks_at(transport: str) -> None:
+    worker = dataclasses.replace(default_master(ROOT), name="w", address="192.168.1.101", transport=transport)  # type: ignore[arg-type]
+    doors = doors_of(worker)
+    wanted = {port for _, port in doors["winrm"]} | ({doors["ssh"]} if doors["ssh"] else set())
+    chosen = {"ssh", "winrm", "both"} if transport == "auto" else {transport, "both"}
+    assert spans(effects("worker_setup")["firewall"], chosen) == wanted | set(GUIDE_PORTS)
+
+
+@pytest.mark.parametrize("name", ["worker_setup", "master_setup"])
+def test_ranks_reach_the_rendezvous_and_ports_of_the_systems_choice(name: str) -> None:
+    rules = effects(name)["firewall"]
+    assert spans([rule for rule in rules if rule["name"] == "dtui-rendezvous"], {"both"}) == set(GUIDE_PORTS)
+    assert DEFAULT_PORT in GUIDE_PORTS
+    assert [rule["name"] for rule in rules if rule["ports"] == "dynamic"] == ["dtui-ranks"]
+    assert [rule["name"] for rule in rules if rule["protocol"] == "ICMPv4"] == ["dtui-ping"]
+
+
+def test_the_master_opens_nothing_but_what_the_workers_ranks_need() -> None:
+    assert spans(effects("master_setup")["firewall"], {"both"}) == set(GUIDE_PORTS)
+
+
+def test_the_listener_is_the_https_door() -> None:
+    worker = dataclasses.replace(default_master(ROOT), name="w", address="192.168.1.101", transport="winrm")
+    listeners = [[entry["scheme"].lower(), entry["port"]] for entry in effects("worker_setup")["listeners"]]
+    assert all(listener in doors_of(worker)["winrm"] for listener in listeners)
+
+
+def test_the_services_are_those_of_the_two_doors() -> None:
+    services = effects("worker_setup")["services"]
+    assert {entry["name"]: entry["transport"] for entry in services} == {"WinRM": "winrm", "sshd": "ssh"}
+    assert {entry["start"] for entry in services} == {"Automatic"}
+
+
+def test_preflight_is_content_with_a_machine_that_was_set_up_and_warns_about_one_that_was_not() -> None:
+    changed = effects("worker_setup")
+    numbers = {entry["name"]: entry["value"] for entry in changed["registry"]}
+    minutes = {entry["name"]: entry["minutes"] for entry in changed["power"]}
+    after = {
+        "long_paths": bool(numbers["LongPathsEnabled"]),
+        "execution_policy": changed["execution_policy"],
+        "power": {
+            "plan": "High performance",
+            "sleep_minutes_ac": minutes["standby-timeout-ac"],
+            "hibernate_minutes_ac": minutes["hibernate-timeout-ac"],
+        },
+    }
+    before = {
+        "long_paths": False,
+        "execution_policy": "Restricted",
+        "power": {"plan": "Power saver", "sleep_minutes_ac": 30, "hibernate_minutes_ac": 180},
+    }
+    judges = (settings.long_paths, settings.execution_policy, settings.power, settings.sleep)
+    assert [judge(subject(after)).status for judge in judges] == ["ok"] * 4
+    assert [judge(subject(before)).status for judge in judges] == ["warn"] * 4
+
+
+def subject(facts: dict[str, Any]) -> Subject:
+    node = default_master(ROOT)
+    situation = Situation(Inventory(project=ROOT, master=node), (node,), GUIDE_PORTS)
+    return Subject(node, situation, {node.name: {"facts": facts}})
+
+
+@pytest.mark.parametrize(
+    ("option", "word"),
+    [
+        ("WorkerIPs", "--workers"),
+        ("WorkersFile", "--workers-file"),
+        ("SkipDeploy", "--skip-deploy"),
+        ("ConfigFile", "--config"),
+        ("ProjectPath", "--project-path"),
+        ("Port", "--port"),
+    ],
+)
+def test_the_old_front_door_hands_its_options_on(option: str, word: str) -> None:
+    assert option in parameters("master_deploy")
+    body = re.search(r"function Get-UpArguments \{.*?\n\}", text("master_deploy"), re.DOTALL)
+    assert body is not None
+    # The guard that names the option (or the addresses read from it) comes right before the word.
+    tested = "Workers.Count" if option == "WorkerIPs" else option
+    assert re.search(rf"if \(\${re.escape(tested)}\b[^\n]*\n[^\n]*'{word}'", body.group(0))
+
+
+def test_the_words_that_it_hands_on_are_words_of_dtui_up() -> None:
+    words = re.findall(r"'(--[\w-]+)'", text("master_deploy"))
+    ours = [word for word in words if word != "--quiet"]
+    line = ["up"]
+    for word in ours:
+        line += [word] if word == "--skip-deploy" else [word, "29500" if word == "--port" else "x"]
+    build_parser().parse_args(line)
+    assert len(ours) == 6
+
+
+def test_documents_name_no_option_that_a_script_does_not_have() -> None:
+    for document in DOCUMENTS:
+        for script, rest in re.findall(r"(\w+)\.ps1([^`\n]*)", (ROOT / document).read_text("utf-8")):
+            if script in ENTRIES:
+                given = set(re.findall(r" -([A-Z]\w+)", rest))
+                common = {"WhatIf", "File", "ExecutionPolicy"}
+                assert given <= parameters(script) | common, f"{document}: {script} {given}"
+
+
+@pytest.mark.parametrize("name", ENTRIES)
+def test_each_parameter_is_explained(name: str) -> None:
+    told = set(re.findall(r"^\.PARAMETER (\w+)$", text(name), re.MULTILINE))
+    assert told == parameters(name)
