@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import signal
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -33,12 +34,21 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _end_gently() -> None:
+    """Take a request to end, and a closed terminal, as Ctrl-C: a lab cleans up, links close."""
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) == signal.SIG_DFL:
+            signal.signal(number, lambda *_: signal.raise_signal(signal.SIGINT))
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status."""
     from fleet.errors import FleetError
     from fleet.inventory import FaultsError
 
     args = build_parser().parse_args(arguments)
+    _end_gently()
     try:
         return int(args.handler(args))
     except KeyboardInterrupt:

@@ -23,7 +23,8 @@ class TerminalPrompts:
     async def password(self, endpoint: Endpoint, reason: str) -> str | None:
         """Return the keyring's password for ``user@host:port``, else what the person types."""
         async with self._turn:
-            stored = await asyncio.to_thread(_from_keyring, str(endpoint))
+            # A key's passphrase is asked for by the same question, and is not the login's password.
+            stored = await asyncio.to_thread(_from_keyring, str(endpoint)) if reason == "password" else None
             if stored is not None:
                 return stored
             if not sys.stdin.isatty():
