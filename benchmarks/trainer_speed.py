@@ -2,8 +2,9 @@
 
     python benchmarks/trainer_speed.py path/to/train.zip [--size S/16 --batch 256 --precision bf16]
 
-Prints one JSON line a result: the GPU's matrix product rate, the floor (eager, compiled), and ``python -m trainer``
-on real pairs (eager, compiled) with its loader. Runs in under ten minutes on an H200; on a CPU use --size tiny.
+Prints one JSON line a result: the GPU's matrix product rate, the floor (eager, compiled), and ``python -m
+trainer`` on real pairs (eager, compiled) with its loader. Runs in under ten minutes on an H200; on a CPU
+use --size tiny.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ _DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16, "no": torch.float32}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("archive", type=Path, help="train.zip of Tell2Design")
     parser.add_argument("--size", default="S/16")
     parser.add_argument("--image", type=int, default=256)
@@ -120,7 +121,7 @@ def gemm() -> dict[str, Any]:
 
 
 def floor(chosen: argparse.Namespace, *, compiled: bool) -> dict[str, Any]:
-    """The same network, loss, optimizer and averages in a bare loop, on one batch that stays on the device."""
+    """The same network, loss, optimizer and averages in a bare loop, on one batch that stays put."""
     where, dtype = device(), _DTYPES[chosen.precision]
     torch.manual_seed(0)
     training = Training()
@@ -130,7 +131,9 @@ def floor(chosen: argparse.Namespace, *, compiled: bool) -> dict[str, Any]:
     optimizer = adamw(network, training)
     average = AveragedWeights(network, 0.999)
     scaler = torch.amp.GradScaler(enabled=chosen.precision == "fp16")
-    pictures = torch.randint(0, 12, (chosen.batch, chosen.image, chosen.image), device=where, dtype=torch.uint8)
+    pictures = torch.randint(
+        0, 12, (chosen.batch, chosen.image, chosen.image), device=where, dtype=torch.uint8
+    )
     tokens = torch.randint(1, 8192, (chosen.batch, chosen.tokens), device=where, dtype=torch.int32)
     generator = torch.Generator(device=where)
 
@@ -180,18 +183,29 @@ def trainer(chosen: argparse.Namespace, work: Path, *, compiled: bool) -> dict[s
     options = {
         "data.root": data, "data.generate": "false", "data.image_size": chosen.image, "data.resize": "true",
         "data.text_tokens": chosen.tokens, "data.cache_folder": work / "cache", "model.size": chosen.size,
-        "model.vocabulary": 8192, "model.compile": str(compiled).lower(), "training.max_steps": chosen.steps + 20,
+        "model.vocabulary": 8192, "model.compile": str(compiled).lower(),
+        "training.max_steps": chosen.steps + 20,
         "training.batch_size": chosen.batch, "training.num_workers": chosen.workers,
         "training.mixed_precision": chosen.precision, "training.eval_pairs": 0, "training.log_every": 10,
         "training.save_every": 1000000, "sampling.count": 1, "sampling.steps": 1,
         "paths.logs": work / "logs", "paths.checkpoints": work / "checkpoints",
     }  # fmt: skip
-    command = [sys.executable, "-m", "trainer", "--config", ROOT / "configs/train_config.yaml", "--resume", "none"]
+    command = [
+        sys.executable,
+        "-m",
+        "trainer",
+        "--config",
+        ROOT / "configs/train_config.yaml",
+        "--resume",
+        "none",
+    ]
     for name, value in options.items():
         command += ["--set", f"{name}={value}"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "DTUI_RUN_ID": run}
     (work / "logs" / f"metrics_{run}_rank0.jsonl").unlink(missing_ok=True)
-    subprocess.run(list(map(str, command)), env=environment, cwd=work, check=True, stdout=sys.stderr, timeout=500)
+    subprocess.run(
+        list(map(str, command)), env=environment, cwd=work, check=True, stdout=sys.stderr, timeout=500
+    )
     lines = (work / "logs" / f"metrics_{run}_rank0.jsonl").read_text(encoding="utf-8").splitlines()
     steps = [record for record in map(json.loads, lines) if record["kind"] == "step"][2:]
     seconds = statistics.median(record["step_time"] for record in steps)

@@ -1,12 +1,12 @@
 """Trains on Tell2Design for some minutes and scores the result on its held-out pairs.
 
     python benchmarks/trainer_train.py FOLDER --minutes 6.5
-    python benchmarks/trainer_train.py FOLDER --minutes 20 --stop-after 8 --work /root/t2d   # then the same again
+    python benchmarks/trainer_train.py FOLDER --minutes 20 --stop-after 8 --work /root/t2d   # and again
 
-FOLDER holds train.zip and val.zip. ``--stop-after`` ends this call early with a checkpoint; a call with the same
-``--work`` goes on from there, so that a long schedule fits into short calls. Prints one JSON line a result: points
-of the loss curve, a small sweep over sampling on some held-out pairs, and the best of it on all of them beside
-retrieval and random plans.
+FOLDER holds train.zip and val.zip. ``--stop-after`` ends this call early with a checkpoint; a call with the
+same ``--work`` goes on from there, so that a long schedule fits into short calls. Prints one JSON line a
+result: points of the loss curve, a small sweep over sampling on some held-out pairs, and the best of it on
+all of them beside retrieval and random plans.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ from trainer_data import unpack  # noqa: E402
 
 #: (ODE steps, guidance, candidates)
 _SWEEP = (
-    (1, 1.0, 1), (4, 1.0, 1), (10, 1.0, 1), (20, 1.0, 1), (20, 1.5, 1), (20, 2.0, 1), (20, 3.0, 1), (50, 1.5, 1),
-    (10, 1.0, 8), (20, 1.5, 8),
+    (1, 1.0, 1), (4, 1.0, 1), (10, 1.0, 1), (20, 1.0, 1), (20, 1.5, 1), (20, 2.0, 1), (20, 3.0, 1),
+    (50, 1.5, 1), (10, 1.0, 8), (20, 1.5, 8),
 )  # fmt: skip
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--minutes", type=float, default=6.5, help="of training, in all calls together")
     parser.add_argument("--stop-after", type=float, default=0, help="minutes of training in this call")
@@ -133,7 +133,18 @@ def curve(work: Path) -> list[dict[str, Any]]:
         for line in path.read_text(encoding="utf-8").splitlines()
     ]
     steps = [record for record in records if record["kind"] == "step"]
-    keys = ("step", "samples", "loss", "lr", "grad_norm", "samples_s", "mfu", "mem_gb", "data_time", "step_time")
+    keys = (
+        "step",
+        "samples",
+        "loss",
+        "lr",
+        "grad_norm",
+        "samples_s",
+        "mfu",
+        "mem_gb",
+        "data_time",
+        "step_time",
+    )
     points = [{key: record[key] for key in keys} for record in steps[:: max(1, len(steps) // 20)]]
     return points + [record for record in records if record["kind"] == "eval"]
 
@@ -161,13 +172,16 @@ def evaluate(chosen: argparse.Namespace, work: Path, options: list[str]) -> None
         plans = []
         for at in range(0, count, 64):
             tokens = held_out[numbers[at : min(count, at + 64)]]["tokens"].to(painter.device)
-            plans.append(
-                painter.draw(tokens, steps=steps, guidance=guidance, seed=at, candidates=candidates)
-            )
+            plans.append(painter.draw(tokens, steps=steps, guidance=guidance, seed=at, candidates=candidates))
         drawn = time.monotonic() - begun
         result = score_plans(held_out.pictures(numbers[:count]), np.concatenate(plans), palette)
         about = {"steps": steps, "guidance": guidance, "candidates": candidates, "pairs": count}
-        return {**about, **result, "draw_s": round(drawn, 1), "score_s": round(time.monotonic() - begun - drawn, 1)}
+        return {
+            **about,
+            **result,
+            "draw_s": round(drawn, 1),
+            "score_s": round(time.monotonic() - begun - drawn, 1),
+        }
 
     sweep = []
     for steps, guidance, candidates in _SWEEP:

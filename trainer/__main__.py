@@ -56,7 +56,7 @@ def main(arguments: list[str] | None = None) -> int:
     except TrainerError as error:
         code, reason = error.status, str(error)
         journal.say(f"Error: {error}")
-    except BaseException as error:
+    except BaseException as error:  # noqa: BLE001  (whatever it was, the log and the records tell it)
         reason = f"{type(error).__name__}: {error}"
         journal.say(traceback.format_exc().rstrip())
         if isinstance(error, KeyboardInterrupt):

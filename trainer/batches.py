@@ -1,4 +1,4 @@
-"""Which pairs a rank sees at which step: a pure function of seed and position, so a run can resume anywhere."""
+"""Which pairs a rank sees when: a pure function of seed and position, so that a run can resume anywhere."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader
-
 
 #: Blocks that are mixed with each other, where reading is by block.
 _WINDOW = 16

@@ -1,4 +1,4 @@
-"""Turns a data folder into a cache folder, once: every file is looked at here, so that training meets no fault."""
+"""Turns a data folder into a cache folder, once: every file is looked at here, so training meets no fault."""
 
 from __future__ import annotations
 
@@ -122,9 +122,7 @@ class _Builder:
         reading = self._reading
         text = read_text(pair, self._faults)
         data = pair.picture.read_bytes()
-        rgb = decode_picture(
-            data, pair.picture.name, reading.image_size, self._faults, resize=reading.resize
-        )
+        rgb = decode_picture(data, pair.picture.name, reading.image_size, self._faults, resize=reading.resize)
         if text is None or rgb is None:
             return None
         picture = self._palette.labels(rgb) if self._palette else rgb

@@ -1,8 +1,8 @@
 """Checkpoints on disk: whole or not there, rotated only after the new one is safe.
 
-``checkpoints/<run>/step-00000500/`` holds ``model.safetensors``, ``ema.safetensors``, ``optimizer.safetensors`` and
-``state.json`` (position, settings, shape, palette). Nothing in them is code. Randomness and data order are functions
-of seed and position, so the position is all the state they have.
+``checkpoints/<run>/step-00000500/`` holds ``model.safetensors``, ``ema.safetensors``,
+``optimizer.safetensors`` and ``state.json`` (position, settings, shape, palette). Nothing in them is code.
+Randomness and data order are functions of seed and position, so the position is all the state they have.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class CheckpointFolder:
         self._keep = keep
 
     def save(self, tensors: Mapping[str, Mapping[str, Tensor]], state: Mapping[str, Any]) -> Path:
-        """Write a checkpoint beside the others, make it durable, rename it, then rotate; return its folder."""
+        """Write a checkpoint beside the others, flush and rename it, then rotate; return its folder."""
         final = self.folder / f"step-{state['step']:08d}"
         beside = self.folder / f".{final.name}.{os.getpid()}"
         shutil.rmtree(beside, ignore_errors=True)

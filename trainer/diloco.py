@@ -1,8 +1,8 @@
 """DiLoCo: ranks train alone for some steps, then meet (arXiv:2311.08105). For networks below 10 Gbit/s.
 
-Between meetings each rank takes AdamW steps on its own data. At a meeting the ranks average how far they have moved
-from the last common point, and an outer Nesterov step from that point takes this for its gradient. So the network
-carries one gradient's worth of bytes every so many steps.
+Between meetings each rank takes AdamW steps on its own data. At a meeting the ranks average how far they
+have moved from the last common point, and an outer Nesterov step from that point takes this for its
+gradient. So the network carries one gradient's worth of bytes every so many steps.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class OuterStep:
         """Take the outer step together with all other ranks; nothing happens right after a meeting."""
         if self._since == 0:
             return
-        moved = torch._foreach_sub(self._anchor, self._live)
+        moved = list(torch._foreach_sub(self._anchor, self._live))
         self._mean(moved)
         torch._foreach_mul_(self._momentum, self._options.outer_momentum)
         torch._foreach_add_(self._momentum, moved)
@@ -64,7 +64,7 @@ class OuterStep:
             self._mean([state[moment] for state in optimizer.state.values()])
 
     def state(self) -> dict[str, Tensor]:
-        """Return the outer momentum by parameter name; the common point is the weights right after a meeting."""
+        """Return the outer momentum by parameter name; right after a meeting the weights are the rest."""
         return dict(zip(self._names, self._momentum, strict=True))
 
     @torch.no_grad()

@@ -1,7 +1,7 @@
 """Score a network on held-out pairs: ``python -m trainer.evaluate --config configs/train_config.yaml``.
 
-Prints Tell2Design's score with and without its shift, beside a random training plan and the plan of the training
-text that is nearest by TF-IDF.
+Prints Tell2Design's score with and without its shift, beside a random training plan and the plan of the
+training text that is nearest by TF-IDF.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 def results(chosen: argparse.Namespace) -> Iterator[dict[str, Any]]:
     """Yield one result a method; the network's first."""
-    from trainer.data import cache_folder, reading_of
-    from trainer.cache import open_pairs
+    from trainer.cache import cache_folder, open_pairs
+    from trainer.data import reading_of
     from trainer.painter import Painter, pick_device
     from trainer.scoring import baselines, score_plans
 

@@ -34,7 +34,7 @@ class Examiner:
         self._network, self._parts, self._pairs = network, parts, pairs
 
     def evaluate(self, step: int) -> float | None:
-        """Record held-out loss and scores; return the loss (the same on every rank), None when switched off."""
+        """Record held-out loss and scores; return the loss, the same on every rank (None: switched off)."""
         count = min(self._settings.training.eval_pairs, len(self._pairs))
         mine = list(range(self._world.rank, count, self._world.size))
         if not count:
@@ -43,7 +43,7 @@ class Examiner:
         with self._parts.average.in_place(), self._world.accelerator.autocast(), torch.no_grad():
             told = [self._look(mine[at : at + _BATCH]) for at in range(0, len(mine), _BATCH)]
         everyone = [each for part in self._world.gather(told) for each in part]
-        loss = sum(total for total, _, _ in everyone) / count
+        loss = float(sum(total for total, _, _ in everyone)) / count
         record: dict[str, Any] = {"step": step, "loss": loss, "pairs": count}
         scores = [each for _, shifted, _ in everyone for each in shifted]
         if any(scores):
@@ -55,12 +55,16 @@ class Examiner:
         self._world.accelerator.log(figures, step=step)
         self._journal.say(
             f"Evaluation of {count} held-out pairs at step {step}: loss {loss:.4f}"
-            + (f", IoU {record['iou_pooled']:.1f} pooled, {record['iou_room']:.1f} a room" if any(scores) else "")
+            + (
+                f", IoU {record['iou_pooled']:.1f} pooled, {record['iou_room']:.1f} a room"
+                if any(scores)
+                else ""
+            )
         )
         return loss
 
     def grid(self, step: int, folder: Path) -> None:
-        """Write on rank 0 a picture of held-out plans: the truth above, what is drawn from their texts below."""
+        """Write on rank 0 a picture of held-out plans: the truth above, what their texts give below."""
         if self._world.rank != 0:
             return
         self._journal.phase("sampling")
@@ -98,5 +102,3 @@ class Examiner:
             guidance=sampling.guidance,
             generator=torch.Generator(device=device).manual_seed(_SEED),
         )
-
-

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
+from torch._C._distributed_c10d import GradBucket
 
 WIRE = {"none": None, "fp16": torch.float16, "bf16": torch.bfloat16}
 
@@ -28,7 +29,7 @@ class GradientExchange:
         self._busy = 0.0
         self._until = 0.0
 
-    def hook(self, state: Any, bucket: dist.GradBucket) -> torch.futures.Future[torch.Tensor]:
+    def hook(self, state: Any, bucket: GradBucket) -> torch.futures.Future[torch.Tensor]:
         """Start a bucket's all-reduce; DDP waits for the future before the optimizer's step."""
         begun = self._clock()
         gradients = bucket.buffer()
@@ -42,7 +43,10 @@ class GradientExchange:
             self._note(begun, self._clock())
             return value if value.dtype == gradients.dtype else gradients.copy_(value)
 
-        return dist.all_reduce(sent, async_op=True).get_future().then(received)
+        sending: torch.futures.Future[torch.Tensor] = (
+            dist.all_reduce(sent, async_op=True).get_future().then(received)
+        )
+        return sending
 
     def _note(self, begun: float, ended: float) -> None:
         with self._lock:

@@ -12,7 +12,9 @@ from trainer.errors import TrainerError
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m trainer.export", description=__doc__)
-    parser.add_argument("--checkpoint", type=Path, default=Path("checkpoints"), help="a step's or run's folder")
+    parser.add_argument(
+        "--checkpoint", type=Path, default=Path("checkpoints"), help="a step's or run's folder"
+    )
     parser.add_argument("-o", "--out", type=Path, default=Path("floorplan.safetensors"))
     chosen = parser.parse_args(arguments)
     from trainer.painter import Painter, pick_device

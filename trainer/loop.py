@@ -13,8 +13,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from trainer.errors import DivergedError
 from trainer.diloco import OuterStep
+from trainer.errors import DivergedError
 from trainer.exchange import GradientExchange
 from trainer.journal import Journal
 from trainer.model import Flow
@@ -130,10 +130,12 @@ class Loop:
         self._throughput.data_time += self._clock() - begun
         return {name: value.to(self._world.device, non_blocking=True) for name, value in batch.items()}
 
-    def _update(self) -> Tensor | None:
+    def _update(self) -> Tensor:
         """Take the optimizer's step; return the gradients' norm before clipping."""
         limit, optimizer = self._settings.training.max_grad_norm, self._parts.optimizer
-        norm = self._world.accelerator.clip_grad_norm_(self._parts.model.parameters(), limit or float("inf"))
+        norm: Tensor = self._world.accelerator.clip_grad_norm_(
+            self._parts.model.parameters(), limit or math.inf
+        )
         optimizer.step()
         optimizer.zero_grad()
         if self._parts.outer:
@@ -153,11 +155,11 @@ class Loop:
         total, stops, self.progress.minutes = told.tolist()
         return total / self._world.size, stops > 0
 
-    def _report(self, loss: float, rate: float, norm: Tensor | None, steps: int, seconds: float) -> None:
+    def _report(self, loss: float, rate: float, norm: Tensor, steps: int, seconds: float) -> None:
         scaler = self._world.accelerator.scaler
         scale = float(scaler.get_scale()) if scaler is not None else None
         exchange = self._parts.exchange
-        grad_norm = float(norm) if norm is not None else None
+        grad_norm = float(norm)
         figures = self._throughput.figures(
             self.progress, steps, seconds, exchange.take() if exchange else None
         )
@@ -167,7 +169,7 @@ class Loop:
         self._world.accelerator.log({"loss": loss, "lr": rate, **_numbers(figures)}, step=self.progress.step)
         self._journal.say(
             f"step {self.progress.step}/{self._settings.training.max_steps}  loss {loss:.4f}  lr {rate:.2e}  "
-            f"grad {grad_norm or 0:.2f}  {figures['samples_s']:.1f} pairs/s  "
+            f"grad {grad_norm:.2f}  {figures['samples_s']:.1f} pairs/s  "
             f"{figures['step_time'] * 1000:.0f} ms/step"
             + (f"  mfu {figures['mfu']:.1%}" if figures["mfu"] else "")
             + (f"  scale {scale:g}" if scale else "")

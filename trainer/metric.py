@@ -1,9 +1,10 @@
 """Tell2Design's score of a plan against the truth, exactly as published, by FFT.
 
-The truth is rolled over +-48 pixels in steps of 2 along both axes; of all shifts the one counts with the best mean
-intersection over union, over the rooms that either plan has. With that shift, over the rooms that the truth has:
-``pooled`` is the sum of intersections over the sum of unions, ``room`` the mean of each room's ratio. (The published
-script calls the first "macro" and the second "micro".) All shifts at once are a circular correlation.
+The truth is rolled over +-48 pixels in steps of 2 along both axes; of all shifts the one counts with the
+best mean intersection over union, over the rooms that either plan has. With that shift, over the rooms that
+the truth has: ``pooled`` is the sum of intersections over the sum of unions, ``room`` the mean of each
+room's ratio. (The published script calls the first "macro" and the second "micro".) All shifts at once are
+a circular correlation.
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
 """The network, its loss and its sampler: text to floor plan by flow matching on pixels.
 
 A plain vision transformer looks at a noisy plan z = t x + (1 - t) s e (x the clean plan, e standard noise,
-s the noise scale, t from 0, all noise, to 1, clean) and predicts the clean plan (JiT, arXiv:2511.13720). A plan
-is either RGB, or in palette mode a one-hot vector of K classes a pixel: then the network gives logits,
-cross-entropy is the loss, and the softmax is the expectation E[x | z] that the sampler needs, so the same ODE
-serves both.
+s the noise scale, t from 0, all noise, to 1, clean) and predicts the clean plan (JiT, arXiv:2511.13720). A
+plan is either RGB, or in palette mode a one-hot vector of K classes a pixel: then the network gives logits,
+cross-entropy is the loss, and the softmax is the expectation E[x | z] that the sampler needs, so the same
+ODE serves both.
 
-Text comes as hashed words (trainer.words). Its encoder runs once a plan; the blocks attend to what it gives.
-Empty places hold a learned vector instead of being masked, which keeps attention on its fast path.
+Text comes as hashed words (trainer.words). Its encoder runs once a plan; the blocks attend to what it
+gives. Empty places hold a learned vector instead of being masked, which keeps attention on its fast path.
 """
 
 from __future__ import annotations
@@ -93,10 +93,12 @@ class Attention(nn.Module):
         self.out = nn.Linear(width, width)
 
     def forward(self, x: Tensor, memory: Tensor) -> Tensor:
+        """Let x (B, N, d) look at memory (B, M, d)."""
         q = self.query(x).unflatten(-1, (self.heads, -1)).transpose(1, 2)
         k, v = self.key_value(memory).unflatten(-1, (2, self.heads, -1)).permute(2, 0, 3, 1, 4)
         q, k = self.query_norm(q).to(v.dtype), self.key_norm(k).to(v.dtype)
-        return self.out(F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2))
+        mixed: Tensor = self.out(F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2))
+        return mixed
 
 
 def feed_forward(width: int) -> nn.Sequential:
@@ -115,9 +117,11 @@ class TextBlock(nn.Module):
         self.norm2, self.mlp = nn.RMSNorm(width, eps=1e-6), feed_forward(width)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return x (B, T, d) after the layer."""
         h = self.norm1(x)
         x = x + self.attention(h, h)
-        return x + self.mlp(self.norm2(x))
+        x = x + self.mlp(self.norm2(x))
+        return x  # noqa: RET504
 
 
 class PlanBlock(nn.Module):
@@ -132,11 +136,13 @@ class PlanBlock(nn.Module):
         self.modulation = nn.Parameter(torch.zeros(6, width))
 
     def forward(self, x: Tensor, text: Tensor, modulation: Tensor) -> Tensor:
+        """Return x (B, N, d) after the layer; modulation is (B, 6, d)."""
         shift1, scale1, gate1, shift2, scale2, gate2 = (modulation + self.modulation).unsqueeze(2).unbind(1)
         h = self.norm1(x) * (1 + scale1) + shift1
         x = x + gate1 * self.attention(h, h)
         x = x + self.cross(self.norm_text(x), text)
-        return x + gate2 * self.mlp(self.norm2(x) * (1 + scale2) + shift2)
+        x = x + gate2 * self.mlp(self.norm2(x) * (1 + scale2) + shift2)
+        return x  # noqa: RET504
 
 
 class FloorPlanTransformer(nn.Module):
@@ -169,33 +175,34 @@ class FloorPlanTransformer(nn.Module):
         nn.init.normal_(self.words.weight, std=0.02)
         nn.init.normal_(self.word_positions, std=0.02)
         # Every block begins as the identity of its gated parts, and the first prediction is flat.
-        for layer in (self.modulation[1], self.head):
-            nn.init.zeros_(layer.weight)
-            nn.init.zeros_(layer.bias)
-        for block in self.blocks:
-            nn.init.zeros_(block.cross.out.weight)
+        for name, parameter in self.named_parameters():
+            if name.startswith(("modulation.", "head.")) or ".cross.out." in name:
+                nn.init.zeros_(parameter)
 
     def encode(self, tokens: Tensor) -> Tensor:
         """Return the text's vectors (B, T, d); sampling needs them once for all its steps."""
         x = self.words(tokens) + self.word_positions
         for block in self.text_blocks:
             x = self._run(block, x)
-        return self.text_norm(x)
+        encoded: Tensor = self.text_norm(x)
+        return encoded
 
     def forward(self, z: Tensor, t: Tensor, tokens: Tensor) -> Tensor:
+        """Return the predicted clean plan."""
         return self.decode(z, t, self.encode(tokens))
 
     def decode(self, z: Tensor, t: Tensor, text: Tensor) -> Tensor:
         """Return the predicted clean plan for text vectors that ``encode`` gave."""
         shape, side = self.shape, self.shape.image_size // self.shape.patch
-        x = z.unflatten(3, (side, shape.patch)).unflatten(2, (side, shape.patch))
-        x = self.patches(x.permute(0, 2, 4, 1, 3, 5).flatten(3).flatten(1, 2)) + self.patch_positions
-        condition = self.time(_waves(t)) + text.mean(1)
-        modulation = self.modulation(condition).unflatten(1, (6, shape.width))
+        split = (-1, shape.channels, side, shape.patch, side, shape.patch)
+        x = self.patches(z.reshape(split).permute(0, 2, 4, 1, 3, 5).flatten(3).flatten(1, 2))
+        x = x + self.patch_positions
+        modulation = self.modulation(self.time(_waves(t)) + text.mean(1)).view(-1, 6, shape.width)
         for block in self.blocks:
             x = self._run(block, x, text, modulation)
-        x = self.head(self.norm(x)).unflatten(1, (side, side)).unflatten(3, (shape.channels, shape.patch, -1))
-        return x.permute(0, 3, 1, 4, 2, 5).flatten(4).flatten(2, 3)
+        merged = (-1, side, side, shape.channels, shape.patch, shape.patch)
+        plan: Tensor = self.head(self.norm(x)).view(merged).permute(0, 3, 1, 4, 2, 5).reshape(z.shape)
+        return plan
 
     def _run(self, block: nn.Module, *inputs: Tensor) -> Tensor:
         if self.gradient_checkpointing and torch.is_grad_enabled():
@@ -226,7 +233,9 @@ class Flow:
             return F.cross_entropy(prediction, pictures.long())
         # The error of the velocity (x - z) / (1 - t), bounded near the clean end.
         weight = 1 / (1 - t).clamp_min(0.05) ** 2
-        return (weight * (prediction - self.clean(pictures)).square().mean((1, 2, 3))).mean()
+        error = (prediction - self.clean(pictures)).square().mean((1, 2, 3))
+        mean: Tensor = (weight * error).mean()
+        return mean
 
     def draw(
         self, pictures: Tensor, text_dropout: float, generator: torch.Generator
@@ -291,7 +300,9 @@ class Objective(nn.Module):
         self._loss = torch.compile(flow.loss) if compile_it else flow.loss
 
     def forward(self, pictures: Tensor, tokens: Tensor, noise: Tensor, t: Tensor, keep: Tensor) -> Tensor:
-        return self._loss(self.network, pictures, tokens, noise, t, keep)
+        """Return the mean loss of a batch."""
+        loss: Tensor = self._loss(self.network, pictures, tokens, noise, t, keep)
+        return loss
 
 
 def _waves(t: Tensor) -> Tensor:

@@ -80,8 +80,8 @@ class Painter:
             ]
         plans = torch.stack(drawn)
         if len(plans) == 1 or self.palette is None:
-            return plans[0].cpu().numpy()  # type: ignore[no-any-return]
-        return _agreed(plans, len(self.palette)).cpu().numpy()  # type: ignore[no-any-return]
+            return plans[0].cpu().numpy()
+        return _agreed(plans, len(self.palette)).cpu().numpy()
 
     def rgb(self, plans: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Return drawn plans as uint8 RGB (N, H, W, 3)."""

@@ -11,7 +11,7 @@ _BLOCK = 64
 
 
 class NearestText:
-    """TF-IDF over word slots, with cosine similarity; memory grows with the words used, not with all slots."""
+    """TF-IDF over word slots, with cosine similarity; memory grows with the words that are used."""
 
     def __init__(self, tokens: NDArray[np.int32]) -> None:
         self._slots = np.unique(tokens[tokens != PAD])

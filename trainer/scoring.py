@@ -30,8 +30,10 @@ def score_plans(truths: NDArray[np.uint8], plans: NDArray[np.uint8], palette: Pa
     return mean_scores(shifted) | unshifted
 
 
-def baselines(train: Pairs, held_out: Pairs, numbers: Sequence[int], seed: int) -> dict[str, NDArray[np.uint8]]:
-    """Return for each held-out text a random training plan, and the plan of the training text nearest to it."""
+def baselines(
+    train: Pairs, held_out: Pairs, numbers: Sequence[int], seed: int
+) -> dict[str, NDArray[np.uint8]]:
+    """Return for each held-out text a random training plan, and that of the nearest training text."""
     random = np.random.default_rng(seed).integers(0, len(train), len(numbers))
     nearest = NearestText(np.asarray(train.tokens)).nearest(np.asarray(held_out.tokens[list(numbers)]))
     return {

@@ -9,7 +9,7 @@ from typing import Any
 def option(
     default: Any, meaning: str, *, least: float | None = None, most: float | None = None, choices: str = ""
 ) -> Any:
-    """Return a dataclass field with what the reader checks: bounds, or the words allowed (one text, blanks)."""
+    """Return a dataclass field with what the reader checks: bounds, or the words allowed in one text."""
     return field(
         default=default,
         metadata={"meaning": meaning, "least": least, "most": most, "choices": tuple(choices.split())},

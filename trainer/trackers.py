@@ -39,7 +39,9 @@ def start(accelerator: Accelerator, settings: Settings, run: str) -> str:
         for key, value in options.items()
     }
     try:
-        accelerator.init_trackers(settings.wandb.project, config, {"wandb": {"name": run, "dir": settings.paths.logs}})
+        accelerator.init_trackers(
+            settings.wandb.project, config, {"wandb": {"name": run, "dir": settings.paths.logs}}
+        )
     except Exception as error:  # noqa: BLE001  (a service's error must not cost the run)
         accelerator.trackers = []
         note = f"trackers could not be started, going on without: {error}"

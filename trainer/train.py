@@ -20,7 +20,6 @@ from trainer.loop import Loop, Parts
 from trainer.model import FloorPlanTransformer, Flow, Objective, Shape, shape_of
 from trainer.optimizer import AveragedWeights, adamw
 from trainer.place import Place
-from trainer.progress import Progress
 from trainer.settings import Settings
 from trainer.stop import StopRequest
 from trainer.stores import Pairs
@@ -33,7 +32,9 @@ class Run:
     def __init__(self, settings: Settings, place: Place, journal: Journal, resume_from: str) -> None:
         self.settings, self.journal = settings, journal
         self.world = world.join(place, settings, journal)
-        journal.phase("joined", world_size=self.world.size, nodes=self.world.nodes, device=str(self.world.device))
+        journal.phase(
+            "joined", world_size=self.world.size, nodes=self.world.nodes, device=str(self.world.device)
+        )
         for note in self.world.notes:
             journal.say(note)
         self.pairs, held_out = self._data()
@@ -138,7 +139,9 @@ class Run:
             f"{training.gradient_accumulation_steps} accumulated"
         )
         kind = "GPU" if self.world.device.type == "cuda" else "CPU process"
-        self.journal.say(f"Training started with {_count(size, kind)} across {_count(self.world.nodes, 'node')}")
+        self.journal.say(
+            f"Training started with {_count(size, kind)} across {_count(self.world.nodes, 'node')}"
+        )
         self.journal.phase("training", world_size=size, nodes=self.world.nodes, effective_batch=effective)
 
     # ---- while it runs
