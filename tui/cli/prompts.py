@@ -23,8 +23,12 @@ class TerminalPrompts:
     async def password(self, endpoint: Endpoint, reason: str) -> str | None:
         """Return the keyring's password for ``user@host:port``, else what the person types."""
         async with self._turn:
-            # A key's passphrase is asked for by the same question, and is not the login's password.
-            stored = await asyncio.to_thread(_from_keyring, str(endpoint)) if reason == "password" else None
+            # Passphrases of keys are other secrets, and a rejected password must not be tried again.
+            stored = (
+                await asyncio.to_thread(_from_keyring, str(endpoint))
+                if reason.startswith("password")
+                else None
+            )
             if stored is not None:
                 return stored
             if not sys.stdin.isatty():
