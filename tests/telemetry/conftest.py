@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -59,5 +60,10 @@ async def agent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
 
 
 def samplers(agent: AgentClient) -> list[psutil.Process]:
-    """Return the sampler processes of an agent."""
-    return [child for child in psutil.Process(agent.hello["pid"]).children() if "sample" in child.cmdline()]
+    """Return the living sampler processes of an agent."""
+    found = []
+    for child in psutil.Process(agent.hello["pid"]).children():
+        with suppress(psutil.Error):  # it may end while it is looked at
+            if "sample" in child.cmdline():
+                found.append(child)
+    return found
