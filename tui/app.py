@@ -68,11 +68,15 @@ class ConsoleApp(Chores):
         self.set_keymap(self.keymap)
         await self.switch_mode(self._first)
         self._told = self.engine.state.noticed
+        self.call_after_refresh(self._begin)
+        self.set_interval(TICK, self._tick)
+
+    def _begin(self) -> None:
+        """What must not keep the first frame waiting: the nodes, and a run that goes on."""
         self.engine.start()
         for run in self.operations.runs()[:1]:
             if not run.outcome and run.run not in self.engine.state.runs:
                 self.attach(run.run)
-        self.set_interval(TICK, self._tick)
 
     def on_unmount(self) -> None:
         """Let go of the nodes; runs go on."""

@@ -9,8 +9,6 @@ from textual.app import App
 
 from tui.actions import BY_ID, MODES
 from tui.prompts import Question
-from tui.screens.confirm import ConfirmScreen
-from tui.screens.form import Field, FormScreen
 from tui.theme import THEMES
 from tui.widgets.prompt import Prompt
 
@@ -220,6 +218,8 @@ class Chores(App[None], inherit_bindings=False):
     ) -> None:
         """Ask before ``go``; No is the default for whatever destroys."""
 
+        from tui.screens.confirm import ConfirmScreen
+
         def answered(yes: bool | None) -> None:
             if yes:
                 go()
@@ -228,6 +228,9 @@ class Chores(App[None], inherit_bindings=False):
 
     def ask_person(self, question: Question) -> None:
         """Ask for a password, or whether a host key is to be trusted."""
+        from tui.screens.confirm import ConfirmScreen
+        from tui.screens.form import Field, FormScreen
+
         if question.key is not None:
             key = question.key
             text = self.texts("ask.host_key", host=f"{key.host}:{key.port}", algorithm=key.algorithm)

@@ -1,34 +1,23 @@
-"""The console's operations on a real fleet."""
+"""The console's operations on a real fleet.
+
+What only an operation needs is imported when it is asked for: the first frame does not wait for it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from fleet.deploy import DeployOptions
-from fleet.errors import FleetError
 from fleet.events import Event, LinkChanged
-from fleet.fleet import Fleet
-from fleet.inventory import (
-    FaultsError,
-    Inventory,
-    Node,
-    add_node,
-    default_master,
-    load_inventory,
-    load_workers_json,
-    parse_inventory,
-    remove_node,
-    save_inventory,
-    with_master_address,
-)
-from fleet.preflight import preflight
-from fleet.runs import RunStore, RunSummary, find_runs, stop, watch
-from fleet.telemetry import watch as watch_load
-from fleet.up import UpOptions, up
-from transports.base import Prompts
+from fleet.inventory import FaultsError, Inventory, Node, default_master, load_inventory
 from tui.operations import Draft, NodeCard, Refused, RunCard
+
+if TYPE_CHECKING:
+    from fleet.fleet import Fleet
+    from fleet.runs import RunSummary
+    from transports.base import Prompts
 
 
 class FleetOperations:
@@ -65,14 +54,20 @@ class FleetOperations:
 
     def runs(self) -> Sequence[RunCard]:
         """Return the runs launched from this project, the newest first."""
+        from fleet.runs import find_runs
+
         return tuple(_run_card(self._home, summary) for summary in reversed(find_runs(self._home)))
 
     def recorded(self, run: str) -> Sequence[Event]:
         """Return what was recorded of a run."""
+        from fleet.runs import RunStore
+
         return list(RunStore(self._home, run).events())
 
     async def watch(self) -> AsyncIterator[Event]:
         """Connect to all nodes, tell their facts, then their load once a second."""
+        from fleet.telemetry import watch as watch_load
+
         fleet = self._open()
         refused: set[str] = set()
         if not self._inventory.workers:
@@ -91,36 +86,53 @@ class FleetOperations:
         return self._open().connect(self._named(nodes))
 
     async def preflight(self, nodes: Sequence[str], checks: Sequence[str] = ()) -> AsyncIterator[Event]:
-        """Check nodes; results of other checks than those named are left out."""
-        async with aclosing(preflight(self._open(), self._named(nodes))) as events:
+        """Check nodes; the ways to a node are tried from all others, even when it alone is checked."""
+        from fleet.preflight import AFTER, BEFORE, PreflightOptions, preflight
+
+        fleet = self._open()
+        options = PreflightOptions(checks=tuple(checks) or (*BEFORE, *AFTER), among=fleet.nodes)
+        async with aclosing(preflight(fleet, self._named(nodes), options)) as events:
             async for event in events:
-                if not checks or getattr(event, "check", checks[0]) in checks:
-                    yield event
+                yield event
 
     def deploy(self, nodes: Sequence[str], *, dry_run: bool = False) -> AsyncIterator[Event]:
         """Check and deploy."""
+        from fleet.deploy import DeployOptions
+        from fleet.up import UpOptions, up
+
         options = UpOptions(deploying=DeployOptions(dry_run=dry_run), deploy_only=True)
         return up(self._open(), self._named(nodes), options)
 
     def up(self, nodes: Sequence[str]) -> AsyncIterator[Event]:
         """Go the whole way."""
+        from fleet.up import UpOptions, up
+
         return up(self._open(), self._named(nodes), UpOptions())
 
     def launch(self, nodes: Sequence[str]) -> AsyncIterator[Event]:
         """Start a run with what was deployed before."""
+        from fleet.deploy import DeployOptions
+        from fleet.up import UpOptions, up
+
         options = UpOptions(deploying=DeployOptions(skip_deploy=True))
         return up(self._open(), self._named(nodes), options)
 
     def attach(self, run: str) -> AsyncIterator[Event]:
         """Follow a run that was started before, from its first event."""
+        from fleet.runs import watch
+
         return watch(self._open(), run)
 
     def stop(self, run: str, *, followed: bool) -> AsyncIterator[Event]:
         """End a run on all its nodes."""
+        from fleet.runs import stop
+
         return stop(self._open(), run, collect=not followed)
 
     def add_node(self, draft: Draft) -> None:
         """Add a node to the inventory, which is made when there is none."""
+        from fleet.inventory import add_node, save_inventory
+
         fields: dict[str, object] = {"name": draft.name or draft.address, "address": draft.address}
         if draft.transport and draft.transport != "auto":
             fields["transport"] = draft.transport
@@ -142,6 +154,8 @@ class FleetOperations:
 
     def remove_nodes(self, names: Sequence[str]) -> None:
         """Take workers out of the inventory."""
+        from fleet.inventory import remove_node
+
         if self._inventory.master.name in names:
             raise Refused("the master can't be removed: dtui runs on it")
         try:
@@ -153,6 +167,8 @@ class FleetOperations:
 
     def import_workers(self, path: Path) -> int:
         """Take the workers of a workers.json into a new inventory."""
+        from fleet.inventory import load_workers_json, save_inventory
+
         if self._inventory.workers:
             raise Refused(f"there are nodes already: add the others, or remove {self._path} first")
         try:
@@ -165,6 +181,8 @@ class FleetOperations:
 
     def check_inventory(self, text: str) -> Sequence[str]:
         """Return the faults of an inventory's text."""
+        from fleet.inventory import parse_inventory
+
         try:
             parse_inventory(text, self._path)
         except FaultsError as error:
@@ -190,12 +208,16 @@ class FleetOperations:
         return self._folder / ".dtui"
 
     def _read(self) -> Inventory:
+        from fleet.inventory import with_master_address
+
         if not self._path.exists():
             return Inventory(project=self._folder, master=default_master(self._folder))
         return with_master_address(load_inventory(self._path))
 
     def _open(self) -> Fleet:
         if self._fleet is None:
+            from fleet.fleet import Fleet
+
             self._fleet = Fleet(self._inventory, home=self._home, prompts=self._prompts)
         return self._fleet
 
@@ -218,6 +240,8 @@ def _card(node: Node, is_master: bool) -> NodeCard:
 
 
 def _run_card(home: Path, summary: RunSummary) -> RunCard:
+    from fleet.runs import RunStore
+
     plan, finished = summary.plan, summary.finished
     first = next(RunStore(home, summary.run).events(), None)
     return RunCard(
@@ -231,7 +255,7 @@ def _run_card(home: Path, summary: RunSummary) -> RunCard:
     )
 
 
-def _first_fault(error: FaultsError | FleetError) -> str:
-    faults = getattr(error, "faults", ())
+def _first_fault(error: FaultsError) -> str:
+    faults = error.faults
     more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
-    return f"{faults[0] if faults else error}{more}"
+    return f"{faults[0]}{more}"

@@ -45,6 +45,7 @@ class MonitorScreen(LogRequests):
     """
 
     _shown_failure = ""
+    _ending_height = 0
 
     def body(self) -> Iterable[Widget]:
         """Header, cause of the end, panes and panels."""
@@ -87,9 +88,13 @@ class MonitorScreen(LogRequests):
 
     def _draw_ending(self, run: RunState) -> None:
         lines = view.ending(run, self.texts, max(20, self.size.width - 4))
-        self.set_class(bool(lines), "-ended")
-        self.query_one("#ending", Lines).styles.height = len(lines) or None
-        self.query_one("#ending", Lines).show(lines)
+        ending = self.query_one("#ending", Lines)
+        if self._ending_height != len(lines):
+            # A height that is set lays the whole screen out anew, so only when it is another one.
+            self._ending_height = len(lines)
+            self.set_class(bool(lines), "-ended")
+            ending.styles.height = len(lines) or None
+        ending.show(lines)
 
     def focus_main(self) -> None:
         """Give the focus to the current pane."""

@@ -14,7 +14,6 @@ from fleet.state import FleetState, NodeState
 from tui import actions
 from tui.operations import Draft, Refused
 from tui.screens.base import ModeScreen
-from tui.screens.form import Field, FormScreen
 from tui.views import nodes as view
 from tui.views.empty import empty_fleet
 from tui.widgets.lines import Lines
@@ -138,6 +137,8 @@ class NodesScreen(ModeScreen):
 
     def action_nodes_add(self) -> None:
         """Ask for a new node."""
+        from tui.screens.form import Field, FormScreen
+
         texts = self.texts
         fields = [
             Field("name", texts("nodes.column.node"), texts("form.name_hint")),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from statistics import median
+from collections.abc import Sequence
 
 from rich.cells import cell_len
 
@@ -15,6 +15,11 @@ from tui.widgets.paint import Span, Spans, fit, width_of, wrap
 
 #: A rank whose step takes so much longer than the median of all is called a straggler.
 STRAGGLER = 1.15
+
+
+def median(values: Sequence[float]) -> float:
+    """Return the middle value (``statistics`` would take longer to import than the screen to draw)."""
+    return sorted(values)[len(values) // 2]
 
 
 def outcome(run: RunState) -> str:

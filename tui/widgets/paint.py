@@ -12,6 +12,7 @@ from typing import ClassVar
 from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
 from rich.style import Style
+from textual.geometry import Region
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
@@ -123,20 +124,38 @@ class Painted(ScrollView):
     Painted > .paint--key { color: $primary; text-style: bold; }
     """
 
+    _looks: dict[tuple[str, str], Style]
+    _ground: Style
+
     @property
     def room(self) -> int:
         """Cells across that lines have, scroll bar and padding left out."""
         return self.scrollable_content_region.width
 
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """Look the styles up once for all lines of a drawing: that costs more than the lines do."""
+        self._looks = {}
+        self._ground = self.rich_style
+        return super().render_lines(crop)
+
     def strip(self, spans: Iterable[Span], width: int, under: str = "") -> Strip:
         """Return the line as a strip of ``width`` cells, on the background of the style ``under``."""
-        base = self.rich_style
-        if under:
-            base += Style(bgcolor=self.get_component_rich_style(f"paint--{under}").bgcolor)
+        looks = self._looks
+        ground = looks.get(("", under))
+        if ground is None:
+            ground = looks["", under] = self._ground + self._background(under)
         segments = []
         for text, name in spans:
-            style = self.get_component_rich_style(f"paint--{name}")
-            if under and name not in ("match", "here"):
-                style += Style(bgcolor=base.bgcolor)
+            style = looks.get((name, under))
+            if style is None:
+                style = self.get_component_rich_style(f"paint--{name}")
+                if name not in ("match", "here"):
+                    style += self._background(under)
+                looks[name, under] = style
             segments.append(Segment(text, style))
-        return Strip(segments).adjust_cell_length(width, base)
+        return Strip(segments).adjust_cell_length(width, ground)
+
+    def _background(self, under: str) -> Style:
+        if not under:
+            return Style.null()
+        return Style(bgcolor=self.get_component_rich_style(f"paint--{under}").bgcolor)

@@ -127,7 +127,8 @@ class Tiles(Container):
         columns = _COLUMNS.get(self.count, 1) if count > 2 else 1
         while columns > 1 and self.size.width // columns < NARROWEST:
             columns -= 1
-        self.styles.grid_size_columns = columns
+        if self.styles.grid_size_columns != columns:
+            self.styles.grid_size_columns = columns
 
     def _source(self, book: Logbook, rank: int) -> Source:
         log = book.log(rank)

@@ -1,0 +1,81 @@
+"""From the command to the first frame, beside a bare Textual app: ``python -m benchmarks.start``.
+
+Both run in a pty of 120x40 cells, in turns; the time is that until their text is among the terminal's bytes.
+Linux only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import os
+import pty
+import select
+import statistics
+import struct
+import subprocess
+import sys
+import tempfile
+import termios
+import time
+from pathlib import Path
+
+BARE = """
+from textual.app import App
+from textual.widgets import Label
+
+class Bare(App):
+    def compose(self):
+        yield Label("first frame")
+
+Bare().run()
+"""
+
+
+def first_frame(command: list[str], marker: bytes, folder: Path) -> float:
+    """Return the seconds from starting ``command`` to ``marker`` on its terminal."""
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
+    environment = {**os.environ, "TERM": "xterm-256color"}
+    began = time.perf_counter()
+    process = subprocess.Popen(
+        command, stdin=slave, stdout=slave, stderr=slave, cwd=folder, env=environment, start_new_session=True
+    )
+    os.close(slave)
+    seen = b""
+    try:
+        while marker not in seen:
+            if not select.select([master], [], [], 30)[0]:
+                raise TimeoutError(f"no {marker!r} within 30 s")
+            seen += os.read(master, 1 << 16)
+        return time.perf_counter() - began
+    finally:
+        process.kill()
+        process.wait()
+        os.close(master)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=7)
+    args = parser.parse_args()
+    commands = {
+        "bare Textual app": ([sys.executable, "-c", BARE], b"first frame"),
+        "dtui": ([sys.executable, "-m", "tui"], b"No nodes yet"),
+        "python -c pass": ([sys.executable, "-c", "print('passed')"], b"passed"),
+    }
+    times: dict[str, list[float]] = {name: [] for name in commands}
+    with tempfile.TemporaryDirectory() as folder:
+        for _ in range(args.rounds + 1):
+            for name, (command, marker) in commands.items():
+                times[name].append(first_frame(command, marker, Path(folder)))
+    for name, all_times in times.items():
+        kept = all_times[1:]  # the first round fills the caches
+        print(f"{name:18} median {statistics.median(kept):.3f} s  (best {min(kept):.3f})")
+    bare, ours = (statistics.median(times[name][1:]) for name in ("bare Textual app", "dtui"))
+    best = min(times["dtui"][1:]) / min(times["bare Textual app"][1:])
+    print(f"dtui / bare: {ours / bare:.2f} (of the best: {best:.2f})")
+
+
+if __name__ == "__main__":
+    main()
