@@ -54,6 +54,18 @@ class CheckFinished(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PairProbed(Event):
+    """What a preflight learnt of the way from ``node`` to ``peer``; None and empty: not looked at."""
+
+    peer: str
+    #: Port (or ``ephemeral``) -> open, refused, dropped, unreachable, silent, foreign or error.
+    ports: JSONDict = field(default_factory=dict)
+    #: Round trip, and the rate at which bytes come from ``peer`` to ``node``.
+    latency_ms: float | None = None
+    bytes_per_second: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StageChanged(Event):
     """A deploy stage (connect, compare, copy, environment, configure) is running, done, failed or skipped."""
 
@@ -209,9 +221,9 @@ class Notice(Event):
 _KINDS: dict[str, type[Event]] = {
     kind.__name__: kind
     for kind in (
-        LinkChanged, NodeProbed, CheckFinished, StageChanged, CopyProgressed, FileChange, EnvironmentOutput,
-        NodeDeployed, RunPlanned, RankStarted, RankPhase, RankExited, LogChunk, MetricsSeen,
-        TelemetrySampled, RunFinished, Notice,
+        LinkChanged, NodeProbed, CheckFinished, PairProbed, StageChanged, CopyProgressed, FileChange,
+        EnvironmentOutput, NodeDeployed, RunPlanned, RankStarted, RankPhase, RankExited, LogChunk,
+        MetricsSeen, TelemetrySampled, RunFinished, Notice,
     )
 }  # fmt: skip
 

@@ -16,7 +16,7 @@ from fleet.fleet import Fleet
 from fleet.inventory import Inventory, Node
 from fleet.nodeset import fold
 from fleet.plan import RunPlan, plan_run
-from fleet.preflight import preflight
+from fleet.preflight import AFTER, PreflightOptions, preflight
 from fleet.runs import LaunchOptions, WatchOptions, announce, launch, new_run_id, run_to_end
 
 #: Below the project folder on each node; `accelerate launch --config_file` takes it too.
@@ -45,7 +45,7 @@ async def up(fleet: Fleet, nodes: Sequence[Node], options: UpOptions) -> AsyncGe
     """
     facts: dict[str, dict[str, Any]] = {}
     unfit: set[str] = set()
-    async with aclosing(preflight(fleet, nodes)) as checks:
+    async with aclosing(preflight(fleet, nodes, PreflightOptions(cpu=options.cpu))) as checks:
         async for event in checks:
             if isinstance(event, NodeProbed):
                 facts[event.node] = event.facts
@@ -65,6 +65,17 @@ async def up(fleet: Fleet, nodes: Sequence[Node], options: UpOptions) -> AsyncGe
             yield event
     if failed:
         yield _halt(fleet, nodes, failed, "could not be deployed to, so nothing was started")
+        return
+
+    if not options.deploying.dry_run:
+        late = PreflightOptions(checks=AFTER, cpu=options.cpu, announce=False)
+        async with aclosing(preflight(fleet, nodes, late)) as checks:
+            async for event in checks:
+                if isinstance(event, CheckFinished) and event.status == "fail":
+                    unfit.add(event.node)
+                yield event
+    if unfit:
+        yield _halt(fleet, nodes, unfit, "did not pass the checks after the deploy, so nothing was started")
         return
 
     if options.deploying.dry_run:

@@ -25,6 +25,7 @@ _PLACES = {
     "digest": "agent.operations.digest:digest",
     "trial": "agent.operations.trial:trial",
     "fix": "agent.operations.fix:fix",
+    "configcheck": "agent.operations.configcheck:configcheck",
 }
 
 

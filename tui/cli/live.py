@@ -21,7 +21,7 @@ from tui.cli.printing import PlainPrinter
 class LivePrinter(PlainPrinter):
     """A PlainPrinter whose copy progress is drawn in place."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, every_check: bool = False) -> None:
         self._console = Console(stderr=True, highlight=False)
         self._progress = Progress(
             TextColumn("{task.description}"),
@@ -33,7 +33,7 @@ class LivePrinter(PlainPrinter):
             transient=True,
         )
         self._bars: dict[str, int] = {}
-        super().__init__()
+        super().__init__(every_check=every_check)
 
     def emit(self, event: Event) -> None:
         """Print one event; bars live from a node's first progress to its NodeDeployed."""

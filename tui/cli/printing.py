@@ -6,9 +6,25 @@ import sys
 import time
 from typing import Protocol, Self, TextIO
 
-from fleet.events import CopyProgressed, Event, LogChunk, MetricsSeen, RankPhase, TelemetrySampled, to_json
+from fleet.events import (
+    CheckFinished,
+    CopyProgressed,
+    Event,
+    LinkChanged,
+    LogChunk,
+    MetricsSeen,
+    NodeProbed,
+    Notice,
+    PairProbed,
+    RankPhase,
+    TelemetrySampled,
+    to_json,
+)
 from tui.cli.loglines import RankLines
 from tui.cli.narrate import sentence
+
+#: Events between which the sum of passed checks can wait.
+_OF_A_PREFLIGHT = (CheckFinished, PairProbed, LinkChanged, NodeProbed, Notice)
 
 
 class Printer(Protocol):
@@ -47,11 +63,17 @@ class JsonPrinter(_Base):
 class PlainPrinter(_Base):
     """Sentences on ``narration``, the ranks' output on ``data`` with the rank before each line.
 
-    Progress is told at most every ``every`` seconds a node, for logs and pipes.
+    Progress is told at most every ``every`` seconds a node, for logs and pipes. Checks that passed are
+    only counted, unless ``every_check`` asks for each.
     """
 
     def __init__(
-        self, *, data: TextIO | None = None, narration: TextIO | None = None, every: float = 2.0
+        self,
+        *,
+        data: TextIO | None = None,
+        narration: TextIO | None = None,
+        every: float = 2.0,
+        every_check: bool = False,
     ) -> None:
         self._data = data or sys.stdout
         self._narration = narration or sys.stderr
@@ -59,9 +81,13 @@ class PlainPrinter(_Base):
         self._told: dict[str, float] = {}
         self._lines = RankLines()
         self._phases: dict[int, str] = {}
+        self._every_check = every_check
+        self._passed = 0
 
     def emit(self, event: Event) -> None:
         """Print one event."""
+        if self._passed and not isinstance(event, _OF_A_PREFLIGHT):
+            self._tell_passed()
         if isinstance(event, LogChunk):
             self._print_lines(self._lines.feed(event))
         elif self._worth_telling(event):
@@ -75,6 +101,7 @@ class PlainPrinter(_Base):
 
     def close(self) -> None:
         """Print lines that never got their end."""
+        self._tell_passed()
         self._print_lines(self._lines.rest())
 
     def _print_lines(self, lines: list[str]) -> None:
@@ -82,12 +109,20 @@ class PlainPrinter(_Base):
             self._data.write("\n".join(lines) + "\n")
             self._data.flush()
 
+    def _tell_passed(self) -> None:
+        passed, self._passed = self._passed, 0
+        if passed and not self._every_check:
+            self.say(f"✓ {passed} checks passed")
+
     def _worth_telling(self, event: Event) -> bool:
         if isinstance(event, CopyProgressed):
             now = time.monotonic()
             if event.bytes_done < event.bytes_total and now - self._told.get(event.node, 0.0) < self._every:
                 return False
             self._told[event.node] = now
+        elif isinstance(event, CheckFinished) and event.status in ("ok", "skip"):
+            self._passed += event.status == "ok"
+            return self._every_check
         elif isinstance(event, RankPhase):
             known, self._phases[event.rank] = self._phases.get(event.rank), event.phase
             return known != event.phase
@@ -95,12 +130,12 @@ class PlainPrinter(_Base):
         return not isinstance(event, MetricsSeen | TelemetrySampled)
 
 
-def make_printer(*, json: bool) -> Printer:
+def make_printer(*, json: bool, every_check: bool = False) -> Printer:
     """Return the printer for this terminal or pipe."""
     if json:
         return JsonPrinter()
     if sys.stderr.isatty():
         from tui.cli.live import LivePrinter
 
-        return LivePrinter()
-    return PlainPrinter()
+        return LivePrinter(every_check=every_check)
+    return PlainPrinter(every_check=every_check)

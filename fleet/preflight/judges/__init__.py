@@ -1,0 +1,1 @@
+"""From what was observed to verdicts: pure functions, one file a group of checks."""
