@@ -1,0 +1,6 @@
+"""The first files of a project: which workers this machine knows, and the inventory made of them."""
+
+from fleet.init.candidates import Candidate, find_candidates
+from fleet.init.project import Beginning, begin, likely_program
+
+__all__ = ["Beginning", "Candidate", "begin", "find_candidates", "likely_program"]

@@ -1,0 +1,60 @@
+"""``dtui doctor`` tells what it sees of this machine."""
+
+from __future__ import annotations
+
+import json
+import socket
+from pathlib import Path
+
+from tests.init.conftest import Desk
+from tui.cli.doctor import examine
+
+
+def findings(desk: Desk) -> dict[str, dict[str, str]]:
+    done = desk.run("doctor", "--json")
+    return {one["name"]: one for one in map(json.loads, done.stdout.splitlines())}
+
+
+def test_a_fit_machine(desk: Desk) -> None:
+    key = desk.home / ".ssh" / "id_ed25519"
+    key.touch(0o600)
+    found = findings(desk)
+    for name in (
+        "python",
+        "packages",
+        "training",
+        "ssh keys",
+        "ssh agent",
+        "project",
+        "inventory",
+        "terminal",
+    ):
+        assert found[name]["status"] == "ok", found[name]
+    assert desk.run("doctor").returncode == 0
+
+
+def test_a_key_that_others_may_read_and_a_faulty_inventory(desk: Desk) -> None:
+    key = desk.home / ".ssh" / "id_ed25519"
+    key.touch()
+    key.chmod(0o644)
+    (desk.folder / "configs").mkdir()
+    (desk.folder / "configs" / "nodes.yaml").write_text("nodes:\n  - adress: 192.168.1.101\n", "utf-8")
+    found = findings(desk)
+    assert found["ssh keys"]["status"] == "warn"
+    assert "chmod 600" in found["ssh keys"]["remedy"]
+    assert found["inventory"]["status"] == "fail"
+    assert "adress" in found["inventory"]["seen"]
+    assert desk.run("doctor").returncode == 1
+
+
+def test_a_rendezvous_port_in_use_is_seen(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as holder:
+        port = holder.getsockname()[1]
+        found = {finding.name: finding for finding in examine(tmp_path, tmp_path, [port])}
+    assert found["ports"].status == "warn"
+    assert "--port" in found["ports"].remedy
+
+
+def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
+    found = {finding.name: finding for finding in examine(tmp_path / "none", tmp_path)}
+    assert found["project"].status == "fail"

@@ -1,0 +1,85 @@
+"""``dtui init``, asked and unasked."""
+
+from __future__ import annotations
+
+from fleet.inventory import load_inventory
+from fleet.shipped import shipped
+from tests.init.conftest import Desk
+
+CONFIG = "Host gpu1\n  HostName 192.168.1.101\n  User kim\nHost gpu2\n  HostName 192.168.1.102\n"
+
+
+def test_named_workers_make_both_files_without_a_question(desk: Desk) -> None:
+    (desk.folder / "trainer").mkdir()
+    (desk.folder / "trainer" / "__main__.py").touch()
+    done = desk.run("init", "--workers", "192.168.1.[101-103]", "--user", "kim", "--transport", "ssh")
+    assert done.returncode == 0, done.stderr
+    config = desk.folder / "configs" / "train_config.yaml"
+    assert done.stdout.split() == [str(desk.folder / "configs" / "nodes.yaml"), str(config)]
+    assert config.read_bytes() == shipped("train_config.yaml").read_bytes()
+    inventory = load_inventory(desk.folder / "configs" / "nodes.yaml")
+    assert [node.address for node in inventory.workers] == [f"192.168.1.{last}" for last in (101, 102, 103)]
+    assert {(node.user, node.transport) for node in inventory.workers} == {("kim", "ssh")}
+    assert inventory.project == desk.folder
+    assert inventory.run.module == "trainer"
+    assert desk.run("nodes", "--offline").returncode == 0
+
+
+def test_a_person_chooses_among_the_hosts_that_the_machine_knows(desk: Desk) -> None:
+    (desk.home / ".ssh" / "config").write_text(CONFIG, "utf-8")
+    (desk.home / ".ssh" / "known_hosts").write_text("desk ssh-ed25519 AAAA\n", "utf-8")
+    (desk.folder / "train.py").touch()
+    done = desk.talk("9\n1,desk\n192.168.1.104\nlee\n", "init")
+    assert done.returncode == 0, done.stderr
+    assert "there are hosts 1 to 3" in done.stderr
+    inventory = load_inventory(desk.folder / "configs" / "nodes.yaml")
+    told = [(node.name, node.address, node.user) for node in inventory.workers]
+    assert told == [
+        ("gpu1", "192.168.1.101", "kim"),
+        ("desk", "desk", "lee"),
+        ("192.168.1.104", "192.168.1.104", "lee"),
+    ]
+    assert inventory.run.script == "train.py", "found in the folder, so nobody was asked"
+    assert not (desk.folder / "configs" / "train_config.yaml").exists(), "that is the trainer's"
+
+
+def test_what_is_there_is_replaced_only_after_a_yes(desk: Desk) -> None:
+    desk.run("init", "--workers", "192.168.1.101")
+    path = desk.folder / "configs" / "nodes.yaml"
+    path.write_text(path.read_text("utf-8") + "# mine\n", "utf-8")
+    (desk.folder / "configs" / "train_config.yaml").write_text("training: {}\n", "utf-8")
+    for refused in (desk.run("init", "--workers", "192.168.1.102"), desk.talk("\n", "init")):
+        assert refused.returncode == 2
+        assert "--force" in refused.stderr
+        assert path.read_text("utf-8").endswith("# mine\n")
+    agreed = desk.talk("yes\n192.168.1.103\n\n\n", "init")
+    assert agreed.returncode == 0, agreed.stderr
+    assert "192.168.1.103" in path.read_text("utf-8")
+    forced = desk.run("init", "--workers", "192.168.1.102", "--force")
+    assert forced.returncode == 0
+    assert "192.168.1.102" in path.read_text("utf-8")
+    assert (desk.folder / "configs" / "train_config.yaml").read_text("utf-8") == "training: {}\n"
+    assert "stays as it is" in forced.stderr
+
+
+def test_hosts_of_the_ssh_files_by_name_and_a_wrong_name_writes_nothing(desk: Desk) -> None:
+    (desk.home / ".ssh" / "config").write_text(CONFIG, "utf-8")
+    wrong = desk.run("init", "--from-ssh", "gpu1,gpu7")
+    assert wrong.returncode == 2
+    assert "gpu7" in wrong.stderr
+    assert not (desk.folder / "configs").exists()
+    assert desk.run("init", "--from-ssh", "all", "--script", "train.py").returncode == 0
+    inventory = load_inventory(desk.folder / "configs" / "nodes.yaml")
+    assert [node.name for node in inventory.workers] == ["gpu1", "gpu2"]
+
+
+def test_without_a_terminal_nobody_is_asked(desk: Desk) -> None:
+    refused = desk.run("init")
+    assert refused.returncode == 2
+    assert "--workers" in refused.stderr
+
+
+def test_an_ended_input_writes_nothing(desk: Desk) -> None:
+    ended = desk.talk("\x04", "init")
+    assert ended.returncode == 2
+    assert not (desk.folder / "configs").exists()

@@ -1,0 +1,226 @@
+"""Shell completion, generated from the parser: commands, options, and the choices of options."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import dataclass
+
+SHELLS = ("bash", "zsh", "fish", "powershell")
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """An option as a shell needs it; ``value`` is empty for a switch, else file, folder, choice or word."""
+
+    names: tuple[str, ...]
+    help: str
+    value: str = ""
+    choices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command, the empty name for ``dtui`` itself; ``choices`` are those of its first argument."""
+
+    name: str
+    help: str
+    options: tuple[Option, ...]
+    choices: tuple[str, ...] = ()
+
+
+def script(parser: argparse.ArgumentParser, shell: str) -> str:
+    """Return the completion script of ``parser`` for one of SHELLS."""
+    commands = _commands(parser)
+    return {"bash": _bash, "zsh": _zsh, "fish": _fish, "powershell": _powershell}[shell](commands)
+
+
+def _commands(parser: argparse.ArgumentParser) -> list[Command]:
+    found = [_command("", "", parser)]
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            told = {choice.dest: choice.help or "" for choice in action._choices_actions}
+            found += [_command(name, told.get(name, ""), child) for name, child in action.choices.items()]
+    return found
+
+
+def _command(name: str, told: str, parser: argparse.ArgumentParser) -> Command:
+    options: list[Option] = []
+    choices: tuple[str, ...] = ()
+    for action in parser._actions:
+        if action.option_strings:
+            options.append(_option(action))
+        elif action.choices and not isinstance(action, argparse._SubParsersAction):
+            choices = tuple(str(choice) for choice in action.choices)
+    return Command(name, told, tuple(options), choices)
+
+
+def _option(action: argparse.Action) -> Option:
+    choices = tuple(str(choice) for choice in action.choices or ())
+    value = "" if action.nargs == 0 else {"FILE": "file", "DIR": "folder"}.get(str(action.metavar), "word")
+    return Option(tuple(action.option_strings), action.help or "", "choice" if choices else value, choices)
+
+
+def _words(command: Command, commands: list[Command]) -> str:
+    words = [name for option in command.options for name in option.names]
+    if not command.name:
+        words = [other.name for other in commands if other.name] + words
+    return " ".join([*command.choices, *words])
+
+
+def _bash(commands: list[Command]) -> str:
+    names = "|".join(command.name for command in commands if command.name)
+    cases = []
+    for command in commands:
+        for option in command.options:
+            if option.value:
+                act = {
+                    "choice": f'COMPREPLY=($(compgen -W "{" ".join(option.choices)}" -- "$current"))',
+                    "file": 'COMPREPLY=($(compgen -f -- "$current"))',
+                    "folder": 'COMPREPLY=($(compgen -d -- "$current"))',
+                    "word": "COMPREPLY=()",
+                }[option.value]
+                cases += [f'        "{command.name} {name}") {act}; return ;;' for name in option.names]
+    words = [f'        "{one.name}") words="{_words(one, commands)}" ;;' for one in commands]
+    return "\n".join(
+        [
+            '# bash completion of dtui; put into ~/.bashrc:  eval "$(dtui completion bash)"',
+            "_dtui() {",
+            '    local current="${COMP_WORDS[COMP_CWORD]}" before="" command="" word words',
+            '    [ "$COMP_CWORD" -gt 0 ] && before="${COMP_WORDS[COMP_CWORD-1]}"',
+            '    for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do',
+            f'        case "$word" in {names}) command="$word"; break ;; esac',
+            "    done",
+            '    case "$command $before" in',
+            *cases,
+            "    esac",
+            '    case "$command" in',
+            *words,
+            "    esac",
+            '    COMPREPLY=($(compgen -W "$words" -- "$current"))',
+            "}",
+            "complete -o filenames -F _dtui dtui",
+            "",
+        ]
+    )
+
+
+def _zsh(commands: list[Command]) -> str:
+    def argument(option: Option) -> list[str]:
+        act = {
+            "": "",
+            "choice": f":value:({' '.join(option.choices)})",
+            "file": ":file:_files",
+            "folder": ":folder:_files -/",
+            "word": ":value: ",
+        }[option.value]
+        told = option.help.replace("[", "(").replace("]", ")").replace(":", " -").replace("'", "’")
+        return [f"'{name}[{told}]{act}'" for name in option.names]
+
+    def arguments(command: Command) -> str:
+        given = [word for option in command.options for word in argument(option)]
+        rest = f"':argument:({' '.join(command.choices)})'" if command.choices else "'*::argument:_files'"
+        return " ".join([*given, rest])
+
+    top = commands[0]
+    listed = [f"'{one.name}:{one.help.replace(chr(39), '’').replace(':', ' -')}'" for one in commands[1:]]
+    return "\n".join(
+        [
+            "#compdef dtui",
+            "# zsh completion of dtui; save as _dtui in a folder of $fpath",
+            "_dtui() {",
+            "    local -a commands",
+            f"    commands=({' '.join(listed)})",
+            "    local context state line",
+            f"    _arguments -C {' '.join(word for option in top.options for word in argument(option))} "
+            "'1:command:->command' '*::rest:->rest'",
+            '    case "$state" in',
+            "        command) _describe command commands ;;",
+            '        rest) case "$words[1]" in',
+            *(f"            {one.name}) _arguments {arguments(one)} ;;" for one in commands[1:]),
+            "        esac ;;",
+            "    esac",
+            "}",
+            'if [ "$funcstack[1]" = _dtui ]; then _dtui "$@"; else compdef _dtui dtui; fi',
+            "",
+        ]
+    )
+
+
+def _fish(commands: list[Command]) -> str:
+    def quoted(text: str) -> str:
+        return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+    names = " ".join(command.name for command in commands if command.name)
+    lines = ["# fish completion of dtui; save as ~/.config/fish/completions/dtui.fish", "complete -c dtui -f"]
+    for command in commands:
+        where = (
+            f"__fish_seen_subcommand_from {command.name}"
+            if command.name
+            else "not __fish_seen_subcommand_from"
+        )
+        condition = quoted(where if command.name else f"{where} {names}")
+        if command.name:
+            lines.append(
+                f"complete -c dtui -n {quoted(f'not __fish_seen_subcommand_from {names}')} "
+                f"-a {command.name} -d {quoted(command.help)}"
+            )
+        if command.choices:
+            lines.append(f"complete -c dtui -n {condition} -a {quoted(' '.join(command.choices))}")
+        for option in command.options:
+            flags = " ".join(
+                f"-l {name[2:]}" if name.startswith("--") else f"-s {name[1:]}" for name in option.names
+            )
+            value = {
+                "": "",
+                "choice": f" -x -a {quoted(' '.join(option.choices))}",
+                "file": " -r -F",
+                "folder": " -x -a '(__fish_complete_directories)'",
+                "word": " -x",
+            }[option.value]
+            lines.append(f"complete -c dtui -n {condition} {flags}{value} -d {quoted(option.help)}")
+    return "\n".join([*lines, ""])
+
+
+def _powershell(commands: list[Command]) -> str:
+    # Windows PowerShell refuses an empty name in JSON, so dtui itself has its own.
+    words = {one.name or "dtui": _words(one, commands).split() for one in commands}
+    choices = {
+        f"{one.name or 'dtui'} {name}": list(option.choices)
+        for one in commands
+        for option in one.options
+        if option.choices
+        for name in option.names
+    }
+    return "\n".join(
+        [
+            "# PowerShell completion of dtui; put into $PROFILE:",
+            "#   dtui completion powershell | Out-String | Invoke-Expression",
+            "Register-ArgumentCompleter -Native -CommandName dtui -ScriptBlock {",
+            "    param($typed, $tree, $cursor)",
+            "    $words = @'",
+            json.dumps(words, indent=1),
+            "'@ | ConvertFrom-Json",
+            "    $choices = @'",
+            json.dumps(choices, indent=1),
+            "'@ | ConvertFrom-Json",
+            "    $given = @($tree.CommandElements | Select-Object -Skip 1 | ForEach-Object { [string]$_ })",
+            "    if ($typed) {",
+            "        $given = @($given | Select-Object -SkipLast 1)",
+            "    }",
+            "    $command = [string]@($given | Where-Object { $_ -and $words.PSObject.Properties[$_] })[0]",
+            "    if (-not $command) {",
+            "        $command = 'dtui'",
+            "    }",
+            "    $before = [string]@($given | Select-Object -Last 1)[0]",
+            '    $known = $choices.PSObject.Properties["$command $before"]',
+            "    if ($null -eq $known) {",
+            "        $known = $words.PSObject.Properties[$command]",
+            "    }",
+            "    $known.Value | Where-Object { $_.StartsWith($typed) } | ForEach-Object {",
+            "        [System.Management.Automation.CompletionResult]::new($_, $_, 'ParameterValue', $_)",
+            "    }",
+            "}",
+            "",
+        ]
+    )
