@@ -1,4 +1,4 @@
-"""Scaling over GPUs: ``python -m benchmarks.scaling``. dtui deploys to loopback nodes that share this machine.
+"""Scaling over GPUs: ``python -m benchmarks.scaling``. dtui deploys to loopback nodes on this machine.
 
     python -m benchmarks.scaling                     all GPUs: 1, 2, 4, 8 ranks over two nodes, nccl and gloo
     python -m benchmarks.scaling --share-gpu         two ranks on one GPU, over gloo
@@ -61,9 +61,7 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--batch", type=int, help="pairs a rank and step")
     parser.add_argument("--steps", type=int, help="steps of each cell")
     parser.add_argument("--cell-seconds", type=float, default=20.0, help="training ends after so long, too")
-    parser.add_argument(
-        "--precision", choices=("no", "fp16", "bf16"), help="of computing; default fp16 on GPUs"
-    )
+    parser.add_argument("--precision", choices=("no", "fp16", "bf16"), help="default: fp16 on GPUs")
     parser.add_argument("--compile", action="store_true", help="torch.compile")
     parser.add_argument("--limit", type=float, default=600.0, help="seconds for everything (default 600)")
     parser.add_argument("--work", type=Path, help="folder for the nodes' files, gone afterwards")

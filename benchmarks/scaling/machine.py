@@ -31,9 +31,10 @@ async def look(project: Path) -> Machine:
             if isinstance(event, NodeProbed):
                 facts = event.facts
     kinds = Counter(str(gpu["name"]) for gpu in facts["gpus"])
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cpu = facts.get("cpu") or {}
+    cores = int(cpu.get("usable") or os.cpu_count() or 1)
     parts = [f"{count} x {name}" for name, count in kinds.items()] or ["no GPU"]
-    parts.append(f"{cores} cores ({(facts.get('cpu') or {}).get('name') or 'unknown processor'})")
+    parts.append(f"{cores} cores ({cpu.get('model') or 'unknown processor'})")
     if driver := next((gpu.get("driver") for gpu in facts["gpus"]), None):
         parts.append(f"driver {driver}")
     return Machine(gpus=len(facts["gpus"]), cores=cores, text=", ".join(parts))

@@ -57,7 +57,7 @@ class Bench:
         self._lab, self._project, self._load = lab, project, load
 
     async def measure(self, cell: Cell, limit: float) -> Measured:
-        """Run the cell within ``limit`` seconds; raises CellFailed. Processes it may leave end with the lab."""
+        """Run the cell within ``limit`` seconds; raises CellFailed. What it leaves ends with the lab."""
         configure(self._project, cell, self._load)
         idle = [()] * (len(self._lab.nodes) - len(cell.shares))
         inventory = self._lab.inventory(
