@@ -12,6 +12,7 @@ from fleet.inventory import Inventory, default_master
 from fleet.inventory.model import DEFAULT_PORT
 from fleet.preflight.catalog import GUIDE_PORTS
 from fleet.preflight.check import Situation, Subject
+from fleet.preflight.fixes import Patient, fixes_for
 from fleet.preflight.judges import settings
 from fleet.preflight.observers.outside import doors_of
 from tests.scripts.reading import ENTRIES, ROOT, effects, parameters, text
@@ -84,6 +85,21 @@ def test_preflight_is_content_with_a_machine_that_was_set_up_and_warns_about_one
     judges = (settings.long_paths, settings.execution_policy, settings.power, settings.sleep)
     assert [judge(subject(after)).status for judge in judges] == ["ok"] * 4
     assert [judge(subject(before)).status for judge in judges] == ["warn"] * 4
+
+
+def test_what_preflight_mends_is_what_the_script_would_have_set() -> None:
+    changed = effects("worker_setup")
+    facts = {"os": {"system": "Windows"}}
+    patient = Patient(default_master(ROOT), facts, {"firewall": "windows"}, ("192.168.1.101",))
+    said = {
+        fix.checks[0]: fix.shown for fix in fixes_for(patient, ["sleep", "long-paths", "execution-policy"])
+    }
+    for entry in changed["power"]:
+        assert f"/change {entry['name']} {entry['minutes']}" in said["sleep"]
+    number = next(entry for entry in changed["registry"] if entry["name"] == "LongPathsEnabled")
+    assert number["path"].replace("HKLM:", "HKLM") in said["long-paths"]
+    assert f"{number['name']} /t REG_DWORD /d {number['value']} " in said["long-paths"]
+    assert changed["execution_policy"] in said["execution-policy"]
 
 
 def subject(facts: dict[str, Any]) -> Subject:
