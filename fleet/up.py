@@ -9,18 +9,15 @@ from typing import Any
 
 import yaml
 
-from fleet.accelerate_config import accelerate_config
 from fleet.deploy import DeployOptions, deploy
 from fleet.events import CheckFinished, Event, NodeDeployed, NodeProbed, Notice
 from fleet.fleet import Fleet
 from fleet.inventory import Inventory, Node
+from fleet.node_files import node_files
 from fleet.nodeset import fold
 from fleet.plan import RunPlan, plan_run
 from fleet.preflight import AFTER, PreflightOptions, preflight
 from fleet.runs import LaunchOptions, WatchOptions, announce, launch, new_run_id, run_to_end
-
-#: Below the project folder on each node; `accelerate launch --config_file` takes it too.
-CONFIG_PATH = ".dtui/accelerate_config.yaml"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +118,7 @@ def mixed_precision_of(inventory: Inventory) -> str:
 
 
 def _configured(options: DeployOptions, plan: RunPlan) -> DeployOptions:
-    return replace(options, configure=lambda node: {CONFIG_PATH: accelerate_config(plan, node.name)})
+    return replace(options, configure=lambda node: node_files(plan, node.name))
 
 
 def _halt(fleet: Fleet, nodes: Sequence[Node], failed: set[str], what: str) -> Notice:

@@ -62,7 +62,7 @@ def plan_run(
         notes=_notes(method, cpu, shares, interfaces),
     )
     parts = tuple(
-        dataclasses.replace(part, processes=processes_of(plan, part, share.node, inventory.run))
+        dataclasses.replace(part, processes=processes_of(plan, part, share.node, inventory.run, share.system))
         for part, share in zip(plan.nodes, shares, strict=True)
     )
     return dataclasses.replace(plan, nodes=parts)
@@ -124,7 +124,7 @@ def _notes(
     windows = [share.node.name for share in shares if share.system == "Windows"]
     if method == "accelerate" and windows:
         notes.append(
-            f"{fold(windows)}: accelerate launch can't start with the usual torch for Windows "
-            "(no libuv); `method: ranks` can"
+            f"{fold(windows)}: torch for Windows has no libuv, so accelerate launch goes through "
+            "a shim of dtui's; `method: ranks` needs none"
         )
     return tuple(notes)

@@ -7,17 +7,23 @@ from fleet.plan.model import INTERPRETER, NodePlan, ProcessPlan, RunPlan
 
 #: Below the project folder on a node; written by the deploy's configure step.
 ACCELERATE_CONFIG = ".dtui/accelerate_config.yaml"
+#: Likewise, where the launcher can't do without it: see the file of that name in this folder.
+STORE_SHIM = ".dtui/store_without_libuv.py"
 
 
-def processes_of(plan: RunPlan, part: NodePlan, node: Node, run: RunSettings) -> tuple[ProcessPlan, ...]:
-    """Return what the node's supervisor starts: a process a rank, or one launcher.
+def processes_of(
+    plan: RunPlan, part: NodePlan, node: Node, run: RunSettings, system: str = ""
+) -> tuple[ProcessPlan, ...]:
+    """Return what the node's supervisor starts: a process a rank, or one launcher. ``system`` as in Share.
 
     The supervisor adds what only the node knows, such as DTUI_STOP_FILE.
     """
     common = _common(plan, part, node, run)
     program = _program(run)
     if plan.method == "accelerate":
-        launch = ("-m", "accelerate.commands.launch", "--config_file", ACCELERATE_CONFIG)
+        # Launcher and workers each make a TCPStore, so both go through it.
+        shim = (STORE_SHIM,) if system == "Windows" else ()
+        launch = (*shim, "-m", "accelerate.commands.launch", "--config_file", ACCELERATE_CONFIG, *shim)
         return (
             ProcessPlan(
                 rank=part.first_rank,

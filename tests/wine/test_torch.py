@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import shutil
 import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -16,10 +16,13 @@ from fleet.deploy import DeployOptions
 from fleet.events import Event, MetricsSeen, NodeDeployed, Notice, RankExited, RunFinished
 from fleet.fleet import Fleet
 from fleet.inventory import RunSettings
-from fleet.up import UpOptions, up
+from fleet.plan.processes import STORE_SHIM
+from fleet.runs import LaunchOptions, WatchOptions, run_to_end
+from fleet.up import UpOptions, lay_out, up
 from lab.lab import Lab
 from lab.wine.machine import WindowsMachine
 from tests.wine.fleets import of
+from trainer.sample_data import write
 
 pytestmark = [
     pytest.mark.wine,
@@ -31,24 +34,34 @@ pytestmark = [
 ROOT = Path(__file__).parent.parent.parent
 
 
+#: A short run; its data is made here, for pictures take long under Wine.
+SHORT = {"training.max_steps": 8, "training.save_every": 8, "training.log_every": 1, "sampling.steps": 2}
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def fleet(machine: WindowsMachine, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Fleet]:
     """Two Windows nodes with torch, one by SSH and one by WinRM, and the trainer as the project."""
     project = tmp_path_factory.mktemp("torch") / "project"
-    shutil.copytree(ROOT / "trainer", project / "trainer", ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copytree(ROOT / "configs", project / "configs", ignore=shutil.ignore_patterns("__pycache__"))
+    for folder in ("trainer", "configs"):
+        shutil.copytree(ROOT / folder, project / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    write(project / "data", 32, 32, 0)
     interpreter = machine.python_with_torch()
     async with Lab(2, winrm=1, windows=machine) as lab:
         lab.trust(project / ".dtui" / "known_hosts")
-        arguments = ("--set", "training.max_steps=20", "--set", "training.save_every=10")
-        run = RunSettings(port=free_port(), args=(*arguments, "--set", "training.log_every=2"))
-        plain = lab.inventory(project, run=run)
+        plain = lab.inventory(project)
         workers = tuple(
             dataclasses.replace(node, interpreter=interpreter, processes=1) for node in plain.workers
         )
         inventory = dataclasses.replace(plain, workers=workers)
         async with Fleet(inventory, home=project / ".dtui", prompts=lab.prompts) as opened:
             yield opened
+
+
+def settle(fleet: Fleet, **run: Any) -> None:
+    """Set how the next run goes, with a rendezvous port of its own."""
+    arguments = [word for key, value in SHORT.items() for word in ("--set", f"{key}={value}")]
+    settings = RunSettings(port=free_port(), args=(*arguments, "--resume", "none"), **run)
+    fleet.inventory = dataclasses.replace(fleet.inventory, run=settings)
 
 
 def free_port() -> int:
@@ -62,11 +75,8 @@ async def go(fleet: Fleet) -> list[Event]:
     return [event async for event in up(fleet, fleet.inventory.workers, options)]
 
 
-async def test_two_windows_nodes_train_one_model(fleet: Fleet) -> None:
-    events = await go(fleet)
-    troubles = [event for event in of(events, Notice) if event.level == "error"]
-    assert not troubles
-    assert [end.ok for end in of(events, NodeDeployed)] == [True, True]
+def check_trained(events: list[Event]) -> None:
+    assert [event for event in of(events, Notice) if event.level == "error"] == []
     (end,) = of(events, RunFinished)
     assert end.outcome == "succeeded", end.cause
     assert sorted((event.rank, event.code) for event in of(events, RankExited)) == [(0, 0), (1, 0)]
@@ -76,4 +86,39 @@ async def test_two_windows_nodes_train_one_model(fleet: Fleet) -> None:
         if event.record.get("kind") == "step" and event.rank == 0
     ]
     assert losses[-1] < losses[0]
-    print(json.dumps(losses))
+
+
+async def test_two_windows_nodes_train_one_model(fleet: Fleet) -> None:
+    settle(fleet)
+    events = await go(fleet)
+    assert [end.ok for end in of(events, NodeDeployed)] == [True, True]
+    check_trained(events)
+    records = [event.record for event in of(events, MetricsSeen) if event.record["kind"] == "phase"]
+    joined = [record for record in records if record["phase"] == "joined"]
+    assert [record["world_size"] for record in joined] == [2, 2]
+
+
+async def test_accelerate_launch_trains_with_the_shim(fleet: Fleet) -> None:
+    settle(fleet, method="accelerate")
+    check_trained(await go(fleet))
+
+
+async def test_plain_accelerate_launch_fails_and_the_reason_is_named(fleet: Fleet) -> None:
+    settle(fleet, method="accelerate")
+    workers = fleet.inventory.workers
+    facts = {node.name: await (await fleet.link(node)).call("probe") for node in workers}
+    plan = lay_out(fleet, workers, facts, cpu=True)
+    plain = tuple(
+        dataclasses.replace(
+            part,
+            processes=tuple(
+                dataclasses.replace(process, argv=tuple(word for word in process.argv if word != STORE_SHIM))
+                for process in part.processes
+            ),
+        )
+        for part in plan.nodes
+    )
+    run = run_to_end(fleet, dataclasses.replace(plan, nodes=plain), LaunchOptions(), WatchOptions())
+    (end,) = of([event async for event in run], RunFinished)
+    assert end.outcome == "failed"
+    assert "libuv" in end.cause
