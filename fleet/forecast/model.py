@@ -1,0 +1,99 @@
+"""Seconds a step and scaling efficiency, from a model of a ring all-reduce. Pure arithmetic.
+
+A ring over n ranks sends 2 (n - 1) / n of the gradients over each of its links, in 2 (n - 1) hops for each
+bucket. Ranks of one node are neighbours, so between two nodes there is one link each way, however many GPUs
+they have. DDP hides communication behind the backward pass except for the last bucket; low-communication
+training exchanges everything at once every so many steps and hides nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from fleet.forecast.links import Link, slowest
+
+#: torch's DDP gathers gradients in buckets of this size.
+BUCKET: Final = 25 << 20
+#: Part of a step's computing behind which communication can hide: the backward pass after its first bucket.
+HIDDEN: Final = 0.5
+#: What gloo reaches of a link's measured rate: its ring waits at every hop.
+EFFICIENCY: Final = 0.92
+#: Between GPUs of one node, bytes a second: gloo copies through the CPU, NCCL does not.
+LOCAL_RATE: Final = {"gloo": 1.5e9, "nccl": 20e9}
+_LOCAL_RTT = 30e-6
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """A training step on one GPU: bytes of its gradients as fp32, and seconds of computing."""
+
+    gradient_bytes: int
+    compute_seconds: float
+    #: Where the two numbers come from, for a person.
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """A way to share gradients: bytes a number, and how many steps go by between two exchanges."""
+
+    name: str
+    title: str
+    bytes_per_number: int
+    every: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """What to expect of one method on ``gpus`` over ``nodes``."""
+
+    method: Method
+    gpus: int
+    nodes: int
+    step_seconds: float
+    communication_seconds: float
+    #: Of ``gpus`` times one GPU's rate.
+    efficiency: float
+
+    @property
+    def speed_up(self) -> float:
+        """How many times the work of one GPU is done a second."""
+        return self.gpus * self.efficiency
+
+
+METHODS: Final = (
+    Method("fp32", "DDP, gradients in fp32", 4),
+    Method("fp16", "DDP, gradients in fp16", 2),
+    Method("low", "low communication, every 50 steps", 4, 50),
+)
+#: What the guide of the project expects: GPUs, nodes, speed-up.
+GUIDE: Final = ((1, 1, 1.0), (4, 1, 3.5), (8, 2, 6.5), (16, 4, 12.0))
+
+
+def forecast(
+    workload: Workload, method: Method, *, gpus: int, nodes: int, ring: Sequence[Link], backend: str = "gloo"
+) -> Forecast:
+    """Return what to expect; ``ring`` are the links between the nodes, empty for one node."""
+    communication = _all_reduce(workload, method, gpus, ring, backend)
+    if method.every > 1:
+        step = workload.compute_seconds + communication / method.every
+    else:
+        size = workload.gradient_bytes / 4 * method.bytes_per_number
+        last = communication * min(1.0, BUCKET / size) if size else 0.0
+        step = workload.compute_seconds + max(communication - HIDDEN * workload.compute_seconds, last)
+    return Forecast(method, gpus, nodes, step, communication, workload.compute_seconds / step)
+
+
+def _all_reduce(workload: Workload, method: Method, gpus: int, ring: Sequence[Link], backend: str) -> float:
+    if gpus < 2:
+        return 0.0
+    size = workload.gradient_bytes / 4 * method.bytes_per_number
+    worst = slowest(ring)
+    local = LOCAL_RATE.get(backend, LOCAL_RATE["gloo"])
+    rate = min(worst.rate * EFFICIENCY, local) if worst else local
+    buckets = max(1, -(-int(size) // BUCKET))
+    # Half a round trip a hop; a ring passes each of its links in every turn.
+    hops = sum(link.rtt / 2 for link in ring) + max(gpus - len(ring), 0) * _LOCAL_RTT / 2
+    return 2 * (gpus - 1) / gpus * size / rate + buckets * 2 * (gpus - 1) / gpus * hops
