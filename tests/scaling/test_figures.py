@@ -22,8 +22,8 @@ def records(*times: float, comm: float | None = 0.25, batch: int = 8, world: int
         at += 10 * seconds
         told.append(
             {"kind": "step", "t": at, "step": 10 * number, "step_time": seconds,
-             "samples_s": batch * world / seconds, "data_time": 0.1 * seconds, "comm_time": None if comm is None else comm * seconds,
-             "mem_gb": 1.5, "mfu": None}
+             "samples_s": batch * world / seconds, "data_time": 0.1 * seconds,
+             "comm_time": None if comm is None else comm * seconds, "mem_gb": 1.5, "mfu": None}
         )  # fmt: skip
     return told
 

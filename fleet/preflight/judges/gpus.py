@@ -14,7 +14,11 @@ _LEAST_MEMORY = 7.5 * GB
 #: What a desktop takes; more is somebody's work.
 _DESKTOP_BYTES = 1.5 * GB
 #: CUDA of a torch build -> least driver on Linux and on Windows (NVIDIA: minor version compatibility).
-_LEAST_DRIVER = {11: (450.80, 452.39), 12: (525.60, 528.33), 13: (580.65, 580.88)}
+_LEAST_DRIVER = {
+    11: ((450, 80), (452, 39)),
+    12: ((525, 60), (528, 33)),
+    13: ((580, 65), (580, 88)),
+}
 
 
 def gpu(subject: Subject) -> Verdict:
@@ -172,11 +176,11 @@ def cuda(subject: Subject) -> Verdict:
             "install the build for CUDA: uv pip install torch --torch-backend=auto",
         )
     major = int(str(build).split(".")[0])
-    installed = _number(gpus[0].get("driver"))
-    least = _LEAST_DRIVER.get(major, (0.0, 0.0))[1 if subject.on_windows else 0]
+    installed = _version(gpus[0].get("driver"))
+    least = _LEAST_DRIVER.get(major, ((0, 0), (0, 0)))[1 if subject.on_windows else 0]
     seen = f"torch {torch['version']} for CUDA {build}, driver {gpus[0].get('driver')}"
     if installed is not None and installed < least:
-        return fail(f"{seen}: the driver must be {least} or newer", "update the driver")
+        return fail(f"{seen}: the driver must be {least[0]}.{least[1]} or newer", "update the driver")
     if not torch.get("sees_gpu"):
         return fail(f"{seen}, and it sees no GPU", "restart the machine, then update the driver")
     return ok(seen)
@@ -199,6 +203,7 @@ def _short(path: str) -> str:
     return re.split(r"[\\/]", path)[-1]
 
 
-def _number(text: object) -> float | None:
-    match = re.match(r"\d+(?:\.\d+)?", str(text or ""))
-    return float(match.group()) if match else None
+def _version(text: object) -> tuple[int, int] | None:
+    # No decimal fraction: 580.159 is newer than 580.65.
+    match = re.match(r"(\d+)(?:\.(\d+))?", str(text or ""))
+    return (int(match[1]), int(match[2] or 0)) if match else None
