@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import math
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -42,7 +43,9 @@ class Journal:
         with self._lock:
             # The console may have gone, or its code page lack a letter; the log still has the line.
             with contextlib.suppress(OSError, UnicodeEncodeError):
-                print(text, flush=True)
+                # In one piece: ranks of a node may share the console.
+                sys.stdout.write(text + "\n")
+                sys.stdout.flush()
             stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(self._clock()))
             self._log.write("".join(f"{stamp} {line}\n" for line in text.split("\n")))
             self._log.flush()

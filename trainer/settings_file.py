@@ -113,7 +113,7 @@ class _Reader:
         names = list(names)
         if name in names:
             return True
-        near = difflib.get_close_matches(name, names, 1, 0.5) or _elsewhere(name)
+        near = _elsewhere(name) or difflib.get_close_matches(name, names, 1, 0.5)
         hint = f"; did you mean {near[0]}?" if near else f"; known: {', '.join(names)}"
         self.faults.append(f"{where}: {_path(section, name)}: unknown key{hint}")
         return False

@@ -83,7 +83,7 @@ def join(place: Place, settings: Settings, journal: Journal) -> World:
     on_cpu = place.use_cpu or not torch.cuda.is_available()
     backend = place.backend or ("gloo" if on_cpu or sys.platform == "win32" else "nccl")
     if place.distributed and place.rank > 0:
-        _await_master(place, settings.accelerate_config.timeout, journal)
+        await_master(place, settings.accelerate_config.timeout, journal)
     precision, notes = _precision(settings.training.mixed_precision, on_cpu)
     handlers: list[Any] = [
         DistributedDataParallelKwargs(
@@ -168,8 +168,13 @@ def _precision(wanted: str, on_cpu: bool) -> tuple[str, list[str]]:
     return "no" if wanted == "fp32" else wanted, []
 
 
-def _await_master(
-    place: Place, timeout: float, journal: Journal, clock: Callable[[], float] = time.monotonic
+def await_master(
+    place: Place,
+    timeout: float,
+    journal: Journal,
+    *,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
 ) -> None:
     """Wait until the master's port answers, telling why not; torch itself would be silent for long."""
     begun = told = clock()
@@ -188,4 +193,4 @@ def _await_master(
             if now - told >= _PATIENCE:
                 told = now
                 journal.say(f"waiting for rank 0 at {where} since {now - begun:.0f} s ({error})")
-        time.sleep(0.2)
+        sleep(0.2)

@@ -1,0 +1,122 @@
+"""Real runs for tests: ``python -m trainer``, a process a rank, on loopback."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+#: A network and a run that a CPU trains in a second.
+SMALL = {
+    "data.generate": "false",
+    "data.image_size": 32,
+    "data.text_tokens": 24,
+    "model.vocabulary": 256,
+    "training.max_steps": 6,
+    "training.batch_size": 2,
+    "training.warmup_steps": 2,
+    "training.save_every": 4,
+    "training.log_every": 1,
+    "training.eval_pairs": 0,
+    "training.mixed_precision": "no",
+    "sampling.steps": 1,
+    "sampling.count": 2,
+    "accelerate_config.timeout": 60,
+}
+_LIMIT = 120.0
+
+
+@dataclass
+class Rank:
+    """One process, what it printed, and its files."""
+
+    process: subprocess.Popen[str]
+    output: Path
+    metrics: Path
+
+    @property
+    def text(self) -> str:
+        return self.output.read_text(encoding="utf-8")
+
+    @property
+    def records(self) -> list[dict[str, Any]]:
+        lines = self.metrics.read_text(encoding="utf-8").splitlines() if self.metrics.exists() else []
+        return [json.loads(line) for line in lines]
+
+    def of_kind(self, kind: str) -> list[dict[str, Any]]:
+        return [record for record in self.records if record["kind"] == kind]
+
+    def wait(self) -> int:
+        return self.process.wait(_LIMIT)
+
+
+@dataclass
+class Project:
+    """A folder that runs are started in."""
+
+    folder: Path
+    data: Path
+
+    def start(
+        self, run: str, world: int, *, arguments: tuple[str, ...] = (), stop: Path | None = None,
+        of_rank: Callable[[int], Mapping[str, Any]] = lambda rank: {}, **options: Any,
+    ) -> list[Rank]:  # fmt: skip
+        """Start ``world`` ranks; options are written ``training__max_steps=4``."""
+        (self.folder / "config.yaml").touch()
+        changed = {key.replace("__", "."): value for key, value in options.items()}
+        port = free_port()
+        return [
+            self._rank(run, rank, world, port, arguments, stop, {**changed, **of_rank(rank)})
+            for rank in range(world)
+        ]
+
+    def _rank(
+        self, run: str, rank: int, world: int, port: int, arguments: tuple[str, ...], stop: Path | None,
+        changed: Mapping[str, Any],
+    ) -> Rank:  # fmt: skip
+        values = {**SMALL, "data.root": self.data, "data.cache_folder": self.folder / "cache", **changed}
+        command = [sys.executable, "-m", "trainer", "--config", "config.yaml", *arguments]
+        for key, value in values.items():
+            command += ["--set", f"{key}={value}"]
+        environment = {
+            **os.environ, "PYTHONPATH": str(ROOT), "PYTHONUTF8": "1", "USE_LIBUV": "0", "RANK": str(rank),
+            "LOCAL_RANK": "0", "WORLD_SIZE": str(world), "LOCAL_WORLD_SIZE": "1", "MASTER_ADDR": "127.0.0.1",
+            "MASTER_PORT": str(port), "ACCELERATE_USE_CPU": "true", "DTUI_RUN_ID": run,
+            "DTUI_NODE": f"node{rank}", "OMP_NUM_THREADS": "1",
+        }  # fmt: skip
+        if stop:
+            environment["DTUI_STOP_FILE"] = str(stop)
+        output = self.folder / f"out-{run}-{rank}.txt"
+        with output.open("w", encoding="utf-8") as file:
+            process = subprocess.Popen(
+                command, cwd=self.folder, env=environment, stdout=file, stderr=subprocess.STDOUT, text=True
+            )
+        return Rank(process, output, self.folder / "logs" / f"metrics_{run}_rank{rank}.jsonl")
+
+    def finish(self, run: str, world: int, **options: Any) -> list[Rank]:
+        """Run to the end; every rank has to succeed."""
+        ranks = self.start(run, world, **options)
+        for rank in ranks:
+            assert rank.wait() == 0, rank.text
+        return ranks
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_for(condition: Callable[[], bool], what: str, limit: float = _LIMIT) -> None:
+    end = time.monotonic() + limit
+    while not condition():
+        assert time.monotonic() < end, f"waited {limit:.0f} s for {what}"
+        time.sleep(0.005)
