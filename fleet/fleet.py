@@ -84,11 +84,17 @@ class Fleet:
         yield LinkChanged(node=node.name, at=self.clock(), state="connecting", transport=node.transport)
         try:
             link = await self.link(node)
+            way = self._links[node.name][0].way
             started = time.monotonic()
             await link.call("ping")
             latency = (time.monotonic() - started) * 1000
             yield LinkChanged(
-                node=node.name, at=self.clock(), state="up", transport=node.transport, latency_ms=latency
+                node=node.name,
+                at=self.clock(),
+                state="up",
+                transport=node.transport,
+                detail=way,
+                latency_ms=latency,
             )
             if probe:
                 facts = await link.call(

@@ -30,7 +30,7 @@ class Refusal:
 class AutoTransport(Transport):
     """Takes the first way to the node that works and stays with it.
 
-    ``reach`` bounds the first contact of each way in seconds. ``way`` names the one that works, and
+    ``reach`` bounds the first contact of each way in seconds. ``chosen`` names the one that works, and
     ``refusals`` says why those before it did not. A port that the endpoint names is tried in all ways.
     """
 
@@ -43,32 +43,38 @@ class AutoTransport(Transport):
         reach: float = 4.0,
     ) -> None:
         super().__init__(endpoint, prompts or NoPrompts())
-        self.way = ""
+        self.chosen = ""
         self.refusals: tuple[Refusal, ...] = ()
         self._known_hosts = known_hosts
         self._reach = reach
-        self._chosen: Transport | None = None
+        self._transport: Transport | None = None
         self._turn = asyncio.Lock()
+
+    @property
+    def way(self) -> str:
+        """The way that works, with the reasons of those before it."""
+        reasons = [f"{refusal.way}: {refusal.error.what}" for refusal in self.refusals]
+        return "; ".join((self.chosen, *reasons)) if self.chosen else ""
 
     async def connect(self) -> None:
         """Find the way and log in; raises TransportError with the reasons of all ways."""
         async with self._turn:
-            if self._chosen is None:
-                self._chosen = await self._choose()
+            if self._transport is None:
+                self._transport = await self._choose()
             else:
-                await self._chosen.connect()
+                await self._transport.connect()
 
     async def open(self, argv: Sequence[str]) -> Channel:
         """Start ``argv`` by the way that works; raises TransportError."""
         await self.connect()
-        assert self._chosen is not None
-        return await self._chosen.open(argv)
+        assert self._transport is not None
+        return await self._transport.open(argv)
 
     async def close(self) -> None:
         """Log out."""
-        chosen, self._chosen = self._chosen, None
-        if chosen is not None:
-            await chosen.close()
+        transport, self._transport = self._transport, None
+        if transport is not None:
+            await transport.close()
 
     async def _choose(self) -> Transport:
         prompts = _AskedOnce(self.prompts)
@@ -91,7 +97,7 @@ class AutoTransport(Transport):
                 await transport.close()
                 raise
             else:
-                self.way, self.refusals = way, tuple(refusals)
+                self.chosen, self.refusals = way, tuple(refusals)
                 return transport
         raise self._verdict(refusals)
 

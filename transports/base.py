@@ -98,6 +98,11 @@ class Transport(abc.ABC):
     endpoint: Endpoint
     prompts: Prompts = field(default_factory=NoPrompts)
 
+    @property
+    def way(self) -> str:
+        """How the node is reached, where that was found out: for a person, else empty."""
+        return ""
+
     @abc.abstractmethod
     async def connect(self) -> None:
         """Reach the node and log in; raises TransportError. Does nothing when connected already."""

@@ -66,7 +66,7 @@ async def test_ssh_comes_first(tmp_path: Path) -> None:
         assert isinstance(transport, AutoTransport)
         channel = await transport.open(["echo", "hi"])
         assert await channel.read() == b"hi\n"
-        assert (transport.way, transport.refusals) == ("ssh", ())
+        assert (transport.chosen, transport.refusals) == ("ssh", ())
         await channel.close()
         await transport.close()
 
@@ -78,7 +78,7 @@ async def test_then_https(address: str, windows: Windows, tmp_path: Path) -> Non
     ca = (("ca", str(server.certificate.chain)),)
     transport = auto(Endpoint(address, None, USER, options=ca), tmp_path)
     await transport.connect()
-    assert transport.way == "winrm (https)"
+    assert transport.chosen == "winrm (https)"
     assert [refusal.way for refusal in transport.refusals] == ["ssh"]
     await transport.close()
 
@@ -90,7 +90,8 @@ async def test_then_http_with_the_reasons_of_the_others(
     transport = auto(Endpoint(address, None, USER), tmp_path)
     channel = await transport.open(["echo", "hi"])
     assert await channel.read() == b"hi\n"
-    assert transport.way == "winrm (http)"
+    assert transport.chosen == "winrm (http)"
+    assert transport.way.startswith("winrm (http); ssh: ")
     assert {refusal.way: "port" in refusal.error.what for refusal in transport.refusals} == {
         "ssh": True,
         "winrm (https)": True,
