@@ -238,7 +238,7 @@ class _Looking:
             self._put(node, name, Absent(error.what))
 
     def _put(self, node: Node, name: str, value: Any) -> None:
-        if name in self._needs or name in ("link", "facts"):
+        if name in self._needs or name in ("link", "facts", "mesh"):
             self._tell(self._board.put(node.name, name, value))
 
     def _tell(self, events: Sequence[Event]) -> None:
