@@ -31,8 +31,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 from benchmarks.scaling.cells import BACKENDS, GRADIENTS, Cell, Grid
+from benchmarks.scaling.expected import Expectations
 from benchmarks.scaling.machine import Machine, look
-from benchmarks.scaling.measure import Bench, CellFailed, Measured
+from benchmarks.scaling.measure import Bench, CellFailed
 from benchmarks.scaling.project import Load, make_project
 from benchmarks.scaling.report import Row, missing_row, row_of, table
 from lab.lab import Lab
@@ -129,10 +130,10 @@ async def _measure(
     """Return a row for each cell, and whether one has failed for another reason than the deadline."""
     rows: list[Row] = []
     failed = False
-    base: dict[str, Measured] = {}
     async with Lab(max(len(cell.shares) for cell in cells), root=root) as lab:
         lab.trust(project / ".dtui" / "known_hosts")
         bench = Bench(lab, project, load)
+        expectations = Expectations(bench, project / ".dtui", load)
         for cell in cells:
             left = deadline - time.monotonic()
             if left < _LEAST_SECONDS:
@@ -145,9 +146,8 @@ async def _measure(
                     failed = True
                     rows.append(missing_row(cell, str(error)))
                 else:
-                    if cell.world == 1:
-                        base[cell.size] = measured
-                    rows.append(row_of(measured, base.get(cell.size)))
+                    expected = await expectations.of(measured)
+                    rows.append(row_of(measured, expectations.base(cell), expected))
             _tell(rows[-1])
     return rows, failed
 

@@ -56,17 +56,20 @@ class Bench:
     def __init__(self, lab: Lab, project: Path, load: Load) -> None:
         self._lab, self._project, self._load = lab, project, load
 
-    async def measure(self, cell: Cell, limit: float) -> Measured:
-        """Run the cell within ``limit`` seconds; raises CellFailed. What it leaves ends with the lab."""
-        configure(self._project, cell, self._load)
+    def fleet(self, cell: Cell) -> tuple[Fleet, tuple[Node, ...]]:
+        """Return a fleet for the cell, not connected yet, and the nodes that take part."""
         idle = [()] * (len(self._lab.nodes) - len(cell.shares))
         inventory = self._lab.inventory(
             self._project,
             run=run_of(cell, _free_port()),
             gpus=[(), *cell.shares, *idle] if any(cell.shares) else 0,
         )
-        fleet = Fleet(inventory, home=self._project / ".dtui")
-        nodes = inventory.workers[: len(cell.shares)]
+        return Fleet(inventory, home=self._project / ".dtui"), inventory.workers[: len(cell.shares)]
+
+    async def measure(self, cell: Cell, limit: float) -> Measured:
+        """Run the cell within ``limit`` seconds; raises CellFailed. What it leaves ends with the lab."""
+        configure(self._project, cell, self._load)
+        fleet, nodes = self.fleet(cell)
         seen = _Seen()
         begun = time.monotonic()
         async with fleet:

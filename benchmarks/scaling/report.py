@@ -12,13 +12,15 @@ from benchmarks.scaling.measure import Measured
 Row = dict[str, Any]
 
 _HEAD = (
-    "network", "ranks", "nodes", "backend", "gradients", "images/s", "speed-up", "efficiency", "GPU busy",
-    "gradients under way", "waiting for data", "step", "slowest / fastest",
+    "network", "ranks", "nodes", "backend", "gradients", "images/s", "speed-up", "efficiency", "forecast",
+    "GPU busy", "gradients under way", "waiting for data", "step", "slowest / fastest",
 )  # fmt: skip
 
 
-def row_of(measured: Measured, base: Measured | None) -> Row:
+def row_of(measured: Measured, base: Measured | None, forecast: float | None = None) -> Row:
     """Return a cell's row; ``base`` is the same network on one rank, None when that has failed.
+
+    ``forecast`` is in images a second, and ``forecast_error`` how far it was too high (over 0) or too low.
 
     ``efficiency`` is the speed-up over the number of processors: 1.0 for two ranks on one GPU that are
     together as fast as one rank.
@@ -30,6 +32,8 @@ def row_of(measured: Measured, base: Measured | None) -> Row:
         **_place(measured.cell),
         "speedup": speedup,
         "efficiency": speedup / measured.cell.devices if speedup else None,
+        "forecast_images_s": forecast,
+        "forecast_error": forecast / figures["images_s"] - 1 if forecast else None,
         **figures,
         "until_training": measured.until_training,
         "run_seconds": measured.seconds,
@@ -67,6 +71,7 @@ def _cells(row: Row) -> list[str]:
         f"{row['images_s']:.1f}",
         _told(row["speedup"], "{:.2f}x"),
         _told(row["efficiency"], "{:.0%}"),
+        f"{row['forecast_images_s']:.1f} ({row['forecast_error']:+.0%})" if row["forecast_images_s"] else "-",
         _told(row["gpu_utilisation"], "{:.0%}"),
         _told(row["communication_share"], "{:.0%}"),
         _told(row["data_share"], "{:.1%}"),

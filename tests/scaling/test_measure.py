@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from benchmarks.scaling.__main__ import main
 from benchmarks.scaling.cells import Cell
+from benchmarks.scaling.expected import Expectations
 from benchmarks.scaling.measure import Bench, CellFailed
 from benchmarks.scaling.project import Load, make_project
 from lab.lab import Lab
 
 LOAD = Load(batch=2, steps=6, minutes=1, log_every=2, image_size=16, text_tokens=16, precision="no", pairs=16)
+SOLO = Cell(size="tiny", world=1, backend="gloo", gradients="fp32", shares=((),))
 PAIR = Cell(size="tiny", world=2, backend="gloo", gradients="fp16", shares=((), ()))
 
 
@@ -25,7 +28,15 @@ async def test_two_nodes_train_one_model_and_their_records_become_figures(tmp_pa
     async with Lab(2, root=tmp_path / "lab") as lab:
         lab.trust(project / ".dtui" / "known_hosts")
         measured = await Bench(lab, project, LOAD).measure(PAIR, 120)
+        expectations = Expectations(Bench(lab, project, LOAD), project / ".dtui", LOAD)
+        alone = replace(measured, cell=SOLO, figures=replace(measured.figures, step_time=0.5))
+        assert await expectations.of(alone) is None, "the baseline is what forecasts begin with"
+        expected = await expectations.of(measured)
         assert not list(tmp_path.glob("lab/*/home/dtui/*/checkpoints")), "gigabytes for nobody"
+    assert expected is not None
+    assert 0.7 * 8 < expected < 8, (
+        "two ranks with 2 pairs in half a second each, and a small model's gradients"
+    )
     figures = measured.figures
     assert figures.steps == 4
     assert figures.images_s == pytest.approx(2 * 2 / figures.step_time, rel=0.05)
@@ -41,9 +52,8 @@ async def test_a_cell_that_fails_says_what_its_ranks_said(tmp_path: Path) -> Non
     (project / "trainer" / "__main__.py").write_text("raise SystemExit('the disk is on fire')\n")
     async with Lab(1, root=tmp_path / "lab") as lab:
         lab.trust(project / ".dtui" / "known_hosts")
-        cell = Cell(size="tiny", world=1, backend="gloo", gradients="fp32", shares=((),))
         with pytest.raises(CellFailed, match="the disk is on fire"):
-            await Bench(lab, project, LOAD).measure(cell, 60)
+            await Bench(lab, project, LOAD).measure(SOLO, 60)
 
 
 async def test_what_the_limit_cuts_off_is_told_row_by_row(
