@@ -126,7 +126,8 @@ class Network:
             for number, machine in enumerate(self.machines.values())
         ]
         run = RunSettings(module=None, script="train.py", config=None)
-        inventory = Inventory(project=Path(nodes[0].project), master=nodes[0], workers=tuple(nodes[1:]), run=run)
+        project, workers = Path(nodes[0].project), tuple(nodes[1:])
+        inventory = Inventory(project=project, master=nodes[0], workers=workers, run=run)
         return replace(inventory, **changes)
 
     def fleet(self, inventory: Inventory | None = None) -> Fleet:

@@ -165,8 +165,8 @@ def cuda(subject: Subject) -> Verdict:
     facts = subject["facts"]
     gpus = [one for one in facts.get("gpus") or () if not _is_amd(one, facts)]
     torch = ((subject["conditions"]["environment"] or {}).get("torch")) or None
-    if torch is None:
-        return skip("no torch is deployed")
+    if torch is None or "error" in torch:
+        return skip("no torch is deployed" if torch is None else "torch does not load, see `backend`")
     if not gpus or subject.node.gpus == 0:
         return skip("no NVIDIA GPU is used")
     build = torch.get("cuda")
