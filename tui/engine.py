@@ -145,6 +145,12 @@ class Engine:
         try:
             loop.run_forever()
         finally:
+            # Whatever an operation has started and not waited for ends here, not at the interpreter's end.
+            left = asyncio.all_tasks(loop)
+            for task in left:
+                task.cancel()
+            if left:
+                loop.run_until_complete(asyncio.wait(left, timeout=PATIENCE))
             loop.run_until_complete(loop.shutdown_asyncgens())
             loop.close()
 

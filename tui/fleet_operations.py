@@ -10,7 +10,7 @@ from contextlib import aclosing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fleet.events import Event, LinkChanged
+from fleet.events import Event, LinkChanged, RunPlanned
 from fleet.inventory import FaultsError, Inventory, Node, default_master, load_inventory
 from tui.operations import Draft, NodeCard, Refused, RunCard
 
@@ -85,23 +85,25 @@ class FleetOperations:
         """Connect to nodes and read their facts anew."""
         return self._open().connect(self._named(nodes))
 
-    async def preflight(self, nodes: Sequence[str], checks: Sequence[str] = ()) -> AsyncIterator[Event]:
-        """Check nodes; the ways to a node are tried from all others, even when it alone is checked."""
-        from fleet.preflight import AFTER, BEFORE, PreflightOptions, preflight
+    def preflight(self, nodes: Sequence[str], checks: Sequence[str] = ()) -> AsyncIterator[Event]:
+        """Check nodes; between them and all others where a check is about pairs."""
+        from fleet.preflight import BEFORE, PreflightOptions, preflight
 
         fleet = self._open()
-        options = PreflightOptions(checks=tuple(checks) or (*BEFORE, *AFTER), among=fleet.nodes)
-        async with aclosing(preflight(fleet, self._named(nodes), options)) as events:
-            async for event in events:
-                yield event
+        options = PreflightOptions(checks=tuple(checks) or BEFORE, among=fleet.nodes)
+        return preflight(fleet, self._named(nodes), options)
 
-    def deploy(self, nodes: Sequence[str], *, dry_run: bool = False) -> AsyncIterator[Event]:
+    async def deploy(self, nodes: Sequence[str], *, dry_run: bool = False) -> AsyncIterator[Event]:
         """Check and deploy."""
         from fleet.deploy import DeployOptions
         from fleet.up import UpOptions, up
 
         options = UpOptions(deploying=DeployOptions(dry_run=dry_run), deploy_only=True)
-        return up(self._open(), self._named(nodes), options)
+        async with aclosing(up(self._open(), self._named(nodes), options)) as events:
+            async for event in events:
+                # A dry run lays a run out too; as an event it would look like one that goes on.
+                if not isinstance(event, RunPlanned):
+                    yield event
 
     def up(self, nodes: Sequence[str]) -> AsyncIterator[Event]:
         """Go the whole way."""

@@ -227,7 +227,7 @@ async def test_preflight_again_for_one_cell_or_the_failures(tmp_path: Path, monk
     app = console("preflight_error", "preflight")
     async with app.run_test(size=(120, 40)) as pilot:
         await settled(pilot)
-        await pilot.press("j", "l", "r")
+        await pilot.press("l", "j", "r")
         await until(pilot, lambda: ("preflight", ("gpu1",), ("ssh",)) in app.operations.asked)
         await until(pilot, lambda: "preflight" not in app.engine.running)
         await pilot.press("f")

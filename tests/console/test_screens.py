@@ -32,7 +32,7 @@ async def compare(app, screen: SnapshotAssertion, press=(), sizes=SIZES) -> None
 
 @pytest.mark.parametrize(("mode", "recording"), STATES)
 async def test_mode(mode: str, recording: str, screen: SnapshotAssertion):
-    keys = {"preflight_error": "jjjlllll", "deploy_error": "jjj", "nodes_error": "jjj"}
+    keys = {"preflight_error": "jjjjjlll", "deploy_error": "jjj", "nodes_error": "jjj"}
     await compare(console(recording, mode), screen, keys.get(recording, ""))
 
 

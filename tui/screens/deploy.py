@@ -29,6 +29,8 @@ class DeployScreen(ModeScreen):
     DeployScreen #deploy { height: auto; max-height: 50%; min-height: 5; }
     DeployScreen #detail { height: 1fr; padding: 0 1; background: $surface; }
     DeployScreen #detail { border-top: solid $panel-lighten-1; }
+    DeployScreen.-empty #deploy, DeployScreen.-empty #summary { display: none; }
+    DeployScreen.-empty #detail { border-top: none; padding: 1 4; }
     DeployScreen #detail:focus { border-top: solid $primary; }
     """
 
@@ -42,6 +44,7 @@ class DeployScreen(ModeScreen):
         """Draw bar, table and details."""
         summary, detail = self.query_one("#summary", Lines), self.query_one("#detail", Lines)
         table = self.query_one("#deploy", Table)
+        self.set_class(not self.console.cards, "-empty")
         table.show(view.rows(self.console.cards, state, self.texts))
         summary.show(view.summary(state, self.texts, max(20, summary.room)))
         if not self.console.cards:

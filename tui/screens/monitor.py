@@ -15,7 +15,6 @@ from tui.screens.log_requests import LogRequests
 from tui.views import gpu
 from tui.views import run as view
 from tui.widgets.lines import Lines
-from tui.widgets.paint import Spans
 from tui.widgets.tiles import TILINGS, RankPane, Tiles
 
 
@@ -76,6 +75,7 @@ class MonitorScreen(LogRequests):
             self._shown_failure = run.id
             tiles.bring(failure.rank)
             tiles.show(run, self.console.engine.logbook(run.id))
+            tiles.current = next((pane for pane in tiles.panes if pane.rank == failure.rank), tiles.current)
             self.call_after_refresh(self.focus_main)
         if self.shown_run != run.id:
             self.shown_run = run.id
@@ -83,8 +83,7 @@ class MonitorScreen(LogRequests):
         training, gpus = self.query_one("#training", Lines), self.query_one("#gpus", Lines)
         if training.size.width:
             training.show(view.training(run, self.texts, training.room, training.size.height, now))
-            head: list[Spans] = [[(self.texts("gpu.title"), "head")]]
-            gpus.show(head + gpu.panel(state, self.texts, gpus.room, now))
+            gpus.show(gpu.panel(state, self.texts, gpus.room, now))
 
     def _draw_ending(self, run: RunState) -> None:
         lines = view.ending(run, self.texts, max(20, self.size.width - 4))

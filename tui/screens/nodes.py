@@ -79,6 +79,9 @@ class NodesScreen(ModeScreen):
         texts = self.texts
         if not total:
             return [(texts("empty.short"), "muted")]
+        node = state.nodes.get(self.query_one("#nodes", Table).cursor)
+        if node is not None and node.link.state in ("failed", "lost"):
+            return [(f"✗ {node.name}: {node.link.detail}", "fail")]
         gpus = sum(len(node.gpus) for node in state.nodes.values())
         spans: list[Span] = [
             (texts("nodes.count", count=total), "strong"),

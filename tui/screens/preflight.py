@@ -31,6 +31,8 @@ class PreflightScreen(ModeScreen):
     PreflightScreen #matrix { height: auto; max-height: 60%; min-height: 4; }
     PreflightScreen #detail { height: 1fr; padding: 0 2; background: $surface; }
     PreflightScreen #detail { border-top: solid $panel-lighten-1; }
+    PreflightScreen.-empty #matrix, PreflightScreen.-empty #summary { display: none; }
+    PreflightScreen.-empty #detail { border-top: none; padding: 1 4; }
     """
 
     def body(self) -> Iterable[Widget]:
@@ -42,17 +44,25 @@ class PreflightScreen(ModeScreen):
     def draw(self, state: FleetState) -> None:
         """Draw summary, matrix and details."""
         matrix, detail = self.query_one(Matrix), self.query_one("#detail", Lines)
-        matrix.show(view.rows(self.console.cards, state, self.texts), view.columns(state, self.texts))
+        self.set_class(not self.console.cards, "-empty")
+        cards, texts = self.console.cards, self.texts
+        matrix.show(view.rows(cards, state, texts), view.columns(cards, state, texts))
         self.query_one("#summary", Lines).show(view.summary(state, self.texts))
         if not self.console.cards:
             detail.show(empty_fleet(self.texts, elsewhere=True))
         elif not state.checks:
             detail.show([])
         else:
-            node = state.nodes.get(matrix.cursor)
-            found = node.checks.get(matrix.column) if node else None
-            width = max(20, detail.room)
-            detail.show(view.details(matrix.cursor, matrix.column, found, self.texts, width))
+            name, check = self._cell()
+            node = state.nodes.get(name)
+            found = node.checks.get(check) if node else None
+            detail.show(view.details(name, check, found, texts, max(20, detail.room)))
+
+    def _cell(self) -> tuple[str, str]:
+        """Node and check under the cursor."""
+        matrix = self.query_one(Matrix)
+        turned = view.turned(self.console.cards, self.console.engine.state)
+        return (matrix.column, matrix.cursor) if turned else (matrix.cursor, matrix.column)
 
     def on_table_moved(self) -> None:
         """Show the other result."""
@@ -68,16 +78,16 @@ class PreflightScreen(ModeScreen):
 
     def action_preflight_cell(self) -> None:
         """Run the check under the cursor again."""
-        matrix = self.query_one(Matrix)
-        self._run([matrix.cursor], [matrix.column])
+        node, check = self._cell()
+        self._run([node], [check] if check else [])
 
     def action_preflight_row(self) -> None:
         """Run all checks of the node under the cursor again."""
-        self._run([self.query_one(Matrix).cursor], ())
+        self._run([self._cell()[0]], ())
 
     def action_preflight_column(self) -> None:
         """Run the check under the cursor again on all nodes."""
-        self._run(self.console.targets(), [self.query_one(Matrix).column])
+        self._run(self.console.targets(), [self._cell()[1]])
 
     def action_preflight_failures(self) -> None:
         """Run again whatever failed."""

@@ -58,8 +58,9 @@ def _row(card: NodeCard, node: NodeState, texts: Texts) -> Row:
         cells["copy"] = [(full, style), (rest, "faint"), (f" {share:4.0%}", "text")]
         cells["size"] = [(f"{size(copy.bytes_done)} / {size(copy.bytes_total)}", "text")]
         cells["files"] = [(f"{copy.files_done}/{copy.files_total}", "text")]
-        cells["rate"] = [("" if done else f"{size(copy.rate)}/s", "text")]
-        cells["eta"] = [("" if done else duration(copy.eta), "text")]
+        if not done and not has_failed(node):
+            cells["rate"] = [(f"{size(copy.rate)}/s", "text")]
+            cells["eta"] = [(duration(copy.eta), "text")]
     return Row(card.name, cells)
 
 
@@ -71,6 +72,8 @@ def now(node: NodeState, texts: Texts) -> Span:
     if node.deployed is not None:
         if not node.deployed.ok:
             return f"✗ {node.deployed.detail}", "fail"
+        if is_planned(node):
+            return texts("deploy.would_send", files=node.plan.files, size=size(node.plan.size)), "text"
         if not node.deployed.files_sent:
             return f"✓ {texts('deploy.unchanged')}", "ok"
         sent = texts("deploy.sent", files=node.deployed.files_sent, size=size(node.deployed.bytes_sent))
@@ -87,6 +90,11 @@ def now(node: NodeState, texts: Texts) -> Span:
     return (f"✓ {texts.word('step', done[-1])}", "ok") if done else (f"· {texts('stage.waiting')}", "muted")
 
 
+def is_planned(node: NodeState) -> bool:
+    """Return whether the node's last deploy only said what it would do."""
+    return bool(node.plan.files) and node.copy is None and not (node.deployed and node.deployed.files_sent)
+
+
 def has_failed(node: NodeState) -> bool:
     """Return whether the node's last deploy failed."""
     return node.failed_stage is not None or (node.deployed is not None and not node.deployed.ok)
@@ -97,6 +105,11 @@ def summary(state: FleetState, texts: Texts, width: int) -> list[Spans]:
     nodes = [node for node in state.nodes.values() if node.stages]
     if not nodes:
         return [[(texts("deploy.idle"), "muted")], []]
+    planned = [node.plan for node in nodes if is_planned(node)]
+    if planned:
+        files, total = sum(plan.files for plan in planned), sum(plan.size for plan in planned)
+        text = texts("deploy.would_send", files=files, size=size(total))
+        return [[(text, "strong")], [(texts("deploy.nothing_changed"), "muted")]]
     done = sum(node.deployed is not None and node.deployed.ok for node in nodes)
     failed = sum(
         bool(node.failed_stage) or (node.deployed is not None and not node.deployed.ok) for node in nodes

@@ -15,17 +15,33 @@ STALE = 10.0
 def panel(state: FleetState, texts: Texts, width: int, now: float) -> list[Spans]:
     """Return each node with its CPU and RAM and a line for each GPU."""
     lines: list[Spans] = []
+    head = _head(texts, width)
     for node in state.nodes.values():
         if node.sampled is None:
             continue
-        if lines:
-            lines.append([])
+        lines += [[]] if lines else [head]
         lines.append(_node_line(node, texts, now))
         found = facts.gpus(node)
         lines += [_gpu_line(gpu, texts, width) for gpu in found]
         if not found:
             lines.append([(f"   {texts('nodes.no_gpu')}", "muted")])
-    return lines or [[(texts("gpu.none"), "muted")]]
+    return lines or [[(texts("gpu.title"), "head")], [(texts("gpu.none"), "muted")]]
+
+
+def _spark_width(width: int) -> int:
+    """Return the cells that are left for a GPU's history."""
+    room = width - 9
+    room -= (11 if room >= 48 else 0) + (19 if room >= 68 else 0) + 18
+    return min(room, 30) if room >= 6 else 0
+
+
+def _head(texts: Texts, width: int) -> Spans:
+    text = fit(texts("gpu.title"), 4 + _spark_width(width))
+    text += fit(texts("gpu.util"), 5, "right") + " " + fit(texts("gpu.memory"), 10)
+    text += fit(texts("gpu.temperature"), 6, "right")
+    if width - 9 >= 48:
+        text += fit(texts("gpu.power"), 11, "right")
+    return [(text, "head")]
 
 
 def _node_line(node: NodeState, texts: Texts, now: float) -> Spans:
@@ -46,11 +62,8 @@ def _node_line(node: NodeState, texts: Texts, now: float) -> Spans:
 def _gpu_line(gpu: facts.Gpu, texts: Texts, width: int) -> Spans:
     line: list[Span] = [(f"{gpu.index:>3} ", "muted")]
     style = "muted" if gpu.util is None or gpu.util < 5 else "ok" if gpu.util >= 80 else "warn"
-    room = width - 4 - 5
-    show_power, show_name = room >= 48, room >= 68
-    room -= (11 if show_power else 0) + (19 if show_name else 0) + 6 + 12
-    if room >= 6:
-        spark = min(room, 30)
+    show_power, show_name = width - 9 >= 48, width - 9 >= 68
+    if spark := _spark_width(width):
         line.append((sparkline(gpu.history, spark), style))
     line.append((f"{percent(gpu.util):>5}", style))
     if gpu.memory_total:

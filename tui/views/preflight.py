@@ -14,35 +14,38 @@ from tui.status import MARKS, mark
 from tui.widgets.paint import Span, Spans, wrap
 from tui.widgets.table import Column, Row
 
-_NARROWEST, _WIDEST = 9, 16
-#: From so many checks on a cell is its glyph alone, so that more of them are seen at once.
-_CROWDED = 14
+_WIDEST = 16
 
 
-def columns(state: FleetState, texts: Texts) -> list[Column]:
-    """Return a column for each check, in the order in which they first had a result."""
-    words = max(cell_len(texts(f"check.{status}")) for status in MARKS["check"]) + 2
-    least = 3 if len(state.checks) > _CROWDED else min(words, _NARROWEST)
+def turned(cards: Sequence[NodeCard], state: FleetState) -> bool:
+    """Return whether checks are the rows and nodes the columns: whichever there are more of goes down."""
+    return len(state.checks) > len(cards)
+
+
+def columns(cards: Sequence[NodeCard], state: FleetState, texts: Texts) -> list[Column]:
+    """Return a column for each check in the order in which they came, or for each node."""
+    words = max(cell_len(texts(f"check.{status}")) for status in MARKS["check"] if status != "none") + 2
+    names = [card.name for card in cards] if turned(cards, state) else state.checks
+    return [Column(name, name, max(words, min(cell_len(name), _WIDEST))) for name in names]
+
+
+def rows(cards: Sequence[NodeCard], state: FleetState, texts: Texts) -> list[Row]:
+    """Return a row for each node, or for each check."""
+    names = [card.name for card in cards]
+    found = {name: {check: _cell(state, name, check, texts) for check in state.checks} for name in names}
+    if not turned(cards, state):
+        return [Row(name, {"node": [(name, "strong")], **found[name]}) for name in names]
     return [
-        Column(check, check, max(least, min(cell_len(check), _WIDEST)), align="left")
+        Row(check, {"node": [(check, "strong")], **{name: found[name][check] for name in names}})
         for check in state.checks
     ]
 
 
-def rows(cards: Sequence[NodeCard], state: FleetState, texts: Texts) -> list[Row]:
-    """Return a row for each node."""
-    crowded = len(state.checks) > _CROWDED
-    return [_row(card, state, texts, crowded) for card in cards]
-
-
-def _row(card: NodeCard, state: FleetState, texts: Texts, crowded: bool) -> Row:
-    node = state.nodes.get(card.name)
-    cells: dict[str, Spans] = {"node": [(card.name, "strong")]}
-    for check in state.checks:
-        found = node.checks.get(check) if node else None
-        sign, style = mark("check", found.status if found else "none", texts)
-        cells[check] = [(sign[0] if crowded or found is None else sign, style)]
-    return Row(card.name, cells)
+def _cell(state: FleetState, name: str, check: str, texts: Texts) -> Spans:
+    node = state.nodes.get(name)
+    found = node.checks.get(check) if node else None
+    sign, style = mark("check", found.status, texts) if found else ("·", "faint")
+    return [(sign, style)]
 
 
 def summary(state: FleetState, texts: Texts) -> list[Spans]:

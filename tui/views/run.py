@@ -100,7 +100,7 @@ def figures(run: RunState, texts: Texts, width: int) -> list[Spans]:
         (texts("run.samples"), f"{number(record.get('samples_s'))}/s"),
         (texts("run.lr"), number(record.get("lr"), 3)),
         (texts("run.step_time"), f"{number(record.get('step_time'), 3)} s"),
-        (texts("run.left"), duration(record.get("eta_s"))),
+        (texts("run.left"), duration(record.get("eta_s") if run.active else None)),
     ]
     columns = 2 if width >= 36 else 1
     cell = width // columns
@@ -125,7 +125,14 @@ def rank_lines(run: RunState, texts: Texts, width: int, now: float) -> list[Span
     lines: list[Spans] = [[(head, "head")]]
     for number_, rank in sorted(run.ranks.items()):
         lines.append(_rank_line(number_, rank, texts, usual, wide, now, run.active))
+    if wide and run.active and any(straggles(rank, usual) for rank in run.ranks.values()):
+        lines.append([(f"   ▲ {texts('run.slow')}", "warn")])
     return lines
+
+
+def straggles(rank: RankState, usual: float | None) -> bool:
+    """Return whether the rank's steps take clearly longer than is usual in the run."""
+    return bool(rank.pace and usual and median(rank.pace[-10:]) > usual * STRAGGLER)
 
 
 def _rank_line(
@@ -140,12 +147,12 @@ def _rank_line(
     if rank.code:
         line.append((f" {texts('run.exit', code=rank.code)}", "fail" if rank.failed else "muted"))
     elif wide and rank.step:
+        slow = straggles(rank, usual)
         for key, room in (("step_time", 6), ("data_time", 5), ("comm_time", 5)):
             value = rank.step.get(key)
-            line.append((f" {'–' if value is None else f'{value:.2f}':>{room}}", "text"))
-        own = median(rank.pace[-10:]) if rank.pace else None
-        if own and usual and own > usual * STRAGGLER:
-            line.append((f" ◀ {texts('run.slow')}", "warn"))
+            text = "–" if value is None else f"{value:.2f}"
+            late = slow and key == "step_time"
+            line.append((f" {f'▲{text}' if late else text:>{room}}", "warn" if late else "text"))
     if active and rank.alive and rank.heard is not None and now - rank.heard > 60:
         line.append((f" {texts('run.silent', time=duration(now - rank.heard))}", "warn"))
     return line

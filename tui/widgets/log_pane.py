@@ -92,7 +92,7 @@ class LogPane(Painted, can_focus=True):
             self.refresh()
 
     def _window(self, width: int, height: int) -> list[Row]:
-        source, look = self.source, self.look
+        source, look, width = self.source, self.look, width - 1
         if self.following:
             lines = source.read(max(source.first, source.end - height), source.end)
             rows = [row for line in lines for row in rows_of(line, look, width)]
@@ -122,7 +122,7 @@ class LogPane(Painted, can_focus=True):
             return self.strip((), width)
         row = self._rows[y - 1]
         under = "cursor" if row.number == self.here else ""
-        return self.strip(row.spans(self.search), width, under)
+        return self.strip([(" ", "text"), *row.spans(self.search)], width, under)
 
     def _head(self, width: int) -> list[Span]:
         if self.following:

@@ -1,0 +1,109 @@
+"""The whole way by keyboard on nodes that speak real SSH: connect, deploy, launch, stop, leave, reopen."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from pathlib import Path
+
+import pytest
+
+from fleet.inventory import RunSettings, save_inventory
+from lab.lab import Lab
+from tests.console.driving import text_of
+from transports.base import NoPrompts, Prompts
+from tui.app import ConsoleApp
+from tui.fleet_operations import FleetOperations
+
+PROGRAM = """
+import os, pathlib, time
+rank = os.environ["RANK"]
+print(f"hello from rank {rank}", flush=True)
+print("needle in rank", rank, flush=True)
+stop = pathlib.Path(os.environ["DTUI_STOP_FILE"])
+while not stop.exists():
+    time.sleep(0.05)
+print("asked to stop", flush=True)
+"""
+DEADLINE = 90.0
+
+
+@pytest.fixture
+async def project(tmp_path: Path) -> AsyncIterator[tuple[Path, Prompts]]:
+    folder = tmp_path / "project"
+    (folder / "configs").mkdir(parents=True)
+    (folder / "work.py").write_text(PROGRAM, "utf-8")
+    async with Lab(2) as lab:
+        lab.trust(folder / ".dtui" / "known_hosts")
+        inventory = lab.inventory(folder, run=RunSettings(module=None, script="work.py"))
+        save_inventory(inventory, folder / "configs" / "nodes.yaml")
+        yield folder, lab.prompts
+
+
+def opened(project: tuple[Path, Prompts]) -> ConsoleApp:
+    folder, prompts = project
+    return ConsoleApp(FleetOperations(folder / "configs" / "nodes.yaml", project=folder, prompts=prompts))
+
+
+async def until(pilot, condition) -> None:
+    try:
+        async with asyncio.timeout(DEADLINE):
+            while not condition():
+                await pilot.pause(0.05)
+    except TimeoutError:
+        app = pilot.app
+        raise AssertionError(f"{text_of(app)}\n{app.engine.state.notices}") from None
+
+
+async def test_from_connecting_to_taking_the_run_up_again(project):
+    app = opened(project)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await until(pilot, lambda: "3/3 up" in text_of(app))
+        await until(pilot, lambda: all(node.facts for node in app.engine.state.nodes.values()))
+
+        await pilot.press("u", "y")
+        await until(pilot, lambda: app.mode_screen.mode == "monitor")
+        run = app.engine.state.run
+        assert run is not None
+        assert [node.deployed.ok for node in app.engine.state.nodes.values()] == [True] * 3
+        await until(pilot, lambda: text_of(app).count("needle in rank") == 3)
+        await until(pilot, lambda: "3/3 ranks up" in text_of(app))
+        await pilot.press("slash", *"needle", "enter")
+        await until(pilot, lambda: "/ needle" in text_of(app))
+        await pilot.press("q", "y")
+
+    again = opened(project)
+    async with again.run_test(size=(120, 40)) as pilot:
+        await until(pilot, lambda: again.mode_screen.mode == "monitor")
+        await until(pilot, lambda: text_of(again).count("hello from rank") == 3)
+        book = again.engine.logbook(run.id)
+        assert [book.log(rank).read(0, 2)[0].text for rank in range(3)] == [
+            f"hello from rank {rank}" for rank in range(3)
+        ]
+        await pilot.press("X", "y")
+        await until(pilot, lambda: again.engine.state.runs[run.id].outcome == "stopped")
+        await until(pilot, lambda: text_of(again).count("asked to stop") == 3)
+        await pilot.press("5")
+        await until(pilot, lambda: "stopped" in text_of(again) and run.id in text_of(again))
+
+
+async def test_a_plan_sends_nothing(project):
+    app = opened(project)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await until(pilot, lambda: "3/3 up" in text_of(app))
+        await pilot.press("3", "p")
+        await until(pilot, lambda: "work.py" in text_of(app) or "would send" in text_of(app))
+        await until(pilot, lambda: "plan" not in app.engine.running)
+        assert app.engine.state.run is None
+        assert not any(node.deployed and node.deployed.files_sent for node in app.engine.state.nodes.values())
+
+
+async def test_operations_on_no_inventory(tmp_path: Path):
+    path = tmp_path / "configs" / "nodes.yaml"
+    operations = FleetOperations(path, project=tmp_path, prompts=NoPrompts())
+    assert operations.nodes() == ()
+    async with aclosing(operations.watch()) as events:
+        assert [event async for event in events] == []
+    assert not path.exists()
+    await operations.close()
