@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import subprocess
 import tempfile
@@ -19,6 +20,10 @@ from lab.wine.pythons import PYTHON_39, PYTHON_311, WindowsPython, windows_pytho
 from lab.wine.tools import WINE, WINESERVER, check_tools, winexec
 
 _STOPPING = 30
+#: Machines lie in the cache under this, their owner's pid and something random.
+_FOLDER = "machine-"
+#: The releases that every node can have.
+RELEASES = (PYTHON_39, PYTHON_311)
 COMSPEC = r"C:\windows\system32\cmd.exe"
 
 
@@ -35,8 +40,10 @@ class WindowsMachine:
         check_tools()
         self._winexec = winexec(self._cache)
         source = template(self._cache, self._locale)
+        remove_abandoned(self._cache.folder)
         # Beside the template, for hard links don't reach into another file system.
-        self.prefix = Path(tempfile.mkdtemp(prefix="machine-", dir=self._cache.folder)) / "wine"
+        folder = tempfile.mkdtemp(prefix=f"{_FOLDER}{os.getpid()}-", dir=self._cache.folder)
+        self.prefix = Path(folder) / "wine"
         copy_tree(source, self.prefix)
         self._environment = {
             **wine_environment(self.prefix, self._locale),
@@ -60,9 +67,7 @@ class WindowsMachine:
         """End every process of the machine and remove its drive."""
         if self._keeper is None:
             return
-        with contextlib.suppress(subprocess.SubprocessError, OSError):
-            subprocess.run([WINESERVER, "-k"], env=self._environment, timeout=_STOPPING, check=False)
-            subprocess.run([WINESERVER, "-w"], env=self._environment, timeout=_STOPPING, check=False)
+        _end_session(self._environment)
         self._keeper.kill()
         self._keeper.wait()
         self._keeper = None
@@ -119,5 +124,16 @@ class WindowsMachine:
         self.stop()
 
 
-#: The releases that every test node can have.
-RELEASES = (PYTHON_39, PYTHON_311)
+def remove_abandoned(cache: Path) -> None:
+    """End machines whose process was killed before it could do so, and remove their drives."""
+    for folder in cache.glob(f"{_FOLDER}*"):
+        owner = folder.name.removeprefix(_FOLDER).partition("-")[0]
+        if not Path(f"/proc/{owner}").exists():
+            _end_session(wine_environment(folder / "wine"))
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _end_session(environment: Mapping[str, str]) -> None:
+    with contextlib.suppress(subprocess.SubprocessError, OSError):
+        for option in ("-k", "-w"):
+            subprocess.run([WINESERVER, option], env=environment, timeout=_STOPPING, check=False)
