@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from fleet.events import CheckFinished
@@ -38,8 +38,15 @@ class Board:
 
     def put(self, node: str, observation: str, value: Any) -> list[CheckFinished]:
         """Take an observation; return the results that it completes, in the order of the columns."""
-        self._seen.setdefault(node, {})[observation] = value
-        return self._judge(lambda check: observation in check.needs)
+        self._seen[node][observation] = value
+        told_by_all = all(observation in one for one in self._seen.values())
+        return self._judge(
+            (check, row)
+            for check in self._checks
+            if observation in check.needs and (check.scope == "node" or told_by_all)
+            for row in self._rows
+            if check.scope != "node" or row.name == node
+        )
 
     def settle(self, reason: str) -> list[CheckFinished]:
         """Return a result for every cell that has none yet: what is missing will not come."""
@@ -47,25 +54,32 @@ class Board:
         for observations in self._seen.values():
             for name in wanted - observations.keys():
                 observations[name] = Absent(reason)
-        return self._judge(lambda check: True)
+        return self._judge((check, row) for check in self._checks for row in self._rows)
 
-    def _judge(self, touched: Callable[[Check], bool]) -> list[CheckFinished]:
+    def _judge(self, cells: Iterable[tuple[Check, Node]]) -> list[CheckFinished]:
+        """Return the results of those cells that have none yet and lack nothing."""
+        memo: dict[str, Any] = {}
+        ready: dict[str, bool] = {}
         results = []
-        for check in self._checks:
-            if not touched(check):
+        for check, node in cells:
+            if (node.name, check.name) in self._done:
                 continue
-            for node in self._rows:
-                if (node.name, check.name) not in self._done and self._ready(check, node.name):
-                    self._done.add((node.name, check.name))
-                    results.append(self._result(check, node))
+            if check.scope == "node":
+                complete = self._complete(check, [node.name])
+            else:
+                if check.name not in ready:
+                    ready[check.name] = self._complete(check, self._seen)
+                complete = ready[check.name]
+            if complete:
+                self._done.add((node.name, check.name))
+                results.append(self._result(check, node, memo))
         return results
 
-    def _ready(self, check: Check, node: str) -> bool:
-        concerned = [node] if check.scope == "node" else list(self._seen)
-        return all(need in self._seen[name] for name in concerned for need in check.needs)
+    def _complete(self, check: Check, nodes: Iterable[str]) -> bool:
+        return all(need in self._seen[name] for name in nodes for need in check.needs)
 
-    def _result(self, check: Check, node: Node) -> CheckFinished:
-        verdict = self._verdict(check, node)
+    def _result(self, check: Check, node: Node, memo: dict[str, Any]) -> CheckFinished:
+        verdict = self._verdict(check, node, memo)
         return CheckFinished(
             node=node.name,
             at=self._clock(),
@@ -76,9 +90,9 @@ class Board:
             remedy=verdict.remedy,
         )
 
-    def _verdict(self, check: Check, node: Node) -> Verdict:
+    def _verdict(self, check: Check, node: Node, memo: dict[str, Any]) -> Verdict:
         for need in check.needs:
             value = self._seen[node.name][need]
             if isinstance(value, Absent):
                 return skip(f"not checked: {value.reason}")
-        return check.judge(Subject(node, self.situation, self._seen))
+        return check.judge(Subject(node, self.situation, self._seen, memo))

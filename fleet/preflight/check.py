@@ -79,6 +79,8 @@ class Subject:
     node: Node
     situation: Situation
     seen: Seen
+    #: What judges worked out already from the same observations, by name.
+    memo: dict[str, Any] = field(default_factory=dict, compare=False)
 
     def __getitem__(self, observation: str) -> Any:
         return self.seen[self.node.name][observation]
@@ -87,6 +89,12 @@ class Subject:
         """Return another node's observation, None when there is none."""
         value = self.seen.get(node, {}).get(observation)
         return None if isinstance(value, Absent) else value
+
+    def once(self, name: str, work_out: Callable[[], Any]) -> Any:
+        """Return what ``work_out`` gives, working it out for the first of many cells only."""
+        if name not in self.memo:
+            self.memo[name] = work_out()
+        return self.memo[name]
 
     @property
     def hosts_rank_0(self) -> bool:

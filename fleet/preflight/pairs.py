@@ -54,22 +54,26 @@ def peer_address(node: Node, facts: Mapping[str, Any], master_address: str, *, f
     return node.address
 
 
-def broken_ways(seen: Seen, nodes: Sequence[Node]) -> list[Broken]:
-    """Return what could not connect, in the order of the nodes; ports of one outcome together."""
+def broken_ways(seen: Seen, nodes: Sequence[Node], target: str | None = None) -> list[Broken]:
+    """Return what could not connect (to ``target`` only), in the order of the nodes.
+
+    Ports of one outcome are together.
+    """
     found = []
+    targets = [node.name for node in nodes] if target is None else [target]
     for source in nodes:
         mesh = seen.get(source.name, {}).get("mesh")
         if mesh is None or isinstance(mesh, Absent):
             continue
-        for target in nodes:
-            ports: Mapping[str, Any] = mesh["reaches"].get(target.name, {})
+        for other in targets:
+            ports: Mapping[str, Any] = mesh["reaches"].get(other, {})
             outcomes: dict[str, list[str]] = {}
             for port, result in ports.items():
                 if result["outcome"] != "open":
                     outcomes.setdefault(result["outcome"], []).append(port)
             for outcome, failing in outcomes.items():
                 everything = len(failing) == len(ports) > 1
-                found.append(Broken(source.name, target.name, tuple(failing), outcome, everything))
+                found.append(Broken(source.name, other, tuple(failing), outcome, everything))
     return found
 
 

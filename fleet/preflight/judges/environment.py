@@ -96,6 +96,11 @@ def plan(subject: Subject) -> Verdict:
 
 def plan_of(subject: Subject) -> RunPlan | PlanError:
     """Return the plan that a launch would make now, or why it can't."""
+    found: RunPlan | PlanError = subject.once("plan", lambda: _plan(subject))
+    return found
+
+
+def _plan(subject: Subject) -> RunPlan | PlanError:
     situation = subject.situation
     facts = {
         node.name: found for node in situation.nodes if (found := subject.of(node.name, "facts")) is not None

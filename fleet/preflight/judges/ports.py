@@ -38,21 +38,21 @@ def fixed_port(port: int) -> Judge:
 
 def ephemeral(subject: Subject) -> Verdict:
     """Judge the port that the system chooses: every rank listens on such a one."""
-    addresses = [
-        peer_address(
-            node,
-            subject.of(node.name, "facts") or {},
-            subject.situation.inventory.master.address,
-            first=node is subject.situation.nodes[0],
-        )
-        for node in subject.situation.nodes
-    ]
+    addresses: list[str] = subject.once("addresses", lambda: _addresses(subject))
     if not same_family(addresses):
         return fail(
             f"nodes have IPv4 and IPv6 addresses side by side ({', '.join(addresses)})",
             "write IPv4 addresses for all nodes: peers of different versions don't find each other",
         )
     return _inbound(subject, EPHEMERAL, True)
+
+
+def _addresses(subject: Subject) -> list[str]:
+    nodes, master = subject.situation.nodes, subject.situation.inventory.master.address
+    return [
+        peer_address(node, subject.of(node.name, "facts") or {}, master, first=node is nodes[0])
+        for node in nodes
+    ]
 
 
 def _taken(subject: Subject, port: int, needed: bool) -> Verdict | None:
@@ -101,8 +101,8 @@ def _inbound(subject: Subject, port: str, needed: bool) -> Verdict:
         return skip("no other node could try to reach it")
     here = [
         way
-        for way in broken_ways(subject.seen, subject.situation.nodes)
-        if way.target == subject.node.name and port in way.ports
+        for way in broken_ways(subject.seen, subject.situation.nodes, subject.node.name)
+        if port in way.ports
     ]
     if here:
         return _broken(subject, port, here, needed)
