@@ -23,8 +23,7 @@ def adamw(model: nn.Module, training: Training) -> torch.optim.AdamW:
         {"params": decayed, "weight_decay": training.weight_decay},
         {"params": free, "weight_decay": 0.0},
     ]
-    on_gpu = next(model.parameters()).is_cuda
-    return torch.optim.AdamW(groups, lr=training.learning_rate, betas=(0.9, 0.95), fused=on_gpu)
+    return torch.optim.AdamW(groups, lr=training.learning_rate, betas=(0.9, 0.95), fused=True)
 
 
 def learning_rate(training: Training, step: int, progress: float) -> float:
