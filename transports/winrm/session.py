@@ -104,11 +104,10 @@ class Session:
                     self._keep_errors(err)
                     while piece := peer.read(STDERR, PIECE):
                         self._keep_errors(piece)
-                    complete = all(into.length == into.have for into in peer.into.values())
-                    if complete and "exit" in peer.told and self._close_by is None:
+                    if self._complete() and self._close_by is None:
                         self._close_by = time.monotonic()
                     if status is not None:
-                        self._end(status, complete)
+                        self._end(status)
                 self._notify()
                 if status is not None:
                     return
@@ -127,9 +126,13 @@ class Session:
         with self.peer.changed:
             self.peer.lost_input()
 
-    def _end(self, status: int, complete: bool) -> None:
+    def _complete(self) -> bool:
+        """Whether the process has ended and all that it wrote is here."""
+        return "exit" in self.peer.told and all(into.length == into.have for into in self.peer.into.values())
+
+    def _end(self, status: int) -> None:
         self.status = status
-        if self.started and not complete and self._close_by is None and self.failure is None:
+        if self.started and self._close_by is None and self.failure is None:
             self.failure = ChannelLost(
                 f"the command on the node was ended from outside (status {status})",
                 where=self._shell.where,
@@ -140,12 +143,10 @@ class Session:
 
     def _fail(self, error: Exception) -> None:
         with self.peer.changed:
-            told = self.peer.told
-            complete = "exit" in told and all(i.length == i.have for i in self.peer.into.values())
-            if not complete and self.failure is None:
+            if self._complete():
+                self.status = self.status or 0
+            elif self.failure is None:
                 self.failure = self._as_lost(error)
-            if self.status is None and complete:
-                self.status = 0
             self._ended.set()
             self.peer.changed.notify_all()
         self._notify()
