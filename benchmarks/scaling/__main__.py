@@ -26,11 +26,11 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from benchmarks.scaling.cells import BACKENDS, GRADIENTS, Cell, Grid
+from benchmarks.scaling.cells import BACKENDS, GRADIENTS, SIZES, Cell, Grid
 from benchmarks.scaling.expected import Expectations
 from benchmarks.scaling.machine import Machine, look
 from benchmarks.scaling.measure import Bench, CellFailed
@@ -54,11 +54,9 @@ def parser() -> argparse.ArgumentParser:
     where.add_argument("--share-gpu", action="store_true", help="all ranks on GPU 0; usual with one GPU")
     parser.add_argument("--worlds", type=_numbers, metavar="N,N")
     parser.add_argument("--nodes", type=int, default=2, help="nodes that share the GPUs (default 2)")
-    parser.add_argument("--sizes", type=_words, metavar="NAME,NAME", help="networks: tiny S/16 S/8 B/16")
-    parser.add_argument("--backends", type=_words, metavar="NAME,NAME", help=" ".join(BACKENDS))
-    parser.add_argument(
-        "--gradients", type=_words, default=GRADIENTS, metavar="NAME", help=" ".join(GRADIENTS)
-    )
+    parser.add_argument("--sizes", type=_some(SIZES), metavar="NAME,NAME", help=" ".join(SIZES))
+    parser.add_argument("--backends", type=_some(BACKENDS), metavar="NAME,NAME", help=" ".join(BACKENDS))
+    parser.add_argument("--gradients", type=_some(GRADIENTS), default=GRADIENTS, help=" ".join(GRADIENTS))
     parser.add_argument("--batch", type=int, help="pairs a rank and step")
     parser.add_argument("--steps", type=int, help="steps of each cell")
     parser.add_argument("--cell-seconds", type=float, default=20.0, help="training ends after so long, too")
@@ -130,6 +128,8 @@ async def _measure(
     """Return a row for each cell, and whether one has failed for another reason than the deadline."""
     rows: list[Row] = []
     failed = False
+    if not cells:
+        return rows, failed
     async with Lab(max(len(cell.shares) for cell in cells), root=root) as lab:
         lab.trust(project / ".dtui" / "known_hosts")
         bench = Bench(lab, project, load)
@@ -156,12 +156,23 @@ def _tell(row: Row) -> None:
     print(json.dumps(row), flush=True)
 
 
-def _words(text: str) -> tuple[str, ...]:
-    return tuple(text.split(","))
+def _some(known: Sequence[str]) -> Callable[[str], tuple[str, ...]]:
+    """Return a reader of names from ``known`` with commas between."""
+
+    def read(text: str) -> tuple[str, ...]:
+        words = tuple(text.split(","))
+        if strange := [word for word in words if word not in known]:
+            raise argparse.ArgumentTypeError(f"{', '.join(strange)}: not one of {', '.join(known)}")
+        return words
+
+    return read
 
 
 def _numbers(text: str) -> tuple[int, ...]:
-    return tuple(int(word) for word in text.split(","))
+    numbers = tuple(int(word) for word in text.split(","))
+    if min(numbers) < 2:
+        raise argparse.ArgumentTypeError("from 2 on; one rank is always measured, as the baseline")
+    return numbers
 
 
 if __name__ == "__main__":

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Literal
 
+#: The trainer's networks.
+SIZES = ("tiny", "S/16", "S/8", "B/16")
+Backend = Literal["nccl", "gloo"]
 #: How gradients travel: as they are, as halves, or only every so many steps (DiLoCo).
 GRADIENTS = ("fp32", "fp16", "diloco")
-BACKENDS = ("nccl", "gloo")
+BACKENDS: tuple[Backend, ...] = ("nccl", "gloo")
 #: The GPUs of a node, numbered as NVML does; empty for a node that trains on the CPU.
 Share = tuple[int, ...]
 
@@ -19,7 +23,7 @@ class Cell:
 
     size: str
     world: int
-    backend: str
+    backend: Backend
     gradients: str
     shares: tuple[Share, ...]
 
@@ -39,7 +43,7 @@ class Grid:
 
     sizes: Sequence[str]
     worlds: Sequence[int]
-    backends: Sequence[str]
+    backends: Sequence[Backend]
     gradients: Sequence[str]
     gpus: int | None
     cores: int
@@ -69,7 +73,7 @@ class Grid:
                     cells += [self._cell(size, world, backend, each) for each in self.gradients]
         return cells
 
-    def _cell(self, size: str, world: int, backend: str, gradients: str) -> Cell:
+    def _cell(self, size: str, world: int, backend: Backend, gradients: str) -> Cell:
         if self.gpus is None:
             shares: tuple[Share, ...] = ((),) * world
         elif self.share_gpu:

@@ -8,7 +8,7 @@ import socket
 import time
 from collections import defaultdict
 from contextlib import aclosing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +91,9 @@ class Bench:
             figures = figures_of(seen.steps, seen.samples, skip=self._warm_up(cell))
         except ValueError as error:
             raise CellFailed(f"{error}{seen.tail()}") from None
+        if cell.backend == "nccl":
+            # NCCL's work counts as done when it has been handed to the GPU, so the ranks can't tell.
+            figures = replace(figures, communication_share=None)
         return Measured(
             cell=cell,
             figures=figures,

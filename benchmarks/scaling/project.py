@@ -16,6 +16,8 @@ from fleet.inventory import RunSettings
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = "configs/train_config.yaml"
+#: Of DiLoCo; the first is warm-up.
+_ROUNDS = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +35,7 @@ class Load:
     workers: int = 0
     compile: bool = False
     pairs: int = 512
-    #: Local steps of DiLoCo; a multiple of ``log_every``, so that records see whole rounds.
+    #: Local steps of DiLoCo between two meetings; a multiple of ``log_every``: records see whole rounds.
     diloco_steps: int = 20
 
 
@@ -59,25 +61,25 @@ def configure(folder: Path, cell: Cell, load: Load) -> None:
 def run_of(cell: Cell, port: int) -> RunSettings:
     """Return how the cell's run is started. Each CPU rank computes with one thread, or one would have all."""
     threads = () if any(cell.shares) else (("OMP_NUM_THREADS", "1"), ("MKL_NUM_THREADS", "1"))
-    return RunSettings(
-        config=CONFIG, args=("--resume", "none"), backend=_backend(cell), port=port, env=threads
-    )
+    return RunSettings(config=CONFIG, args=("--resume", "none"), backend=cell.backend, port=port, env=threads)
 
 
 def settings_of(cell: Cell, load: Load) -> dict[str, dict[str, Any]]:
     """Return the trainer's settings: no evaluation, no pictures to speak of, a checkpoint only at the end."""
     low = cell.gradients == "diloco"
+    steps = _ROUNDS * load.diloco_steps if low else load.steps
     return {
         "data": {"root": "data", "image_size": load.image_size, "text_tokens": load.text_tokens},
         "model": {"size": cell.size, "compile": load.compile},
         "training": {
-            "max_steps": load.steps,
-            "max_minutes": load.minutes,
+            "max_steps": steps,
+            # A round that is cut short would count its steps without their meeting.
+            "max_minutes": 0 if low else load.minutes,
             "batch_size": load.batch,
             "num_workers": load.workers,
             "mixed_precision": load.precision,
             "warmup_steps": 5,
-            "save_every": load.steps,
+            "save_every": steps,
             "log_every": load.log_every,
             "eval_pairs": 0,
         },
@@ -88,7 +90,3 @@ def settings_of(cell: Cell, load: Load) -> dict[str, dict[str, Any]]:
         "sampling": {"steps": 1, "count": 1},
         "accelerate_config": {"timeout": 60},
     }
-
-
-def _backend(cell: Cell) -> Any:
-    return cell.backend

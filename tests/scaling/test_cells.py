@@ -78,3 +78,12 @@ def test_gradients_become_the_trainers_settings() -> None:
     }
     run = run_of(cells[0], 29555)
     assert (run.backend, run.port, run.env) == ("gloo", 29555, ())
+
+
+def test_low_communication_runs_whole_rounds_however_long_they_take() -> None:
+    cells, _ = replace(EIGHT, backends=("gloo",)).cells()
+    told = {cell.gradients: settings_of(cell, LOAD)["training"] for cell in cells if cell.world == 8}
+    assert (told["fp32"]["max_steps"], told["fp32"]["max_minutes"]) == (60, 1)
+    assert told["diloco"]["max_steps"] % LOAD.diloco_steps == 0
+    assert told["diloco"]["max_minutes"] == 0
+    assert LOAD.diloco_steps % LOAD.log_every == 0

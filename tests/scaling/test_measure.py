@@ -71,3 +71,12 @@ async def test_what_the_limit_cuts_off_is_told_row_by_row(
         ("not run", 2, "nccl", "nccl needs GPUs"),
     ]
     assert text.read_text().count("not run") == 3
+
+
+@pytest.mark.parametrize("option", ["--sizes=S/17", "--gradients=fp8", "--backends=mpi", "--worlds=1"])
+async def test_a_wrong_word_is_refused_before_anything_starts(
+    option: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        await main([option])
+    assert option.split("=")[0] in capsys.readouterr().err
