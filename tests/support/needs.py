@@ -30,12 +30,14 @@ NEEDS: dict[str, tuple[Callable[[], bool], str]] = {
     "wine": (_program("/usr/lib/wine/wine64"), "apt-get install wine wine64"),
     "mingw": (_program("x86_64-w64-mingw32-gcc"), "apt-get install gcc-mingw-w64-x86-64"),
     "ip": (_program("ip", "/usr/sbin/ip"), "apt-get install iproute2"),
+    "nft": (_program("nft", "/usr/sbin/nft"), "apt-get install nftables"),
+    "iptables": (_program("iptables", "/usr/sbin/iptables"), "apt-get install iptables"),
     "git": (_program("git"), "apt-get install git"),
     "tmux": (_program("tmux"), "apt-get install tmux"),
     "posix": (lambda: os.name == "posix", "run the tests on Linux"),
 }
 #: A test's marker -> what it needs.
-MARKERS = {"wine": ("wine", "mingw"), "namespaces": ("root", "ip")}
+MARKERS = {"wine": ("wine", "mingw"), "namespaces": ("root", "ip", "nft", "iptables")}
 
 
 def need(*names: str) -> None:

@@ -1,0 +1,258 @@
+"""Preflight between real network stacks: each node is a namespace, faults are real firewalls and shapers."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from fleet.events import CheckFinished, Event, Notice, PairProbed
+from fleet.inventory import Inventory
+from fleet.preflight import PreflightOptions, preflight
+from fleet.preflight.fixes import Fix
+from fleet.preflight.mend import find_fixes, mend
+from tests.support.namespaces import Network, network
+
+pytestmark = pytest.mark.namespaces
+
+PORTS = [*(str(port) for port in range(29500, 29505)), "ephemeral"]
+DEADLINE = 60.0
+
+
+@pytest.fixture
+def net(tmp_path: Path) -> Iterator[Network]:
+    with network(tmp_path, "master", "gpu1", "gpu2") as made:
+        yield made
+
+
+class Seen(list[Event]):
+    """The events of one preflight."""
+
+    def cell(self, node: str, check: str) -> CheckFinished:
+        (found,) = [one for one in self.cells if (one.node, one.check) == (node, check)]
+        return found
+
+    @property
+    def cells(self) -> list[CheckFinished]:
+        return [one for one in self if isinstance(one, CheckFinished)]
+
+    @property
+    def failed(self) -> set[tuple[str, str]]:
+        return {(one.node, one.check) for one in self.cells if one.status == "fail"}
+
+    @property
+    def closed(self) -> dict[tuple[str, str], dict[str, str]]:
+        """Source, target -> the ports that are not open."""
+        ways = [one for one in self if isinstance(one, PairProbed) and one.ports]
+        found = {
+            (one.node, one.peer): {port: word for port, word in one.ports.items() if word != "open"}
+            for one in ways
+        }
+        return {pair: ports for pair, ports in found.items() if ports}
+
+    @property
+    def told(self) -> list[str]:
+        return [one.text for one in self if isinstance(one, Notice)]
+
+
+async def look(net: Network, *checks: str, inventory: Inventory | None = None, **options: object) -> Seen:
+    async with net.fleet(inventory) as fleet:
+        wanted = PreflightOptions(checks=checks, **options)  # type: ignore[arg-type]
+        return Seen([event async for event in preflight(fleet, fleet.nodes, wanted)])
+
+
+async def test_open_machines_are_green_in_every_column(net: Network) -> None:
+    seen = await look(net, "reach", "ports", "machine", inventory=net.inventory(ssh=True))
+    assert not seen.failed
+    assert not seen.closed
+    for node in net.machines:
+        for port in PORTS:
+            assert seen.cell(node, port).status == "ok"
+    assert seen.cell("gpu1", "ping").status == "ok"
+    assert "gpu2,master" in seen.cell("gpu1", "ephemeral").seen
+
+
+async def test_the_matrix_names_exactly_the_broken_pairs_and_how_they_are_broken(net: Network) -> None:
+    net.between(
+        f"{net.way('gpu1', 'gpu2')} tcp dport 29501 drop",
+        f"{net.way('gpu2', 'gpu1')} meta l4proto tcp reject with icmp admin-prohibited",
+        f"{net.way('gpu2', 'master')} tcp dport 29500 reject with tcp reset",
+    )
+    seen = await look(net, "ports")
+    assert seen.closed == {
+        ("gpu1", "gpu2"): {"29501": "dropped"},
+        ("gpu2", "gpu1"): dict.fromkeys(PORTS, "unreachable"),
+        ("gpu2", "master"): {"29500": "refused"},
+    }
+    assert seen.failed == {("master", "29500"), ("gpu1", "ephemeral")}, "what the run needs"
+    assert seen.cell("gpu2", "29501").status == "warn", "what it does not need"
+    assert any(text.startswith("gpu1 can't reach gpu2 on 29501: no answer although") for text in seen.told)
+    assert any(text.startswith("gpu2 can't reach gpu1 on any port") for text in seen.told)
+    assert any(text.startswith("gpu2 can't reach master on 29500: refused although") for text in seen.told)
+    assert len(seen.told) == 3
+
+
+async def test_a_node_that_drops_everything_in_is_told_from_one_way_ports(net: Network) -> None:
+    net["gpu2"].filter("ct state established accept", "iif lo accept", "drop")
+    seen = await look(net, "29500", "ephemeral")
+    assert seen.closed == {(source, "gpu2"): dict.fromkeys(PORTS, "dropped") for source in ("master", "gpu1")}
+    assert seen.failed == {("gpu2", "ephemeral")}
+    assert "nothing at all comes through from" in seen.cell("gpu2", "ephemeral").seen
+    assert seen.cell("gpu2", "ephemeral").remedy
+
+
+async def test_a_lossy_link_is_a_warning_and_never_a_closed_port(net: Network) -> None:
+    net.between("meta l4proto icmp numgen inc mod 5 == 0 drop", "meta l4proto tcp numgen inc mod 9 == 0 drop")
+    seen = await look(net, "reach", "ports", inventory=net.inventory(ssh=True))
+    assert not seen.closed
+    assert not seen.failed
+    assert {seen.cell(node, "ping").status for node in ("gpu1", "gpu2")} == {"warn"}
+    assert "loses packets" in seen.cell("gpu1", "ping").seen
+
+
+async def test_the_slow_link_is_measured_and_named(net: Network) -> None:
+    net["gpu2"].shape("100mbit")
+    seen = await look(net, "network", measure_bytes=4 << 20, measure_seconds=0.6)
+    for node in ("master", "gpu1"):
+        cell = seen.cell(node, "bandwidth")
+        assert (cell.status, "to gpu2, the slowest of 2" in cell.seen) == ("warn", True), cell
+    rates = {
+        (one.peer, one.node): one.bytes_per_second
+        for one in seen
+        if isinstance(one, PairProbed) and one.bytes_per_second
+    }
+    assert len(rates) == 6
+    for target in ("master", "gpu1"):
+        assert rates["gpu2", target] * 8 == pytest.approx(100e6, rel=0.2)
+        assert rates[target, "gpu2"] > 4 * rates["gpu2", target], "the other way is not slow"
+
+
+async def test_who_holds_the_port_is_named_where_it_matters(net: Network) -> None:
+    net["master"].listen(29500)
+    net["gpu1"].listen(29502)
+    seen = await look(net, "29500", "29502")
+    assert seen.failed == {("master", "29500")}
+    # `ip netns exec` becomes the program, so its pid is the listener's.
+    assert f"(pid {net['master'].processes[0].pid})" in seen.cell("master", "29500").seen
+    assert "this run does not listen there" in seen.cell("gpu1", "29502").seen
+    assert not seen.closed, "what could not be tried is not called closed"
+
+
+async def test_a_disk_that_is_too_small_for_the_deploy(net: Network) -> None:
+    small = net["gpu1"].project
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "none", str(small)], check=True)
+    try:
+        (net["master"].project / "weights.bin").write_bytes(bytes(5 << 20))
+        seen = await look(net, "disk")
+    finally:
+        subprocess.run(["umount", str(small)], check=True)
+    assert seen.failed == {("gpu1", "disk")}
+    assert "5.2 MB are to be deployed" in seen.cell("gpu1", "disk").seen
+
+
+async def test_a_clock_that_is_wrong(net: Network, tmp_path: Path) -> None:
+    early = tmp_path / "early-python"
+    early.write_text(
+        f"#!{sys.executable} -I\n"
+        "import sys, time\n"
+        "right = time.time\n"
+        "time.time = lambda: right() + 97.0\n"
+        "exec(sys.argv[sys.argv.index('-c') + 1])\n",
+        "utf-8",
+    )
+    early.chmod(0o755)
+    fleet = net.inventory()
+    skewed = tuple(replace(one, python=str(early)) if one.name == "gpu1" else one for one in fleet.workers)
+    seen = await look(net, "clock", inventory=replace(fleet, workers=skewed))
+    assert (seen.cell("gpu1", "clock").status, seen.cell("gpu2", "clock").status) == ("warn", "ok")
+    assert "97.0 s ahead of the master" in seen.cell("gpu1", "clock").seen
+
+
+async def test_doors_as_they_look_from_outside(net: Network) -> None:
+    server = (
+        "import socket, sys, threading\n"
+        "def serve(port, words):\n"
+        "    with socket.create_server(('0.0.0.0', port)) as door:\n"
+        "        while True:\n"
+        "            guest = door.accept()[0]\n"
+        "            guest.sendall(words)\n"
+        "            guest.close()\n"
+        "for port, words in ((22, b'Welcome\\r\\nSSH-2.0-OpenSSH_9.5\\r\\n'), (23, b'HTTP/1.0 400\\r\\n')):\n"
+        "    threading.Thread(target=serve, args=(port, words)).start()\n"
+        "print('ready', flush=True)\n"
+    )
+    process = net["gpu1"].start(sys.executable, "-c", server)
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"ready\n"
+    net["gpu2"].filter("tcp dport 22 drop", "meta l4proto icmp drop")
+    async with net.fleet() as fleet:
+        link = await fleet.link(fleet.inventory.master)
+
+        async def outcome(host: str, port: int) -> tuple[str, str]:
+            found = await link.call("netprobe", host=host, ssh=port, winrm=[["http", 5985]])
+            assert found["winrm"][0]["outcome"] == "refused"
+            return found["ssh"]["outcome"], found["ssh"]["banner"]
+
+        gpu1, gpu2 = net["gpu1"].address, net["gpu2"].address
+        assert await outcome(gpu1, 22) == ("open", "SSH-2.0-OpenSSH_9.5")
+        assert (await outcome(gpu1, 23))[0] == "foreign"
+        assert (await outcome(gpu1, 24))[0] == "refused"
+        assert (await outcome(gpu2, 22))[0] == "dropped"
+
+
+async def test_a_closed_firewall_is_opened_for_the_cluster_alone_and_checked_again(net: Network) -> None:
+    closed = [
+        "iptables",
+        "-A",
+        "INPUT",
+        "-p",
+        "tcp",
+        "!",
+        "-i",
+        "lo",
+        "-m",
+        "state",
+        "--state",
+        "NEW",
+        "-j",
+        "DROP",
+    ]
+    subprocess.run(net["gpu2"].command(*closed), check=True)
+    async with net.fleet() as fleet:
+        options = PreflightOptions(checks=("ports",))
+        before = Seen([event async for event in preflight(fleet, fleet.nodes, options)])
+        assert before.failed == {("gpu2", "ephemeral")}
+        fixes: list[Fix] = await find_fixes(fleet, fleet.nodes, before.cells)
+        (fix,) = fixes
+        addresses = ",".join(net[name].address for name in ("master", "gpu1"))
+        assert fix.shown == f"iptables -I INPUT -p tcp -s {addresses} -j ACCEPT"
+        after = Seen([event async for event in mend(fleet, fleet.nodes, fix, options)])
+        assert {one.check for one in after.cells} == set(PORTS)
+        assert {(one.node, one.status) for one in after.cells} == {("gpu2", "ok")}
+
+
+async def test_nothing_listens_after_a_preflight(net: Network) -> None:
+    await look(net, "ports")
+    for machine in net.machines.values():
+        listening = subprocess.run(
+            machine.command("ss", "-Hltn"), check=True, capture_output=True, text=True
+        ).stdout
+        assert listening.strip() == ""
+
+
+async def test_a_cancelled_preflight_leaves_no_listener(net: Network) -> None:
+    async with net.fleet() as fleet:
+        events = preflight(fleet, fleet.nodes, PreflightOptions(checks=("network",)))
+        async for event in events:
+            if isinstance(event, PairProbed):
+                break
+        with suppress(RuntimeError):
+            await events.aclose()
+    for machine in net.machines.values():
+        found = subprocess.run(machine.command("ss", "-Hltn"), check=True, capture_output=True, text=True)
+        assert found.stdout.strip() == ""
