@@ -18,7 +18,8 @@ from fleet.link.bundle import Bundle, pack_agent
 from fleet.link.client import AgentClient
 from fleet.streams import merge
 from transports.base import Endpoint, NoPrompts, Prompts, Transport
-from transports.errors import TransportError
+from transports.errors import AuthenticationFailed, TransportError
+from transports.guarded import GuardedPrompts
 from transports.registry import open_transport
 
 OpenTransport = Callable[..., Transport]
@@ -42,7 +43,7 @@ class Fleet:
         self.inventory = inventory
         self.home = home
         self.clock = clock
-        self._prompts = prompts or NoPrompts()
+        self._prompts = GuardedPrompts(prompts or NoPrompts())
         self._open_transport = transports
         self._bundle: Bundle | None = None
         self._links: dict[str, tuple[Transport, AgentClient]] = {}
@@ -115,8 +116,9 @@ class Fleet:
     async def _connect(self, node: Node) -> AgentClient:
         if self._bundle is None:
             self._bundle = await asyncio.to_thread(pack_agent)
+        endpoint = _endpoint(node)
         transport = self._open_transport(
-            node.transport, _endpoint(node), known_hosts=self.home / "known_hosts", prompts=self._prompts
+            node.transport, endpoint, known_hosts=self.home / "known_hosts", prompts=self._prompts
         )
         try:
             await transport.connect()
@@ -125,6 +127,8 @@ class Fleet:
             client = await AgentClient.open(started.channel, node=node.name, head=started.head)
         except TransportError as error:
             await transport.close()
+            if isinstance(error, AuthenticationFailed):
+                self._prompts.reject(endpoint)
             raise NotConnected(
                 error.what, node=node.name, remedy=error.remedy, transient=error.transient
             ) from error

@@ -53,7 +53,7 @@ def windows(address: str, tmp_path: Path) -> Iterator[Windows]:
 
 
 def auto(endpoint: Endpoint, folder: Path, prompts: Password | None = None) -> AutoTransport:
-    return AutoTransport(endpoint, prompts or Password(PASSWORD), known_hosts=folder / "known_hosts", reach=2)
+    return AutoTransport(endpoint, prompts or Password(PASSWORD), known_hosts=folder / "known_hosts", reach=1)
 
 
 async def test_ssh_comes_first(tmp_path: Path) -> None:

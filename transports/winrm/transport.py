@@ -164,7 +164,11 @@ class WinRMTransport(Transport):
         reason = "the node rejected the last password" if self._rejected else "password for WinRM"
         password = await self.prompts.password(self.endpoint, reason)
         if password is None:
-            raise AuthenticationFailed("no password was given", where=where, remedy="log in with a password")
+            raise AuthenticationFailed(
+                "no password was given, or one that the node had rejected before",
+                where=where,
+                remedy="store the right one in the keyring, or start dtui in a terminal and type it",
+            )
         if not password:
             raise AuthenticationFailed(
                 "the password is blank",

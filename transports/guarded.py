@@ -1,0 +1,36 @@
+"""A password that a node has rejected is not offered to it again."""
+
+from __future__ import annotations
+
+from transports.base import Endpoint, HostKey, Prompts
+
+
+class GuardedPrompts:
+    """Asks ``prompts``, which may answer from a store, and gives no rejected answer a second time.
+
+    Links are opened again and again by themselves, and Windows locks an account after a few failures.
+    """
+
+    def __init__(self, prompts: Prompts) -> None:
+        self._prompts = prompts
+        self._given: dict[Endpoint, str] = {}
+        self._rejected: dict[Endpoint, set[str]] = {}
+
+    def reject(self, endpoint: Endpoint) -> None:
+        """The last password for this endpoint, if there was one, did not let us in."""
+        if (password := self._given.pop(endpoint, None)) is not None:
+            self._rejected.setdefault(endpoint, set()).add(password)
+
+    async def password(self, endpoint: Endpoint, reason: str) -> str | None:
+        """Return the answer, or None when it is one that was rejected."""
+        answer = await self._prompts.password(endpoint, reason)
+        if answer is None or reason.startswith("passphrase"):
+            return answer
+        if answer in self._rejected.get(endpoint, ()):
+            return None
+        self._given[endpoint] = answer
+        return answer
+
+    async def trust_host_key(self, key: HostKey) -> bool:
+        """Ask whether a host key is the right one."""
+        return await self._prompts.trust_host_key(key)
