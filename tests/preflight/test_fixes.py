@@ -1,0 +1,99 @@
+"""Every fix as the command that is shown, made from what a node told."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from fleet.preflight.fixes import Patient, command_text, fixable, fixes_for
+from tests.preflight.recordings import inventory, observations
+
+OTHERS = ("192.168.1.100", "192.168.1.102")
+
+
+def patient(others: tuple[str, ...] = OTHERS, **conditions: Any) -> Patient:
+    seen = observations({})["gpu1"]
+    return Patient(inventory().node("gpu1"), seen["facts"], {**seen["conditions"], **conditions}, others)
+
+
+@pytest.mark.parametrize(
+    ("check", "shown"),
+    [
+        (
+            "29500",
+            'netsh advfirewall firewall add rule "name=dtui cluster" dir=in action=allow protocol=TCP '
+            "remoteip=192.168.1.100,192.168.1.102 profile=any",
+        ),
+        ("sleep", "powercfg /change standby-timeout-ac 0\npowercfg /change hibernate-timeout-ac 0"),
+        (
+            "long-paths",
+            r"reg add HKLM\SYSTEM\CurrentControlSet\Control\FileSystem "
+            "/v LongPathsEnabled /t REG_DWORD /d 1 /f",
+        ),
+        (
+            "execution-policy",
+            'powershell -NoProfile -NonInteractive -Command "Set-ExecutionPolicy '
+            '-ExecutionPolicy RemoteSigned -Scope CurrentUser -Force"',
+        ),
+        (
+            "defender",
+            'powershell -NoProfile -NonInteractive -Command "Add-MpPreference -ExclusionPath '
+            "'C:\\Users\\kim\\dtui\\floorplan'\"",
+        ),
+        ("clock", "w32tm /resync"),
+    ],
+)
+def test_on_windows(check: str, shown: str) -> None:
+    (fix,) = fixes_for(patient(), [check])
+    assert fix.shown == shown
+    assert check in fix.checks
+
+
+@pytest.mark.parametrize(
+    ("kind", "first"),
+    [
+        ("ufw", "ufw allow proto tcp from 192.168.1.100"),
+        ("iptables", "iptables -I INPUT -p tcp -s 192.168.1.100,192.168.1.102 -j ACCEPT"),
+        ("firewalld", "firewall-cmd --permanent"),
+    ],
+)
+def test_each_firewall_lets_in_the_cluster_and_nobody_else(kind: str, first: str) -> None:
+    (fix,) = fixes_for(patient(firewall=kind), ["ephemeral", "29500", "29501"])
+    assert fix.shown.startswith(first)
+    for address in OTHERS:
+        assert address in fix.shown
+    assert "0.0.0.0" not in fix.shown
+    assert "any" not in [word for line in fix.shown.splitlines() for word in line.split()]
+
+
+def test_without_a_known_firewall_or_peers_nothing_is_proposed() -> None:
+    assert fixes_for(patient(firewall=None), ["29500"]) == []
+    assert fixes_for(patient(others=()), ["29500"]) == []
+
+
+def test_leftovers_are_ended_by_run_and_pid() -> None:
+    orphans = [{"run": "run-1", "rank": 0, "pid": 4711}, {"run": "run-1", "rank": 1, "pid": 4712}]
+    (fix,) = fixes_for(patient(orphans=orphans), ["leftovers"])
+    assert fix.shown == "end process 4711 of run run-1\nend process 4712 of run run-1"
+
+
+def test_the_adapter_is_written_into_the_inventory_only_when_it_is_not_known() -> None:
+    assert fixes_for(patient(), ["adapter"]) == []
+    unknown = patient()
+    for adapter in unknown.facts["adapters"]:
+        adapter["routes_to_master"] = None
+    (fix,) = fixes_for(unknown, ["adapter"])
+    assert fix.interface == "이더넷"
+    assert fix.shown == "in the inventory, at gpu1: `interface: 이더넷`"
+
+
+def test_a_name_with_a_quote_stays_one_word_of_powershell() -> None:
+    (fix,) = fixes_for(patient(project="C:\\Users\\o'neill\\p"), ["defender"])
+    assert fix.commands[0][-1] == "Add-MpPreference -ExclusionPath 'C:\\Users\\o''neill\\p'"
+
+
+def test_what_has_no_fix_is_not_offered() -> None:
+    assert not fixable("gpu")
+    assert fixes_for(patient(), ["gpu", "ram"]) == []
+    assert command_text(["reg", "a b", ""]) == 'reg "a b" ""'
