@@ -77,9 +77,10 @@ class Console(ConsoleApp):
         operations = Recorded([NodeCard(f"gpu{i}", "127.0.0.1") for i in range(flood.nodes)])
         super().__init__(operations, first="monitor")
 
-    async def on_ready(self) -> None:
+    def _begin(self) -> None:
+        super()._begin()
         self.engine.run("flood", self.flood.events)
-        await self.mode_screen.mount(Probe("probe-0000"))
+        self.mode_screen.mount(Probe("probe-0000"))
 
     def action_probe(self) -> None:
         self.mode_screen.query_one(Probe).press()

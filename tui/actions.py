@@ -125,7 +125,8 @@ ACTIONS: tuple[Action, ...] = (
     Action("config.training", ("f3",), bar=12),
     Action("config.save", ("ctrl+s",), bar=10, writes=True, priority=True),
     Action("config.wandb", ("f4",), bar=13, writes=True),
-    Action("config.leave", ("escape",), palette=False),
+    Action("config.edit", ("enter", "e"), bar=9),
+    Action("config.leave", ("escape",), bar=16, palette=False),
 
     Action("list.up", ("up", "k"), palette=False),
     Action("list.down", ("down", "j"), palette=False),

@@ -60,6 +60,7 @@ class ModeScreen(Screen[None]):
     def __init__(self) -> None:
         super().__init__()
         self._written_in = ""
+        self._laid_out = False
 
     def compose(self) -> ComposeResult:
         """Lay out bars, body and prompt."""
@@ -70,16 +71,17 @@ class ModeScreen(Screen[None]):
         yield KeyBar(self.texts)
 
     def body(self) -> Iterable[Widget]:
-        """Return what is between the bars."""
-        raise NotImplementedError
+        """Return what is between the bars; each mode says what."""
+        return ()
 
     def draw(self, state: FleetState) -> None:
-        """Draw ``state``."""
-        raise NotImplementedError
+        """Draw ``state`` on what ``body`` has laid out."""
 
     def on_mount(self) -> None:
-        """Draw for the first time."""
+        """Draw for the first time: only now is there something to draw on."""
+        self._laid_out = True
         self.focus_main()
+        self.redraw()
 
     def on_screen_resume(self) -> None:
         """Catch up with what happened while another mode was shown."""
@@ -91,7 +93,7 @@ class ModeScreen(Screen[None]):
 
     def redraw(self) -> None:
         """Draw the newest state."""
-        if not self.is_mounted:
+        if not self._laid_out:
             return
         app = self.console
         if self._written_in != app.texts.lang:
@@ -102,7 +104,9 @@ class ModeScreen(Screen[None]):
         self.draw(app.engine.state)
 
     async def _write_anew(self) -> None:
+        self._laid_out = False
         await self.recompose()
+        self._laid_out = True
         self.focus_main()
         self.call_after_refresh(self.redraw)
 

@@ -82,7 +82,8 @@ def _row(card: NodeCard, node: NodeState, texts: Texts) -> Row:
     name: list[Span] = [(card.name, "strong")]
     if card.is_master:
         name.append((" ★", "accent"))
-    gpus: Span = (summary, "text") if summary else (texts("nodes.no_gpu") if known else card.gpus, "muted")
+    wanted = texts("nodes.gpu_count", count=card.gpus) if card.gpus else ""
+    gpus: Span = (summary, "text") if summary else (texts("nodes.no_gpu") if known else wanted, "muted")
     return Row(
         card.name,
         {
