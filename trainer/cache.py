@@ -122,10 +122,10 @@ class _Builder:
         reading = self._reading
         text = read_text(pair, self._faults)
         data = pair.picture.read_bytes()
-        rgb = decode_picture(data, pair.picture.name, reading.image_size, self._faults, resize=reading.resize)
-        if text is None or rgb is None:
+        size, name = reading.image_size, pair.picture.name
+        picture = decode_picture(data, name, size, self._faults, resize=reading.resize, palette=self._palette)
+        if text is None or picture is None:
             return None
-        picture = self._palette.labels(rgb) if self._palette else rgb
         return encode(text, reading.text_tokens, reading.vocabulary), picture, data
 
     def _writer(self, folder: Path) -> _Decoded | _Packed:

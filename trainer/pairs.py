@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
+from trainer.palette import Palette
+
 TEXTS = "input_text"
 PICTURES = "label_floorplan"
 _PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
@@ -81,9 +83,12 @@ def read_text(pair: Pair, faults: Faults) -> str | None:
 
 
 def decode_picture(
-    data: bytes, name: str, size: int, faults: Faults, *, resize: bool
+    data: bytes, name: str, size: int, faults: Faults, *, resize: bool, palette: Palette | None = None
 ) -> NDArray[np.uint8] | None:
-    """Return uint8 RGB (size, size, 3), None when the picture can't be used."""
+    """Return uint8 RGB (size, size, 3), or with a palette classes (size, size).
+
+    None when the picture can't be used.
+    """
     try:
         with Image.open(io.BytesIO(data)) as picture:
             if picture.size != (size, size) and not resize:
@@ -91,11 +96,29 @@ def decode_picture(
                     f"pictures that are not {size}x{size}", f"{name} ({picture.width}x{picture.height})"
                 )
                 return None
-            rgb = picture.convert("RGB")
-    except (OSError, UnidentifiedImageError, ValueError, SyntaxError, Image.DecompressionBombError):
+            if palette and picture.mode == "P" and "transparency" not in picture.info:
+                # A label map that is stored as one: translate its few colours instead of all its pixels.
+                own = np.array(picture.getpalette("RGB"), np.uint8).reshape(-1, 3)
+                return _scaled(palette.labels(own)[np.asarray(picture)], size)
+            rgb = np.asarray(picture.convert("RGB"))
+    except (
+        OSError,
+        UnidentifiedImageError,
+        ValueError,
+        IndexError,
+        SyntaxError,
+        Image.DecompressionBombError,
+    ):
         faults.add("unreadable pictures", name)
         return None
-    if rgb.size != (size, size):
-        # Nearest, so that a label map gets no colours of its own.
-        rgb = rgb.resize((size, size), Image.Resampling.NEAREST)
-    return np.asarray(rgb)
+    rgb = _scaled(rgb, size)
+    return palette.labels(rgb) if palette else rgb
+
+
+def _scaled(picture: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+    """Return the picture at another size by its nearest pixels, so that a label map gets no new colours."""
+    if picture.shape[:2] == (size, size):
+        return picture
+    rows, columns = (np.arange(size) * side // size for side in picture.shape[:2])
+    scaled: NDArray[np.uint8] = picture[rows[:, None], columns]
+    return scaled

@@ -38,27 +38,28 @@ ROOMS = (
 )
 MOST_COLOURS = 32
 _COVERED = 0.999
+_UNKNOWN = 255
 
 
 class Palette:
-    """An ordered set of at most 256 colours; a class is its index."""
+    """An ordered set of at most 255 colours; a class is its index."""
 
     def __init__(self, colours: Iterable[tuple[int, int, int]]) -> None:
         self.colours = tuple((int(r), int(g), int(b)) for r, g, b in colours)
         self.rgb = np.array(self.colours, np.uint8)
-        codes = _codes(self.rgb)
-        self._order = np.argsort(codes).astype(np.uint8)
-        self._sorted = codes[self._order]
+        self._known: NDArray[np.uint8] | None = None
 
     def __len__(self) -> int:
         return len(self.colours)
 
     def labels(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Return the class of each pixel of uint8 (..., 3); a colour that is not there takes the nearest."""
-        codes = _codes(rgb)
-        at = np.minimum(np.searchsorted(self._sorted, codes), len(self) - 1)
-        labels: NDArray[np.uint8] = self._order[at]
-        strange = self._sorted[at] != codes
+        if self._known is None:
+            # A table of all colours: 16 MB, and many times faster than a search a pixel.
+            self._known = np.full(1 << 24, _UNKNOWN, np.uint8)
+            self._known[_codes(self.rgb)] = np.arange(len(self), dtype=np.uint8)
+        labels: NDArray[np.uint8] = self._known[_codes(rgb)]
+        strange = labels == _UNKNOWN
         if strange.any():
             labels[strange] = self._nearest(rgb[strange])
         return labels

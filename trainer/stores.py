@@ -88,10 +88,10 @@ class PackedPairs(Pairs):
         if file not in self._files:
             self._files[file] = np.memmap(self.folder / packed_name(file), np.uint8, "r")
         data = self._files[file][start : start + length].tobytes()
-        rgb = decode_picture(data, "", self.image_size, Faults(), resize=True)
-        if rgb is None:
+        picture = decode_picture(data, "", self.image_size, Faults(), resize=True, palette=self.palette)
+        if picture is None:
             raise OSError(f"{self.folder / packed_name(file)} is damaged at byte {start}: delete the folder")
-        return self.palette.labels(rgb) if self.palette else rgb
+        return picture
 
 
 def packed_name(file: int) -> str:
