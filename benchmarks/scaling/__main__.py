@@ -4,8 +4,9 @@
     python -m benchmarks.scaling --share-gpu         two ranks on one GPU, over gloo
     python -m benchmarks.scaling --cpu               ranks of one thread each, over gloo
 
-JSON lines on stdout (``machine``, then ``cell`` or ``not run``), progress and the table on stderr.
-Ends after ``--limit`` seconds; what was not reached by then is said.
+JSON lines on stdout (``machine``, ``cell`` or ``not run``, then ``on paper``: the baseline's forecast for
+clusters that are not here), progress and tables on stderr. Ends after ``--limit`` seconds and the few that
+it takes to tidy up; what was not reached by then is said.
 
 Needs torch, accelerate, pillow and pyyaml for the ranks, and for dtui besides pyyaml only asyncssh with
 cryptography, cffi and pycparser; nvidia-ml-py where there is a GPU. For a machine without a network, say with
@@ -27,15 +28,17 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from benchmarks.scaling.cells import BACKENDS, GRADIENTS, SIZES, Cell, Grid
 from benchmarks.scaling.expected import Expectations
 from benchmarks.scaling.machine import Machine, look
 from benchmarks.scaling.measure import Bench, CellFailed
+from benchmarks.scaling.paper import on_paper, paper_table
 from benchmarks.scaling.project import Load, make_project
 from benchmarks.scaling.report import Row, missing_row, row_of, table
+from fleet.forecast import Workload
 from lab.lab import Lab
 
 #: A cell that has less than this is not begun: starting alone takes so long.
@@ -68,6 +71,15 @@ def parser() -> argparse.ArgumentParser:
     return parser
 
 
+@dataclass
+class Result:
+    """Rows so far, what the baselines have shown, and whether a cell has failed that can be run here."""
+
+    rows: list[Row] = field(default_factory=list)
+    workloads: dict[str, Workload] = field(default_factory=dict)
+    failed: bool = False
+
+
 async def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and print; return 1 when a cell that can be run here has failed."""
     begun = time.monotonic()
@@ -81,14 +93,18 @@ async def main(arguments: Sequence[str] | None = None) -> int:
         _tell({"measure": "machine", "machine": machine.text, "load": asdict(load)})
         cells, missing = grid.cells()
         make_project(project, load)
-        rows, failed = await _measure(cells, project, load, folder / "lab", begun + options.limit)
+        result = await _measure(cells, project, load, folder / "lab", begun + options.limit)
     for cell, reason in missing:
-        rows.append(missing_row(cell, reason))
-        _tell(rows[-1])
+        result.rows.append(missing_row(cell, reason))
+        _tell(result.rows[-1])
+    paper = [row for size, workload in result.workloads.items() for row in on_paper(size, workload)]
+    for row in paper:
+        _tell(row)
+    text = table(result.rows) + (f"\n{paper_table(paper)}" if paper else "")
     if options.markdown:
-        options.markdown.write_text(table(rows), encoding="utf-8")
-    print(table(rows), file=sys.stderr)
-    return int(failed)
+        options.markdown.write_text(text, encoding="utf-8")
+    print(text, file=sys.stderr)
+    return int(result.failed)
 
 
 def grid_of(options: argparse.Namespace, machine: Machine) -> Grid:
@@ -122,14 +138,11 @@ def load_of(options: argparse.Namespace, machine: Machine) -> Load:
     )  # fmt: skip
 
 
-async def _measure(
-    cells: Sequence[Cell], project: Path, load: Load, root: Path, deadline: float
-) -> tuple[list[Row], bool]:
-    """Return a row for each cell, and whether one has failed for another reason than the deadline."""
-    rows: list[Row] = []
-    failed = False
+async def _measure(cells: Sequence[Cell], project: Path, load: Load, root: Path, deadline: float) -> Result:
+    """Return a row for each cell, in their order."""
+    result = Result()
     if not cells:
-        return rows, failed
+        return result
     async with Lab(max(len(cell.shares) for cell in cells), root=root) as lab:
         lab.trust(project / ".dtui" / "known_hosts")
         bench = Bench(lab, project, load)
@@ -137,19 +150,21 @@ async def _measure(
         for cell in cells:
             left = deadline - time.monotonic()
             if left < _LEAST_SECONDS:
-                rows.append(missing_row(cell, "the time limit"))
+                row = missing_row(cell, "the time limit")
             else:
                 print(f"{cell} ({left:.0f} s left)", file=sys.stderr, flush=True)
                 try:
                     measured = await bench.measure(cell, left)
                 except CellFailed as error:
-                    failed = True
-                    rows.append(missing_row(cell, str(error)))
+                    result.failed = True
+                    row = missing_row(cell, str(error))
                 else:
                     expected = await expectations.of(measured)
-                    rows.append(row_of(measured, expectations.base(cell), expected))
-            _tell(rows[-1])
-    return rows, failed
+                    row = row_of(measured, expectations.base(cell), expected)
+            result.rows.append(row)
+            _tell(row)
+        result.workloads = expectations.workloads
+    return result
 
 
 def _tell(row: Row) -> None:
