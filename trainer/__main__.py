@@ -10,6 +10,7 @@ import traceback
 from pathlib import Path
 
 from trainer.errors import TrainerError
+from trainer.hints import hint
 from trainer.journal import Journal
 from trainer.place import place_from, prepare_environment
 from trainer.settings_file import load
@@ -59,6 +60,8 @@ def main(arguments: list[str] | None = None) -> int:
     except BaseException as error:  # noqa: BLE001  (whatever it was, the log and the records tell it)
         reason = f"{type(error).__name__}: {error}"
         journal.say(traceback.format_exc().rstrip())
+        if advice := hint(error):
+            journal.say(f"Error: {advice}")
         if isinstance(error, KeyboardInterrupt):
             code = 130
     finally:

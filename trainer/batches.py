@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator, Sized
 from typing import Any
 
@@ -73,4 +74,11 @@ def loader(
         pin_memory=pin_memory,
         persistent_workers=persistent and workers > 0,
         prefetch_factor=4 if workers else None,
+        worker_init_fn=_be_quiet,
     )
+
+
+def _be_quiet(worker: int) -> None:
+    """Leave signals to the rank: a forked loader has its handlers, and Ctrl-C reaches the whole group."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -20,10 +20,16 @@ class GradientExchange:
     """Averages a bucket over all ranks as ``wire`` numbers (None: as they are)."""
 
     def __init__(
-        self, wire: torch.dtype | None, size: int, *, clock: Callable[[], float] = time.perf_counter
+        self,
+        wire: torch.dtype | None,
+        size: int,
+        *,
+        timed: bool = True,
+        clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._wire = wire
         self._size = size
+        self._timed = timed
         self._clock = clock
         self._lock = threading.Lock()
         self._busy = 0.0
@@ -53,8 +59,11 @@ class GradientExchange:
             self._busy += max(0.0, ended - max(begun, self._until))
             self._until = max(self._until, ended)
 
-    def take(self) -> float:
-        """Return the seconds since the last call in which something was under way."""
+    def take(self) -> float | None:
+        """Return the seconds since the last call in which something was under way.
+
+        None where that is not known: NCCL's futures are ready when their work is queued.
+        """
         with self._lock:
             busy, self._busy = self._busy, 0.0
-        return busy
+        return busy if self._timed else None

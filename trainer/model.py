@@ -21,6 +21,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from trainer.errors import ConfigError
+
 
 @dataclass(frozen=True)
 class Shape:
@@ -74,8 +76,9 @@ def shape_of(size: str, *, image_size: int, text_tokens: int, vocabulary: int, c
     empty = Shape(image_size, 0, 0, 0, 0, 0, text_tokens, vocabulary, classes)
     shape = replace(empty, **_SIZES[size])
     if image_size % shape.patch:
-        raise ValueError(
-            f"pictures of {image_size} pixels can't be cut into patches of {shape.patch} ({size})"
+        raise ConfigError(
+            f"pictures of {image_size} pixels can't be cut into patches of {shape.patch} ({size})",
+            "choose another data.image_size or model.size",
         )
     return shape
 

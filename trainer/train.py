@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import torch
+import torch.distributed as dist
 from torch import Tensor
 
 from trainer import data, trackers, world
@@ -115,7 +116,7 @@ class Run:
         if settings.communication.diloco_steps:
             parts.outer = OuterStep(self.network, average, settings.communication, wire, size)
         elif size > 1:
-            parts.exchange = GradientExchange(wire, size)
+            parts.exchange = GradientExchange(wire, size, timed=dist.get_backend() == "gloo")
             model.register_comm_hook(None, parts.exchange.hook)
         return parts
 

@@ -141,7 +141,7 @@ def test_a_stop_file_ends_all_ranks_with_a_checkpoint_and_another_world_goes_on(
     last = ranks[0].of_kind("ckpt")[-1]["step"]
     assert [rank.records[-1]["reason"] for rank in ranks] == ["stopped", "stopped"]
     assert [rank.of_kind("step")[-1]["step"] for rank in ranks] == [last, last]
-    alone = project.finish("alone", 1, training__max_steps=last + 2)[0]
+    alone = project.finish("alone", 1, training__max_steps=last + 2, training__num_workers=1)[0]
     assert (
         f"Resumed from checkpoints/long/step-{last:08d} at step {last}, {last * 4} pairs seen" in alone.text
     )

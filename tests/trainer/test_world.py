@@ -8,9 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from tests.trainer.ranks import Project
 from trainer.errors import NotDistributedError
+from trainer.hints import hint
 from trainer.journal import Journal
 from trainer.place import place_from
 from trainer.world import await_master
@@ -58,3 +60,20 @@ def test_the_log_outlives_a_console_that_has_gone(tmp_path: Path, monkeypatch: p
     assert [line.split(" ", 2)[2] for line in log] == ["부엌", "two lines"]
     first = json.loads((tmp_path / "metrics_run_rank3.jsonl").read_text(encoding="utf-8").splitlines()[0])
     assert first == {"kind": "step", "t": 1000.0, "rank": 3, "loss": None, "step": 1, "lr": 0.1}
+
+
+def test_known_errors_come_with_advice() -> None:
+    assert "training.batch_size" in hint(
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+    )
+    assert "log of the rank that ended first" in hint(
+        RuntimeError("Connection closed by peer [10.0.0.2]:4242")
+    )
+    assert "another port" in hint(RuntimeError("bind: errno 98 (Address already in use)"))
+    assert hint(ValueError("something else")) == ""
+
+
+def test_a_size_that_does_not_fit_the_patches_is_told(project: Project) -> None:
+    rank = project.start("patches", 1, model__size="S/8", data__image_size=36, data__resize="true")[0]
+    assert rank.wait() == 2
+    assert "pictures of 36 pixels can't be cut into patches of 8 (S/8)" in rank.text
