@@ -1,4 +1,4 @@
-"""Scaling over GPUs: ``python -m benchmarks.scaling``. dtui deploys to loopback nodes on this machine.
+r"""Scaling over GPUs: ``python -m benchmarks.scaling``. dtui deploys to loopback nodes on this machine.
 
     python -m benchmarks.scaling                     all GPUs: 1, 2, 4, 8 ranks over two nodes, nccl and gloo
     python -m benchmarks.scaling --share-gpu         two ranks on one GPU, over gloo
@@ -97,7 +97,9 @@ async def main(arguments: Sequence[str] | None = None) -> int:
     for cell, reason in missing:
         result.rows.append(missing_row(cell, reason))
         _tell(result.rows[-1])
-    paper = [row for size, workload in result.workloads.items() for row in on_paper(size, workload)]
+    # What a core computes is no basis for a cluster of GPUs.
+    workloads = {} if grid.gpus is None else result.workloads
+    paper = [row for size, workload in workloads.items() for row in on_paper(size, workload)]
     for row in paper:
         _tell(row)
     text = table(result.rows) + (f"\n{paper_table(paper)}" if paper else "")

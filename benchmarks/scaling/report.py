@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from textwrap import shorten
 from typing import Any
 
 from benchmarks.scaling.cells import Cell
@@ -65,7 +66,8 @@ def _place(cell: Cell) -> Row:
 def _cells(row: Row) -> list[str]:
     place = [row["size"], str(row["world"]), str(row["nodes"]), row["backend"], row["gradients"]]
     if row["measure"] == "not run":
-        return [*place, f"not run: {row['reason'].splitlines()[0]}", *[""] * (len(_HEAD) - len(place) - 1)]
+        reason = shorten(row["reason"], 100, placeholder=" ...")
+        return [*place, f"not run: {reason}", *[""] * (len(_HEAD) - len(place) - 1)]
     return [
         *place,
         f"{row['images_s']:.1f}",
