@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
+from textual.css.query import NoMatches
 from textual.screen import Screen
 from textual.widget import Widget
 
@@ -100,8 +102,10 @@ class ModeScreen(Screen[None]):
             self._written_in = app.texts.lang
             self.call_later(self._write_anew)
             return
-        self.query_one(TopBar).show(app.engine.state, app.clock(), app.engine.running, app.read_only)
-        self.draw(app.engine.state)
+        # While the app leaves, widgets go one by one and a last tick may still come.
+        with suppress(NoMatches):
+            self.query_one(TopBar).show(app.engine.state, app.clock(), app.engine.running, app.read_only)
+            self.draw(app.engine.state)
 
     async def _write_anew(self) -> None:
         self._laid_out = False
