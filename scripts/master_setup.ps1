@@ -17,7 +17,7 @@
     Puts back everything that earlier runs of this script changed on this machine.
 
 .EXAMPLE
-    powershell -ExecutionPolicy Bypass -File scripts\master_setup.ps1 -WorkerIPs 192.168.1.101,192.168.1.102
+    powershell -ExecutionPolicy Bypass -File scripts\master_setup.ps1 -WorkerIPs "192.168.1.101,192.168.1.102"
 #>
 [CmdletBinding(SupportsShouldProcess = $true)]
 param(

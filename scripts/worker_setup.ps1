@@ -27,7 +27,7 @@
     Puts back everything that earlier runs of this script changed on this machine.
 
 .EXAMPLE
-    powershell -ExecutionPolicy Bypass -File scripts\worker_setup.ps1 -MasterIP 192.168.1.100 -ClusterIPs 192.168.1.101,192.168.1.102
+    powershell -ExecutionPolicy Bypass -File scripts\worker_setup.ps1 -MasterIP 192.168.1.100 -ClusterIPs "192.168.1.101,192.168.1.102"
 #>
 [CmdletBinding(SupportsShouldProcess = $true)]
 param(
