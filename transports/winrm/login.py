@@ -14,7 +14,7 @@ from winrm.protocol import Protocol
 
 from transports.errors import AuthenticationFailed, TransportError
 from transports.winrm.options import Auth, Options
-from transports.winrm.problems import certificate_problem, login_refused, sort_out
+from transports.winrm.problems import certificate_problem, login_refused, no_ticket, sort_out
 
 
 class _Verified(HTTPAdapter):
@@ -129,6 +129,11 @@ def first_call(protocol: Protocol, login: Login, message: str) -> bytes:
         return protocol.send_message(message)
     except (InvalidCredentialsError, PermissionError) as error:
         raise login_refused(login.user, login.auth, login.where) from error
+    except Exception as error:
+        # By name: the library is optional, and one of two.
+        if type(error).__name__ in ("KerberosExchangeError", "MutualAuthenticationError", "GSSError"):
+            raise no_ticket(error, login.where) from error
+        raise
 
 
 def _secure(session: requests.Session, options: Options) -> None:

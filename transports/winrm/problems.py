@@ -107,6 +107,15 @@ def login_refused(user: str, offered: str, where: str) -> AuthenticationFailed:
     )
 
 
+def no_ticket(error: Exception, where: str) -> AuthenticationFailed:
+    """Explain why Kerberos could not log in."""
+    return AuthenticationFailed(
+        f"Kerberos gave no ticket for the node ({_short(error)})",
+        where=where,
+        remedy="run kinit (or log in to the domain), and write the node's full domain name as its address",
+    )
+
+
 def certificate_problem(error: Exception, where: str) -> CertificateRejected:
     """Explain why the node's TLS certificate was not accepted."""
     text = str(error)
