@@ -183,7 +183,7 @@ def trainer(chosen: argparse.Namespace, work: Path, *, compiled: bool) -> dict[s
     options = {
         "data.root": data, "data.generate": "false", "data.image_size": chosen.image, "data.resize": "true",
         "data.text_tokens": chosen.tokens, "data.cache_folder": work / "cache", "model.size": chosen.size,
-        "model.vocabulary": 8192, "model.compile": str(compiled).lower(),
+        "model.vocabulary": 8192, "model.compile": str(compiled).lower(), "model.noise_scale": 0,
         "training.max_steps": chosen.steps + 20,
         "training.batch_size": chosen.batch, "training.num_workers": chosen.workers,
         "training.mixed_precision": chosen.precision, "training.eval_pairs": 0, "training.log_every": 10,

@@ -83,6 +83,19 @@ def shape_of(size: str, *, image_size: int, text_tokens: int, vocabulary: int, c
     return shape
 
 
+class RMSNorm(nn.Module):
+    """Scales vectors to unit mean square, then by learned weights."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return x (..., d), in x's precision."""
+        # Weights of another precision than x would keep torch from its fused kernel.
+        return F.rms_norm(x, self.weight.shape, self.weight.to(x.dtype), 1e-6)
+
+
 class Attention(nn.Module):
     """Multi-head attention with normalised queries and keys, to itself or to a memory."""
 
@@ -91,8 +104,8 @@ class Attention(nn.Module):
         self.heads = heads
         self.query = nn.Linear(width, width, bias=False)
         self.key_value = nn.Linear(width, 2 * width, bias=False)
-        self.query_norm = nn.RMSNorm(width // heads, eps=1e-6)
-        self.key_norm = nn.RMSNorm(width // heads, eps=1e-6)
+        self.query_norm = RMSNorm(width // heads)
+        self.key_norm = RMSNorm(width // heads)
         self.out = nn.Linear(width, width)
 
     def forward(self, x: Tensor, memory: Tensor) -> Tensor:
@@ -116,8 +129,8 @@ class TextBlock(nn.Module):
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
-        self.norm1, self.attention = nn.RMSNorm(width, eps=1e-6), Attention(width, heads)
-        self.norm2, self.mlp = nn.RMSNorm(width, eps=1e-6), feed_forward(width)
+        self.norm1, self.attention = RMSNorm(width), Attention(width, heads)
+        self.norm2, self.mlp = RMSNorm(width), feed_forward(width)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return x (B, T, d) after the layer."""
@@ -132,9 +145,9 @@ class PlanBlock(nn.Module):
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
-        self.norm1, self.attention = nn.RMSNorm(width, eps=1e-6), Attention(width, heads)
-        self.norm_text, self.cross = nn.RMSNorm(width, eps=1e-6), Attention(width, heads)
-        self.norm2, self.mlp = nn.RMSNorm(width, eps=1e-6), feed_forward(width)
+        self.norm1, self.attention = RMSNorm(width), Attention(width, heads)
+        self.norm_text, self.cross = RMSNorm(width), Attention(width, heads)
+        self.norm2, self.mlp = RMSNorm(width), feed_forward(width)
         # All blocks share one modulation; each adds its own constant.
         self.modulation = nn.Parameter(torch.zeros(6, width))
 
@@ -159,13 +172,13 @@ class FloorPlanTransformer(nn.Module):
         self.words = nn.Embedding(shape.vocabulary, d)
         self.word_positions = nn.Parameter(torch.zeros(shape.text_tokens, d))
         self.text_blocks = nn.ModuleList(TextBlock(d, shape.heads) for _ in range(shape.text_depth))
-        self.text_norm = nn.RMSNorm(d, eps=1e-6)
+        self.text_norm = RMSNorm(d)
         self.patches = nn.Linear(patch, d)
         self.patch_positions = nn.Parameter(_positions(shape.image_size // shape.patch, d))
         self.time = nn.Sequential(nn.Linear(256, d), nn.SiLU(), nn.Linear(d, d))
         self.modulation = nn.Sequential(nn.SiLU(), nn.Linear(d, 6 * d))
         self.blocks = nn.ModuleList(PlanBlock(d, shape.heads) for _ in range(shape.depth))
-        self.norm = nn.RMSNorm(d, eps=1e-6)
+        self.norm = RMSNorm(d)
         self.head = nn.Linear(d, patch)
         self._start()
 

@@ -8,6 +8,7 @@ import pytest
 
 from tests.trainer.ranks import ROOT
 from trainer.errors import ConfigError
+from trainer.options import table
 from trainer.settings import Settings
 from trainer.settings_file import from_dict, load
 
@@ -105,3 +106,7 @@ def test_a_wrong_file_ends_the_trainer_at_once_with_status_2(tmp_path: Path) -> 
     assert "train.yaml:2: training.batch_sise" in ended.stderr
     assert "train.yaml:3: training.max_steps: 0 is below 1" in ended.stderr
     assert "| torch" not in ended.stderr
+
+
+def test_the_documentation_lists_every_option() -> None:
+    assert table() in (ROOT / "docs/trainer.md").read_text(encoding="utf-8")
