@@ -29,6 +29,7 @@ from fleet.preflight.pairs import broken_ways, peer_address, sentences
 _MOST_SENTENCES = 20
 _LOOK_SECONDS = 30.0
 _TRIAL_SECONDS = 120.0
+_OUTSIDE_AT_ONCE = 32
 
 
 async def preflight(
@@ -67,19 +68,25 @@ class _Looking:
         self._nodes = everybody
         self._board = Board(self._situation, checks, rows=nodes, clock=fleet.clock)
         self._scan: asyncio.Task[Scan] | None = None
+        self._turn = asyncio.Semaphore(_OUTSIDE_AT_ONCE)
 
     async def run(self) -> None:
         """Make every observation that some check needs; puts None behind the last event."""
         try:
             if self._needs & {"conditions", "code"}:
                 self._scan = asyncio.create_task(asyncio.to_thread(scan, self._fleet.inventory.project))
-            outside = [self._look(node, "outside", observe_outside) for node in self._nodes]
+            outside = [self._look(node, "outside", self._outside) for node in self._nodes]
             await asyncio.gather(*outside, self._inside())
             self._tell(self._board.settle("nobody could look"))
         finally:
             if self._scan is not None:
                 self._scan.cancel()
             self.events.put_nowait(None)
+
+    async def _outside(self, fleet: Fleet, node: Node) -> dict[str, Any]:
+        # One agent, the master's, looks at all nodes: it takes so many requests at once and no more.
+        async with self._turn:
+            return await observe_outside(fleet, node)
 
     async def _inside(self) -> None:
         if self._needs & {"conditions"} and self._scan is not None:
@@ -231,7 +238,8 @@ class _Looking:
             return
         try:
             async with asyncio.timeout(seconds):
-                self._put(node, name, await observe(self._fleet, node))
+                found = await observe(self._fleet, node)
+            self._put(node, name, found)
         except TimeoutError:
             self._put(node, name, Absent(f"the node did not answer within {seconds:.0f} s"))
         except FleetError as error:
