@@ -61,6 +61,7 @@ class Loop:
         """
         self._gradients(batches)
         self._parts.optimizer.zero_grad()
+        self._throughput.data_time = 0.0
         if self._parts.exchange:
             self._parts.exchange.take()
 

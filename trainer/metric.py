@@ -54,7 +54,9 @@ def score(truth: Labels, plan: Labels, *, shifted: bool = True) -> Score | None:
     areas = of_truth.sum((1, 2)), of_plan.sum((1, 2))
     if shifted:
         shifts = _shifts(truth.shape[0])
-        both = _intersections(of_truth, of_plan, shifts)
+        both = np.zeros((len(shifts), len(shifts), len(ROOMS)), np.int64)
+        shared = (areas[0] > 0) & (areas[1] > 0)
+        both[..., shared] = _intersections(of_truth[shared], of_plan[shared], shifts)
     else:
         shifts, both = [0], (of_truth & of_plan).sum((1, 2))[None, None]
     either = areas[0] + areas[1] - both

@@ -28,6 +28,11 @@ from trainer.journal import Journal
 from trainer.place import Place
 from trainer.settings import Settings
 
+#: Options that may differ between nodes.
+_OWN = {
+    "data.root", "data.cache", "data.cache_folder", "data.cache_limit_gb", "paths.logs", "paths.checkpoints",
+    "training.num_workers", "training.pin_memory", "training.persistent_workers",
+}  # fmt: skip
 #: Seconds between lines while a rank waits for the master.
 _PATIENCE = 10.0
 
@@ -81,6 +86,11 @@ def join(place: Place, settings: Settings, journal: Journal) -> World:
     Raises NotDistributedError when the world is not the planned one, or its ranks run different programs.
     """
     on_cpu = place.use_cpu or not torch.cuda.is_available()
+    if place.backend and on_cpu and not place.use_cpu:
+        raise NotDistributedError(
+            f"{place.node}: the run is planned on GPUs, but torch {torch.__version__} sees none here",
+            "check nvidia-smi there, and that its torch is built for CUDA",
+        )
     backend = place.backend or ("gloo" if on_cpu or sys.platform == "win32" else "nccl")
     if place.distributed and place.rank > 0:
         await_master(place, settings.accelerate_config.timeout, journal)
@@ -146,8 +156,14 @@ def _same(told: list[Any], field: int, what: str, remedy: str) -> None:
 
 
 def _program(settings: Settings) -> str:
-    """Return a digest of the options and of this package's code."""
-    digest = hashlib.blake2b(repr(settings).encode(), digest_size=16)
+    """Return a digest of the options that must agree, of this package's code and of torch's version."""
+    options = {
+        f"{section}.{key}": value
+        for section, values in settings.as_dict().items()
+        for key, value in values.items()
+    }
+    common = sorted((key, value) for key, value in options.items() if key not in _OWN)
+    digest = hashlib.blake2b(repr(common).encode(), digest_size=16)
     for path in sorted(Path(__file__).parent.rglob("*.py")):
         # Line ends may differ between a checkout on Windows and one on Linux.
         digest.update(path.name.encode() + path.read_bytes().replace(b"\r\n", b"\n"))

@@ -67,20 +67,20 @@ class Project:
 
     def start(
         self, run: str, world: int, *, arguments: tuple[str, ...] = (), stop: Path | None = None,
-        of_rank: Callable[[int], Mapping[str, Any]] = lambda rank: {}, **options: Any,
+        use_cpu: str = "true", of_rank: Callable[[int], Mapping[str, Any]] = lambda rank: {}, **options: Any,
     ) -> list[Rank]:  # fmt: skip
         """Start ``world`` ranks; options are written ``training__max_steps=4``."""
         (self.folder / "config.yaml").touch()
         changed = {key.replace("__", "."): value for key, value in options.items()}
         port = free_port()
         return [
-            self._rank(run, rank, world, port, arguments, stop, {**changed, **of_rank(rank)})
+            self._rank(run, rank, world, port, arguments, stop, use_cpu, {**changed, **of_rank(rank)})
             for rank in range(world)
         ]
 
     def _rank(
         self, run: str, rank: int, world: int, port: int, arguments: tuple[str, ...], stop: Path | None,
-        changed: Mapping[str, Any],
+        use_cpu: str, changed: Mapping[str, Any],
     ) -> Rank:  # fmt: skip
         values = {**SMALL, "data.root": self.data, "data.cache_folder": self.folder / "cache", **changed}
         command = [sys.executable, "-m", "trainer", "--config", "config.yaml", *arguments]
@@ -89,7 +89,7 @@ class Project:
         environment = {
             **os.environ, "PYTHONPATH": str(ROOT), "PYTHONUTF8": "1", "USE_LIBUV": "0", "RANK": str(rank),
             "LOCAL_RANK": "0", "WORLD_SIZE": str(world), "LOCAL_WORLD_SIZE": "1", "MASTER_ADDR": "127.0.0.1",
-            "MASTER_PORT": str(port), "ACCELERATE_USE_CPU": "true", "DTUI_RUN_ID": run,
+            "MASTER_PORT": str(port), "ACCELERATE_USE_CPU": use_cpu, "DTUI_RUN_ID": run,
             "DTUI_NODE": f"node{rank}", "OMP_NUM_THREADS": "1",
         }  # fmt: skip
         if stop:

@@ -11,10 +11,12 @@ import pytest
 import torch
 
 from tests.trainer.ranks import Project
+from trainer import trackers
 from trainer.errors import NotDistributedError
 from trainer.hints import hint
 from trainer.journal import Journal
 from trainer.place import place_from
+from trainer.settings import Settings, Wandb
 from trainer.world import await_master
 
 pytestmark = pytest.mark.torch
@@ -77,3 +79,18 @@ def test_a_size_that_does_not_fit_the_patches_is_told(project: Project) -> None:
     rank = project.start("patches", 1, model__size="S/8", data__image_size=36, data__resize="true")[0]
     assert rank.wait() == 2
     assert "pictures of 36 pixels can't be cut into patches of 8 (S/8)" in rank.text
+
+
+def test_a_node_without_the_planned_gpus_is_named(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DTUI_BACKEND", "nccl")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    rank = project.start("no-gpu", 1, use_cpu="")[0]
+    assert rank.wait() == 1
+    assert "node0: the run is planned on GPUs, but torch" in rank.text
+
+
+def test_a_tracker_that_is_not_installed_is_a_note(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trackers, "is_wandb_available", lambda: False)
+    notes: list[str] = []
+    assert trackers.available(Settings(wandb=Wandb(enabled=True)), notes) == []
+    assert notes == ["wandb.enabled is true, but the package wandb is not installed: going on without"]
