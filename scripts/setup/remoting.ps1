@@ -43,6 +43,10 @@ function Enable-Remoting {
         # Without a check of the network's profile: on a Public network this would fail, and the firewall rules
         # below decide who gets in anyway.
         Enable-PSRemoting -Force -SkipNetworkProfileCheck
+        # It may also set the policy for local accounts, which a member of a domain does not need.
+        if (Test-DomainMember) {
+            Restore-RegistryNumber -Path $policy -Name 'LocalAccountTokenFilterPolicy' -Value $present.policy
+        }
     }
 }
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from fleet.inventory import Inventory, default_master
+from fleet.inventory import Inventory, default_master, parse_inventory
 from fleet.inventory.model import DEFAULT_PORT
 from fleet.preflight.catalog import GUIDE_PORTS
 from fleet.preflight.check import Situation, Subject
@@ -16,6 +16,8 @@ from fleet.preflight.fixes import Patient, fixes_for
 from fleet.preflight.judges import settings
 from fleet.preflight.observers.outside import doors_of
 from tests.scripts.reading import ENTRIES, ROOT, effects, parameters, text
+from transports.base import Endpoint
+from transports.winrm.options import read_options
 from tui.cli.main import build_parser
 
 DOCUMENTS = ("README.md", "README.ko.md", "docs/guide.md", "docs/guide.ko.md", "docs/old-guide-map.md")
@@ -145,6 +147,29 @@ def test_documents_name_no_option_that_a_script_does_not_have() -> None:
                 given = set(re.findall(r" -([A-Z]\w+)", rest))
                 common = {"WhatIf", "File", "ExecutionPolicy"}
                 assert given <= parameters(script) | common, f"{document}: {script} {given}"
+
+
+def test_the_block_that_the_worker_prints_can_be_pasted() -> None:
+    body = re.search(r"function Show-NodeBlock \{.*?\n\}", text("worker_setup"), re.DOTALL)
+    assert body is not None
+    lines = re.findall(r"""Write-Host ["'](  - name.*|    .*)["']$""", body.group(0), re.MULTILINE)
+    values = {
+        "$($env:COMPUTERNAME.ToLowerInvariant())": "gpu-pc",
+        "$Own": "192.168.1.101",
+        "$how": "auto",
+        "$env:USERNAME": "김연구",
+        "$($Information.python)": "C:\\Program Files\\Python311\\python.exe",
+        "$(Get-CertificateFingerprint -Address $Own)": "SHA256:" + "AB" * 32,
+    }
+    pasted = "\n".join(lines)
+    for written, value in sorted(values.items(), key=lambda pair: -len(pair[0])):
+        pasted = pasted.replace(written, value)
+    assert "$" not in pasted
+    (node,) = parse_inventory(f"nodes:\n{pasted}\n", ROOT / "configs" / "nodes.yaml").workers
+    assert (node.name, node.address, node.user) == ("gpu-pc", "192.168.1.101", "김연구")
+    assert node.python == "C:\\Program Files\\Python311\\python.exe"
+    assert dict(node.options)["fingerprint"].startswith("SHA256:AB")
+    read_options(Endpoint(node.address, options=node.options))
 
 
 @pytest.mark.parametrize("name", ENTRIES)
