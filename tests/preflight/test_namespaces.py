@@ -238,15 +238,6 @@ async def test_a_closed_firewall_is_opened_for_the_cluster_alone_and_checked_aga
         assert {(one.node, one.status) for one in after.cells} == {("gpu2", "ok")}
 
 
-async def test_nothing_listens_after_a_preflight(net: Network) -> None:
-    await look(net, "ports")
-    for machine in net.machines.values():
-        listening = subprocess.run(
-            machine.command("ss", "-Hltn"), check=True, capture_output=True, text=True
-        ).stdout
-        assert listening.strip() == ""
-
-
 async def test_a_cancelled_preflight_leaves_no_listener(net: Network) -> None:
     async with net.fleet() as fleet:
         events = preflight(fleet, fleet.nodes, PreflightOptions(checks=("network",)))
