@@ -61,7 +61,7 @@ def main() -> None:
 
 def speed(chosen: argparse.Namespace, folder: Path, spaces: list[str], way: str) -> dict[str, Any]:
     # DiLoCo's cost comes once in so many steps: measured over whole rounds.
-    steps = 3 * chosen.every if way == "diloco" else chosen.steps
+    steps = 2 * chosen.every if way == "diloco" else chosen.steps
     records = run(
         folder,
         spaces,
