@@ -89,10 +89,6 @@ class _Looking:
             return await observe_outside(fleet, node)
 
     async def _inside(self) -> None:
-        if self._needs & {"conditions"} and self._scan is not None:
-            size = (await self._scan).size
-            self._situation = replace(self._situation, deploy_bytes=size)
-            self._board.situation = self._situation
         await asyncio.gather(*(self._node(node) for node in self._nodes))
         await asyncio.gather(self._ways(), self._contents())
 
@@ -108,7 +104,7 @@ class _Looking:
             return
         address = self._address(node)
         await asyncio.gather(
-            self._look(node, "conditions", lambda fleet, node: self._ask(node, "conditions")),
+            self._look(node, "conditions", self._conditions),
             self._look(
                 node,
                 "ports",
@@ -117,6 +113,15 @@ class _Looking:
                 ),
             ),
         )
+
+    async def _conditions(self, fleet: Fleet, node: Node) -> Any:
+        found = await self._ask(node, "conditions")
+        # The disk is judged by what a deploy would bring, so that must be known by then.
+        assert self._scan is not None
+        size = (await asyncio.shield(self._scan)).size
+        self._situation = replace(self._situation, deploy_bytes=size)
+        self._board.situation = self._situation
+        return found
 
     async def _ask(self, node: Node, operation: str, **args: Any) -> Any:
         link = await self._fleet.link(node)
@@ -195,7 +200,7 @@ class _Looking:
                 for node in nodes
             ]
         if "code" in self._needs and self._scan is not None:
-            paths = contents.code_paths(await self._scan, folder)
+            paths = contents.code_paths(await asyncio.shield(self._scan), folder)
             looks += [
                 self._look(node, "code", lambda fleet, node: contents.observe_code(fleet, node, paths))
                 for node in nodes
