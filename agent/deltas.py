@@ -34,6 +34,8 @@ STEPS: Dict[str, float] = {
 
 Columns = List[Optional[int]]
 Shape = List[Any]
+#: Where a column stands belongs to the shape: a text may change places with it.
+_COLUMN = ("#",)
 
 
 class DeltaError(ValueError):
@@ -131,8 +133,10 @@ def _flatten(value: Any, step: float, steps: Dict[str, float], shape: Shape, col
         for item in value:
             _flatten(item, step, steps, shape, columns)
     elif value is None:
+        shape.append(_COLUMN)
         columns.append(None)
     elif isinstance(value, (int, float)) and not isinstance(value, bool):
+        shape.append(_COLUMN)
         columns.append(round(value / step) if step != 1 else round(value))
     else:
         shape.append(("=", value))

@@ -42,6 +42,12 @@ def test_any_samples_come_back_to_the_step(samples: list[Any]) -> None:
         assert close(decoder.decode(*encoder.encode(sample)), sample)
 
 
+def test_a_text_that_changes_places_with_a_value_is_a_new_shape() -> None:
+    encoder, decoder = Encoder(), Decoder()
+    for sample in ([None, None, ""], [None, "", None]):
+        assert decoder.decode(*encoder.encode(sample)) == sample
+
+
 @given(st.data(), COLUMNS)
 def test_any_change_of_columns_comes_back(data: st.DataObject, before: list[int | None]) -> None:
     after = data.draw(
