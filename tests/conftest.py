@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 import pytest_textual_snapshot
+from hypothesis import settings
 
 from tests.support.needs import MARKERS, need
 from tests.support.snapshots import ScreenSnapshot
+
+# In CI the same examples each time: a change is judged by itself, not by luck. Elsewhere new ones are looked for.
+settings.register_profile("ci", derandomize=True, deadline=None)
+settings.register_profile("search", deadline=None)
+settings.load_profile("ci" if os.environ.get("CI") else "search")
 
 
 class _Nothing(dict[str, str]):
