@@ -66,11 +66,14 @@ def template(cache: Cache, locale: str) -> Path:
 
 
 def copy_tree(source: Path, target: Path) -> None:
-    """Copy by hard links. Wine replaces its registry's files and never writes into them."""
+    """Copy by hard links, but the registry: Wine changes it in place, and it is each machine's own."""
     shutil.copytree(source, target, symlinks=True, copy_function=_link)
 
 
 def _link(source: str, target: str) -> str:
+    if source.endswith(".reg"):
+        shutil.copy2(source, target)
+        return target
     try:
         os.link(source, target)
     except OSError:  # another file system
