@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -138,8 +138,3 @@ def is_loopback(address: str) -> bool:
         return ipaddress.ip_address(address).is_loopback
     except ValueError:
         return address in ("", "localhost")
-
-
-def names(checks: Sequence[Check]) -> tuple[str, ...]:
-    """Return the names, in order."""
-    return tuple(check.name for check in checks)

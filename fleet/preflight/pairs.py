@@ -20,7 +20,6 @@ _SAID = {
     "unreachable": "the network says that there is no way",
     "silent": "connected, then silence (something in between takes the connection)",
     "foreign": "something else answered (a proxy, or another machine has this address)",
-    "unresolved": "the address has no meaning there",
     "error": "the system refused to try",
 }
 
