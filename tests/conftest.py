@@ -11,7 +11,7 @@ from hypothesis import settings
 from tests.support.needs import MARKERS, need
 from tests.support.snapshots import ScreenSnapshot
 
-# In CI the same examples each time: a change is judged by itself, not by luck. Elsewhere new ones are looked for.
+# In CI the same examples each time: a change is judged by itself, not by luck.
 settings.register_profile("ci", derandomize=True, deadline=None)
 settings.register_profile("search", deadline=None)
 settings.load_profile("ci" if os.environ.get("CI") else "search")
