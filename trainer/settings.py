@@ -77,7 +77,7 @@ class Training:
 class Communication:
     """What the nodes send each other."""
 
-    gradient_compression: str = option("none", "what gradients travel as; bf16 halves their bytes", choices="none bf16 fp16")
+    gradient_compression: str = option("none", "bf16 halves what gradients cost", choices="none bf16 fp16")
     diloco_steps: int = option(0, "local steps between outer steps; 0: every step is shared", least=0)
     outer_learning_rate: float = option(0.7, "DiLoCo's outer step", least=0)
     outer_momentum: float = option(0.9, "DiLoCo's Nesterov momentum", least=0, most=1)

@@ -96,8 +96,8 @@ def test_two_ranks_train_one_network_and_leave_everything_a_person_needs(
 def test_a_killed_run_resumed_equals_an_unbroken_one_bit_for_bit(project: Project) -> None:
     """With three ranks, where the order of adding up matters, and gradients that travel as bf16."""
     options = {
-        "training__max_steps": 9,
-        "training__save_every": 4,
+        "training__max_steps": 6,
+        "training__save_every": 3,
         "communication__gradient_compression": "bf16",
     }
     unbroken = project.finish("unbroken", 3, arguments=("--resume", "none"), **options)[0]
@@ -114,7 +114,7 @@ def test_a_killed_run_resumed_equals_an_unbroken_one_bit_for_bit(project: Projec
     again = {record["step"]: (record["loss"], record["grad_norm"]) for record in resumed.of_kind("step")}
     assert again == {number: value for number, value in told.items() if number > step}
     for name in ("model", "ema", "optimizer"):
-        assert_equal(model_of(project, "unbroken", 9, name), model_of(project, "resumed", 9, name))
+        assert_equal(model_of(project, "unbroken", 6, name), model_of(project, "resumed", 6, name))
 
 
 def test_low_communication_runs_resume_exactly_too(project: Project) -> None:
