@@ -21,6 +21,8 @@ from tui.theme import DEFAULT, THEMES
 
 #: How often the screen catches up with the fleet, in seconds.
 TICK = 0.1
+#: How long the first frame has the processor for itself, in seconds. A timer depends on no screen's refresh.
+FIRST_FRAME = 0.02
 
 
 class ConsoleApp(Chores):
@@ -68,13 +70,15 @@ class ConsoleApp(Chores):
         self.set_keymap(self.keymap)
         await self.switch_mode(self._first)
         self._told = self.engine.state.noticed
-        self.call_after_refresh(self._begin)
+        self.set_timer(FIRST_FRAME, self._begin)
         self.set_interval(TICK, self._tick)
 
     def _begin(self) -> None:
         """What must not keep the first frame waiting: the nodes, and a run that goes on."""
+        # Before the engine's thread begins: the two need not import the same packages at the same time.
+        newest = self.operations.runs()[:1]
         self.engine.start()
-        for run in self.operations.runs()[:1]:
+        for run in newest:
             if not run.outcome and run.run not in self.engine.state.runs:
                 self.attach(run.run)
 

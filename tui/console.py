@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from transports.base import Prompts
 
 DONE, FAILED = 0, 1
+#: Where a project's inventory is, unless something else is said.
+DEFAULT_INVENTORY = Path("configs/nodes.yaml")
 
 
 def run_console(
@@ -90,8 +92,11 @@ def _lab(folder: Path, nodes: int, winrm: int) -> Iterator[Demo]:
     thread.start()
     demo = start_demo(folder, nodes=nodes, winrm=winrm)
     try:
-        yield asyncio.run_coroutine_threadsafe(demo.__aenter__(), loop).result()
-        asyncio.run_coroutine_threadsafe(demo.__aexit__(None, None, None), loop).result()
+        started = asyncio.run_coroutine_threadsafe(demo.__aenter__(), loop).result()
+        try:
+            yield started
+        finally:
+            asyncio.run_coroutine_threadsafe(demo.__aexit__(None, None, None), loop).result()
     finally:
         loop.call_soon_threadsafe(loop.stop)
         thread.join()

@@ -11,7 +11,7 @@ import threading
 import traceback
 from collections.abc import AsyncIterator, Callable, Iterable
 
-from fleet.events import Event, LogChunk, Notice, RunPlanned
+from fleet.events import Event, LinkChanged, LogChunk, Notice, RunPlanned
 from fleet.logbook import Logbook
 from fleet.state import FleetState
 from tui.operations import Operations
@@ -20,13 +20,18 @@ from tui.operations import Operations
 KEPT_LOGBOOKS = 3
 #: How long leaving waits for operations that are being cancelled, in seconds.
 PATIENCE = 5.0
+#: A node that nothing has been heard of for so long after watching began is told of, in seconds.
+SILENCE = 30.0
 
 
 class Engine:
     """Runs streams of events and reduces them to a state. One thread writes, the screen's thread reads."""
 
-    def __init__(self, operations: Operations, *, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, operations: Operations, *, clock: Callable[[], float], silence: float = SILENCE
+    ) -> None:
         self._operations = operations
+        self._silence = silence
         self._clock = clock
         self._state = FleetState.of(card.name for card in operations.nodes())
         self._version = 0
@@ -64,6 +69,8 @@ class Engine:
         self._thread.start()
         ready.wait()
         self.run("watch", self._operations.watch)
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._loop.call_later, self._silence, self._tell_silent)
 
     def stop(self) -> None:
         """Cancel what is under way, let go of the nodes and end the thread. Runs go on."""
@@ -155,25 +162,44 @@ class Engine:
             loop.close()
 
     async def _drive(self, name: str, stream: Callable[[], AsyncIterator[Event]]) -> None:
-        events = stream()
+        events: AsyncIterator[Event] | None = None
         try:
+            # Making the stream may fail as well: an operation can refuse before its first event.
+            events = stream()
             async for event in events:
                 self._take(event)
         except asyncio.CancelledError:
             if name != "watch":
                 self.tell("warning", f"{name}: cancelled")
         except Exception as error:  # noqa: BLE001  the screen must outlive whatever an operation meets
-            where = traceback.extract_tb(error.__traceback__)[-1]
-            detail = str(error) or f"{type(error).__name__} in {where.name} ({where.filename}:{where.lineno})"
-            self.tell(
-                "error", f"{name}: {detail}", getattr(error, "remedy", "") or getattr(error, "hint", "")
-            )
+            self._failed(name, error)
         finally:
             close = getattr(events, "aclose", None)
             if close is not None:
                 await close()
             self._tasks.pop(name, None)
             self._version += 1
+
+    def _failed(self, name: str, error: Exception) -> None:
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        detail = str(error) or f"{type(error).__name__} in {where.name} ({where.filename}:{where.lineno})"
+        remedy = getattr(error, "remedy", "") or getattr(error, "hint", "")
+        self.tell("error", f"{name}: {detail}", remedy)
+        if name == "watch":
+            for node in self._silent():
+                self._take(
+                    LinkChanged(node=node, at=self._clock(), state="failed", detail=detail, remedy=remedy)
+                )
+
+    def _silent(self) -> list[str]:
+        return [name for name, node in self._state.nodes.items() if node.link.state == "unknown"]
+
+    def _tell_silent(self) -> None:
+        """Say which nodes nothing was heard of: an empty row must not look like one that is being tried."""
+        under_way = "watch" in self._tasks
+        text = "not heard of yet" if under_way else "nobody is trying to reach it"
+        for node in self._silent():
+            self.tell("warning", text, "Press t on it in mode 1 to try now.", node)
 
     async def _watch_anew(self) -> None:
         task = self._tasks.get("watch")

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fleet.events import Event, LinkChanged, RunPlanned
-from fleet.inventory import FaultsError, Inventory, Node, default_master, load_inventory
 from tui.operations import Draft, NodeCard, Refused, RunCard
 
 if TYPE_CHECKING:
     from fleet.fleet import Fleet
+    from fleet.inventory import FaultsError, Inventory, Node
     from fleet.runs import RunSummary
     from transports.base import Prompts
 
@@ -27,7 +27,7 @@ class FleetOperations:
         self._path = path
         self._folder = project
         self._prompts = prompts
-        self._inventory = self._read()
+        self._known: Inventory | None = self._read() if path.exists() else None
         self._fleet: Fleet | None = None
 
     @property
@@ -48,12 +48,14 @@ class FleetOperations:
 
     def nodes(self) -> Sequence[NodeCard]:
         """Return the nodes; none at all while the inventory names no worker."""
-        if not self._inventory.workers:
+        if self._known is None or not self._known.workers:
             return ()
         return tuple(_card(node, node is self._inventory.master) for node in self._inventory.nodes)
 
     def runs(self) -> Sequence[RunCard]:
         """Return the runs launched from this project, the newest first."""
+        if not (self._home / "runs").is_dir():
+            return ()
         from fleet.runs import find_runs
 
         return tuple(_run_card(self._home, summary) for summary in reversed(find_runs(self._home)))
@@ -66,12 +68,12 @@ class FleetOperations:
 
     async def watch(self) -> AsyncIterator[Event]:
         """Connect to all nodes, tell their facts, then their load once a second."""
+        if not self.nodes():
+            return
         from fleet.telemetry import watch as watch_load
 
         fleet = self._open()
         refused: set[str] = set()
-        if not self._inventory.workers:
-            return
         async with aclosing(fleet.connect()) as events:
             async for event in events:
                 if isinstance(event, LinkChanged) and event.state == "failed":
@@ -133,7 +135,7 @@ class FleetOperations:
 
     def add_node(self, draft: Draft) -> None:
         """Add a node to the inventory, which is made when there is none."""
-        from fleet.inventory import add_node, save_inventory
+        from fleet.inventory import FaultsError, add_node, save_inventory
 
         fields: dict[str, object] = {"name": draft.name or draft.address, "address": draft.address}
         if draft.transport and draft.transport != "auto":
@@ -156,7 +158,7 @@ class FleetOperations:
 
     def remove_nodes(self, names: Sequence[str]) -> None:
         """Take workers out of the inventory."""
-        from fleet.inventory import remove_node
+        from fleet.inventory import FaultsError, remove_node
 
         if self._inventory.master.name in names:
             raise Refused("the master can't be removed: dtui runs on it")
@@ -169,7 +171,7 @@ class FleetOperations:
 
     def import_workers(self, path: Path) -> int:
         """Take the workers of a workers.json into a new inventory."""
-        from fleet.inventory import load_workers_json, save_inventory
+        from fleet.inventory import FaultsError, load_workers_json, save_inventory
 
         if self._inventory.workers:
             raise Refused(f"there are nodes already: add the others, or remove {self._path} first")
@@ -183,7 +185,7 @@ class FleetOperations:
 
     def check_inventory(self, text: str) -> Sequence[str]:
         """Return the faults of an inventory's text."""
-        from fleet.inventory import parse_inventory
+        from fleet.inventory import FaultsError, parse_inventory
 
         try:
             parse_inventory(text, self._path)
@@ -193,8 +195,10 @@ class FleetOperations:
 
     def reload(self) -> None:
         """Read the inventory again; open links are let go when they are next needed."""
+        from fleet.inventory import FaultsError
+
         try:
-            self._inventory = self._read()
+            self._known = self._read()
         except FaultsError as error:
             raise Refused(_first_fault(error)) from error
         if self._fleet is not None:
@@ -209,8 +213,15 @@ class FleetOperations:
     def _home(self) -> Path:
         return self._folder / ".dtui"
 
+    @property
+    def _inventory(self) -> Inventory:
+        """The inventory; one without a file is made when it is first needed, as that imports much."""
+        if self._known is None:
+            self._known = self._read()
+        return self._known
+
     def _read(self) -> Inventory:
-        from fleet.inventory import with_master_address
+        from fleet.inventory import Inventory, default_master, load_inventory, with_master_address
 
         if not self._path.exists():
             return Inventory(project=self._folder, master=default_master(self._folder))

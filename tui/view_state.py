@@ -7,8 +7,6 @@ import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import yaml
-
 from tui.actions import BY_ID
 from tui.i18n import LANGUAGES
 
@@ -48,8 +46,14 @@ def keymap_file() -> Path:
 def user_keymap(path: Path | None = None) -> dict[str, str]:
     """Return the person's keys by action; what names no action, or is no text, is left out."""
     try:
-        found = yaml.safe_load((path or keymap_file()).read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        text = (path or keymap_file()).read_text("utf-8")
+    except (OSError, UnicodeDecodeError):
+        return {}
+    import yaml  # few have such a file, and the first frame waits for this
+
+    try:
+        found = yaml.safe_load(text)
+    except yaml.YAMLError:
         return {}
     if not isinstance(found, dict):
         return {}

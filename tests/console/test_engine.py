@@ -155,3 +155,25 @@ async def test_a_question_nobody_waits_for_any_more_is_not_asked():
     task.cancel()
     await asyncio.wait([task])
     assert questions.next() is None
+
+
+@pytest.mark.parametrize("name", ["probe", "watch"])
+def test_an_operation_that_fails_before_its_first_event_says_so(engine: Engine, name: str):
+    def refuse() -> AsyncIterator[Event]:
+        raise FleetError("there is no such node", remedy="Add it.")
+
+    engine.cancel("watch")
+    wait_for(lambda: "watch" not in engine.running)
+    engine.run(name, refuse)
+    wait_for(lambda: name not in engine.running and engine.state.notices)
+    assert f"{name}: there is no such node" in engine.state.notices[-1].text
+    links = {node.link.state for node in engine.state.nodes.values()}
+    assert links == ({"failed"} if name == "watch" else {"unknown"})
+
+
+def test_a_node_that_nothing_is_heard_of_is_told_of():
+    engine = Engine(Recorded(cards()), clock=lambda: 5.0, silence=0.05)
+    engine.start()
+    wait_for(lambda: len(engine.state.notices) == len(cards()))
+    engine.stop()
+    assert {notice.node for notice in engine.state.notices} == {card.name for card in cards()}

@@ -7,7 +7,6 @@ import importlib
 import signal
 import sys
 from collections.abc import Sequence
-from importlib.metadata import version
 
 from tui.cli.exits import FAILED, INTERRUPTED, USAGE, UsageError
 
@@ -26,6 +25,8 @@ def build_parser() -> argparse.ArgumentParser:
         "Without a command the console opens.",
         epilog="exit status: 0 done, 1 a node or rank failed, 2 usage or configuration, 130 interrupted",
     )
+    from importlib.metadata import version
+
     parser.add_argument("--version", action="version", version=f"dtui {version('dtui')}")
     console = importlib.import_module("tui.cli.commands.console")
     console.add_options(parser)
@@ -33,6 +34,15 @@ def build_parser() -> argparse.ArgumentParser:
     for name in COMMANDS:
         importlib.import_module(f"tui.cli.commands.{name}").add(commands)
     return parser
+
+
+def _parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """Parse; a bare ``dtui`` is the console, and does not wait for the options of every command."""
+    if arguments:
+        return build_parser().parse_args(arguments)
+    parser = argparse.ArgumentParser()
+    importlib.import_module("tui.cli.commands.console").add_options(parser)
+    return parser.parse_args([])
 
 
 def _end_gently() -> None:
@@ -46,21 +56,22 @@ def _end_gently() -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status."""
     from fleet.errors import FleetError
-    from fleet.inventory import FaultsError
 
-    args = build_parser().parse_args(arguments)
+    args = _parse(sys.argv[1:] if arguments is None else arguments)
     _end_gently()
     try:
         return int(args.handler(args))
     except KeyboardInterrupt:
         print("interrupted; a run that was started goes on (dtui status, dtui stop)", file=sys.stderr)
         return INTERRUPTED
-    except (UsageError, FaultsError) as error:
+    except UsageError as error:
         print(f"dtui: {error}", file=sys.stderr)
         return USAGE
     except FleetError as error:
+        from fleet.inventory import FaultsError
+
         print(f"dtui: {error}", file=sys.stderr)
-        return FAILED
+        return USAGE if isinstance(error, FaultsError) else FAILED
     except BrokenPipeError:
         # The reader of our output left (`dtui logs | head`): nothing is wrong, and nothing more to say.
         sys.stderr.close()

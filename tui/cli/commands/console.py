@@ -27,11 +27,10 @@ def run(args: argparse.Namespace) -> int:
     import sys
 
     from tui.cli.exits import UsageError
-    from tui.cli.options import DEFAULT_INVENTORY
 
     if not sys.stdout.isatty():
         raise UsageError("the console needs a terminal; `dtui --help` lists the commands that do not")
-    from tui.console import run_console
+    from tui.console import DEFAULT_INVENTORY, run_console
 
     project = (args.project or Path()).resolve()
     return run_console(
