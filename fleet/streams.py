@@ -24,6 +24,12 @@ async def merge(*sources: AsyncIterator[T], limit: int = 1024) -> AsyncGenerator
         try:
             async for item in source:
                 await queue.put((item, None, False))
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            # Something inside the source was cancelled, not the source: its reader must not wait for ever.
+            await queue.put((None, RuntimeError(f"a stream broke off: {error!r}"), True))
         except Exception as error:  # noqa: BLE001 -- handed to the reader, who raises it
             await queue.put((None, error, True))
         else:
