@@ -29,6 +29,7 @@ from contextlib import suppress
 from typing import Any, Dict, List, Optional, Tuple
 
 from agent.checks.errors import outcome_of
+from agent.checks.flow import MOST_SECONDS, drink, pour
 from agent.checks.portbinding import reason
 
 #: Another class than the builtin one before Python 3.11.
@@ -42,8 +43,6 @@ CONNECT_SECONDS = 3.0
 ATTEMPTS = (0.0, 0.5, 1.0)
 _ANSWER_SECONDS = 3.0
 _AT_ONCE = 64
-_MOST_BYTES = 64 << 20
-_MOST_SECONDS = 5.0
 _CLIENTS = 512
 _ECHOES = 8
 _HELLO, _MEASURE = b"H", b"M"
@@ -61,7 +60,6 @@ class Listener:
         self._token = token
         self._servers: List[asyncio.AbstractServer] = []
         self._clients = 0
-        self._block = os.urandom(1 << 16)
 
     async def open(self, address: str, port: int) -> Dict[str, Any]:
         """Return ``{"port", "error"}``: the port that is open, or why there is none."""
@@ -78,7 +76,7 @@ class Listener:
         self._clients += 1
         try:
             if self._clients <= _CLIENTS:
-                await asyncio.wait_for(self._talk(reader, writer), _MOST_SECONDS + _ANSWER_SECONDS)
+                await asyncio.wait_for(self._talk(reader, writer), MOST_SECONDS + _ANSWER_SECONDS)
         except (OSError, Timeout, asyncio.IncompleteReadError):
             pass
         finally:
@@ -97,15 +95,7 @@ class Listener:
             for _ in range(_ECHOES):
                 writer.write(await reader.readexactly(1))
                 await writer.drain()
-            await self._pour(writer, min(size, _MOST_BYTES), min(milliseconds / 1000, _MOST_SECONDS))
-
-    async def _pour(self, writer: asyncio.StreamWriter, size: int, seconds: float) -> None:
-        writer.transport.set_write_buffer_limits(high=1 << 17)
-        deadline = time.perf_counter() + seconds
-        while size > 0 and time.perf_counter() < deadline:
-            writer.write(self._block[: min(size, len(self._block))])
-            size -= len(self._block)
-            await writer.drain()
+            await pour(reader, writer, size, milliseconds / 1000)
 
 
 class Caller:
@@ -160,7 +150,7 @@ class Caller:
                 answer["error"] = None
                 writer.write(struct.pack(">II", size, int(seconds * 1000)))
                 answer["rtt_ms"] = [await _echo(reader, writer) for _ in range(_ECHOES)]
-                answer["bytes"], answer["seconds"] = await _drink(reader, seconds)
+                answer["bytes"], answer["seconds"] = await drink(writer, seconds + _ANSWER_SECONDS)
         except (OSError, Timeout, asyncio.IncompleteReadError):
             answer["error"] = "silent"
         finally:
@@ -177,24 +167,6 @@ async def _echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> f
     writer.write(b".")
     await asyncio.wait_for(reader.readexactly(1), _ANSWER_SECONDS)
     return round((time.perf_counter() - begun) * 1000, 3)
-
-
-async def _drink(reader: asyncio.StreamReader, seconds: float) -> Tuple[int, float]:
-    """Return bytes and seconds of the stream's later part: its begin is slow start and filled buffers."""
-    begun = time.perf_counter()
-    marks: List[Tuple[float, int]] = [(begun, 0)]
-    total = 0
-    while True:
-        data = await asyncio.wait_for(reader.read(1 << 18), seconds + _ANSWER_SECONDS)
-        if not data:
-            break
-        total += len(data)
-        marks.append((time.perf_counter(), total))
-    ended = marks[-1][0]
-    first = next((mark for mark in marks if mark[0] - begun >= (ended - begun) * 0.3), marks[0])
-    if total - first[1] < total // 4:
-        first = marks[0]
-    return total - first[1], round(ended - first[0], 6)
 
 
 async def connect(address: str, port: int) -> Streams:

@@ -29,13 +29,14 @@ async def test_windows_nodes_are_looked_at_and_mended(korean: WindowsMachine, tm
         home = tmp_path / ".dtui"
         lab.trust(home / "known_hosts")
         async with Fleet(lab.inventory(tmp_path), home=home, prompts=lab.prompts) as fleet:
-            options = PreflightOptions(checks=("reach", "ports", "machine"))
+            options = PreflightOptions(checks=("reach", "ports", "machine", "network"))
             events = [event async for event in preflight(fleet, fleet.nodes, options)]
             cells = {(one.node, one.check): one for one in events if isinstance(one, CheckFinished)}
             assert not [one for one in cells.values() if one.status == "fail"]
-            ways = {
-                (one.node, one.peer): set(one.ports.values()) for one in events if isinstance(one, PairProbed)
-            }
+            probed = [one for one in events if isinstance(one, PairProbed)]
+            ways = {(one.node, one.peer): set(one.ports.values()) for one in probed if one.ports}
+            measured = {(one.node, one.peer) for one in probed if one.bytes_per_second}
+            assert measured == set(ways), "both systems pour and drink"
             assert len(ways) == 6
             assert all(words == {"open"} for words in ways.values()), "Linux and Windows reach each other"
             assert "OpenSSH_for_Windows" in cells["node1", "ssh"].seen
