@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
 import pytest
 import pytest_textual_snapshot
 from hypothesis import settings
 
 from tests.support.needs import MARKERS, need
+from tests.support.own_network import own_network as a_network
 from tests.support.snapshots import ScreenSnapshot
 
 # In CI the same examples each time: a change is judged by itself, not by luck.
@@ -39,3 +41,10 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         need(*MARKERS.get(marker.name, ()))
         if marker.name == "needs":
             need(*marker.args)
+
+
+@pytest.fixture
+def own_network() -> Iterator[None]:
+    """A loopback of the test's own, so that its fixed ports (29500-29504) meet nobody."""
+    with a_network():
+        yield

@@ -23,7 +23,14 @@ class Project:
     folder: Path
 
     def start(self, *words: str) -> subprocess.Popen[str]:
-        environment = {**os.environ, "XDG_CACHE_HOME": str(self.folder.parent / "cache")}
+        # A lab in a network of its own must not look after the folders of labs in others.
+        temporary = self.folder.parent / "tmp"
+        temporary.mkdir(exist_ok=True)
+        environment = {
+            **os.environ,
+            "XDG_CACHE_HOME": str(self.folder.parent / "cache"),
+            "TMPDIR": str(temporary),
+        }
         return subprocess.Popen(
             [sys.executable, "-m", "tui", *words],
             cwd=self.folder,
@@ -55,7 +62,7 @@ def project(tmp_path: Path) -> Project:
 
 
 @pytest.fixture
-def nodes(project: Project) -> Iterator[Path]:
+def nodes(own_network: None, project: Project) -> Iterator[Path]:
     """Two loopback workers; yields the inventory that names them."""
     inventory = project.folder / "configs" / "nodes.yaml"
     lab = project.start("lab", "--nodes", "2", "--inventory-out", str(inventory))
