@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.packaging.conftest import Built, run
+from tests.packaging.building import Built, run
 
 PACKAGES = ("agent", "configs", "fleet", "lab", "trainer", "transports", "tui")
 

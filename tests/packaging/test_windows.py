@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import re
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from lab.wine.machine import WindowsMachine
-from tests.packaging.conftest import Built, run
+from tests.packaging.windows_site import on_z
 
 pytestmark = [pytest.mark.wine, pytest.mark.timeout(170)]
 
@@ -37,29 +34,6 @@ from tui.cli import main
 where = ["--project", str(project)]
 sys.exit(main(["init", "--workers", "192.168.1.101", *where]) or main(["nodes", "--offline", *where]))
 """
-#: What console and commands import: pure Python, and pyyaml, which is also built for Windows.
-NEEDED = (
-    "textual", "rich", "markdown-it-py", "mdit-py-plugins", "mdurl", "linkify-it-py", "pygments",
-    "platformdirs", "typing-extensions", "pyyaml",
-)  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def site(built: Built, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Install the wheel and its packages for Windows; yields the folder."""
-    folder = tmp_path_factory.mktemp("windows")
-    pip = (sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", folder / "site")
-    windows = ("--platform", "win_amd64", "--python-version", "3.11", "--only-binary=:all:")
-    pinned = [f"{name}=={importlib.metadata.version(name)}" for name in NEEDED]
-    run(*pip, *windows, *pinned, cwd=folder)
-    run(*pip, "--no-index", built.wheel, cwd=folder)
-    return folder / "site"
-
-
-@pytest.fixture(scope="module")
-def machine() -> Iterator[WindowsMachine]:
-    with WindowsMachine() as running:
-        yield running
 
 
 class Windows:
@@ -70,20 +44,16 @@ class Windows:
 
     def run(self, program: str) -> tuple[int, str, str]:
         head = (
-            f"import sys, pathlib\nsys.path.insert(0, {_on_z(self._site)!r})\n"
-            f"project = pathlib.Path({_on_z(self._project)!r})\n"
+            f"import sys, pathlib\nsys.path.insert(0, {on_z(self._site)!r})\n"
+            f"project = pathlib.Path({on_z(self._project)!r})\n"
         )
         script = self._project / "program.py"
         script.write_text(head + program, "utf-8")
-        line = f'{self._machine.python()} -X utf8 "{_on_z(script)}"'
+        line = f'{self._machine.python()} -X utf8 "{on_z(script)}"'
         process = self._machine.run("winrm", line, variables={}, folder="C:\\")
         process.stdin.close()
         out = process.stdout.read().decode("utf-8")
         return process.wait(), out, process.stderr.read().decode("utf-8", "replace")
-
-
-def _on_z(path: Path) -> str:
-    return "Z:" + str(path).replace("/", "\\")
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from tui.cli.exits import FAILED, INTERRUPTED, USAGE, UsageError
+from tui.cli.streams import prepare_streams
 
 #: Each is a module of ``tui.cli.commands`` with ``add(subparsers)``; the order is that of ``--help``.
 COMMANDS = (
@@ -57,6 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status."""
     from fleet.errors import FleetError
 
+    prepare_streams()
     args = _parse(sys.argv[1:] if arguments is None else arguments)
     _end_gently()
     try:
