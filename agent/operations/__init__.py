@@ -8,6 +8,7 @@ from typing import Any, Callable
 _PLACES = {
     "ping": "agent.operations.ping:ping",
     "probe": "agent.operations.probe:probe",
+    "route": "agent.operations.route:route",
     "telemetry": "agent.operations.telemetry:telemetry",
     "manifest": "agent.operations.manifest:manifest",
     "receive": "agent.operations.receive:receive",

@@ -93,6 +93,6 @@ class Board:
     def _verdict(self, check: Check, node: Node, memo: dict[str, Any]) -> Verdict:
         for need in check.needs:
             value = self._seen[node.name][need]
-            if isinstance(value, Absent):
+            if isinstance(value, Absent) and need not in check.may_be_absent:
                 return skip(f"not checked: {value.reason}")
         return check.judge(Subject(node, self.situation, self._seen, memo))

@@ -39,7 +39,7 @@ _REACH: Final = (
           "dtui's helper on the node is a Python program; it needs 3.9 or newer",
           ("link",), reach.chain("python")),
     Check("agent", "agent", "reach", "the helper copies files, starts ranks and reads their logs",
-          ("link",), reach.chain("agent")),
+          ("link", "facts"), reach.agent, may_be_absent=("facts",)),
 )  # fmt: skip
 
 _MACHINE: Final = (
@@ -125,11 +125,11 @@ def checks_for(rendezvous: int = GUIDE_PORTS[0]) -> tuple[Check, ...]:
     """Return all checks for a run that meets at this port, in the order of the columns."""
     columns = tuple(
         Check(str(port), f"port {port}", "ports", "ranks meet at the rendezvous port of rank 0's node",
-              ("link", "facts", "ports", "mesh"), ports.fixed_port(port), "pair")
+              ("link", "ports", "mesh"), ports.fixed_port(port), "pair")
         for port in ports_for(rendezvous)
     )  # fmt: skip
     last = Check(EPHEMERAL, "a port of the system's choice", "ports",
-                 "every rank also listens at one, which can't be fixed", ("facts", "mesh"), ports.ephemeral,
+                 "every rank also listens at one, which can't be fixed", ("link", "mesh"), ports.ephemeral,
                  "pair")  # fmt: skip
     return (*_REACH, *columns, last, *_MACHINE, *_ENVIRONMENT, *_NETWORK)
 

@@ -48,6 +48,7 @@ class Absent:
     """Takes the place of an observation that could not be made, for ``reason``."""
 
     reason: str
+    remedy: str = ""
 
 
 #: Node name -> name of the observation -> what was observed, or Absent.
@@ -130,6 +131,8 @@ class Check:
     needs: tuple[str, ...]
     judge: Judge = field(compare=False)
     scope: Scope = "node"
+    #: Those of ``needs`` of which the judge itself says what their absence means.
+    may_be_absent: tuple[str, ...] = ()
 
 
 def is_loopback(address: str) -> bool:

@@ -13,7 +13,7 @@ from fleet.fleet import Fleet
 from fleet.inventory import FaultsError, Node, change_node
 from fleet.preflight.fixes import Fix, Patient, fixable, fixes_for
 from fleet.preflight.options import PreflightOptions
-from fleet.preflight.pairs import peer_address
+from fleet.preflight.pairs import peer_address, source_of
 from fleet.preflight.run import preflight
 
 
@@ -42,7 +42,7 @@ async def _of_node(
     master = fleet.inventory.master.address
     others = tuple(
         dict.fromkeys(
-            peer_address(other, facts[other.name], master, first=other is nodes[0])
+            peer_address(other, source_of(facts[other.name]), master, first=other is nodes[0])
             for other in nodes
             if other is not node and other.name in facts
         )

@@ -36,21 +36,25 @@ class Broken:
     all_ports: bool
 
 
-def peer_address(node: Node, facts: Mapping[str, Any], master_address: str, *, first: bool) -> str:
+def peer_address(node: Node, source: str | None, master_address: str, *, first: bool) -> str:
     """Return the address at which the other ranks will connect to this node.
 
-    That is rank 0's address for the first, else the node's own on its way to the master, as gloo publishes
-    it. Nodes on loopback share everything but their addresses, so there the inventory's decides.
+    That is rank 0's address for the first, else ``source``, the node's own on its way to the master (None
+    where there is no way), as gloo publishes it. Nodes on loopback share everything but their addresses, so
+    there the inventory's decides.
     """
     if first and master_address:
         return master_address
     if is_loopback(node.address):
         return node.address or "127.0.0.1"
-    route = facts.get("route") or {}
-    source = str(route.get("source") or "")
     if source and not is_loopback(source):
         return source
     return node.address
+
+
+def source_of(facts: Mapping[str, Any] | None) -> str | None:
+    """Return the node's own address on its way to the master, as its facts tell it."""
+    return ((facts or {}).get("route") or {}).get("source")
 
 
 def broken_ways(seen: Seen, nodes: Sequence[Node], target: str | None = None) -> list[Broken]:

@@ -16,7 +16,7 @@ from fleet.preflight.board import Board
 from fleet.preflight.catalog import select
 from fleet.preflight.check import Situation
 from fleet.preflight.observers.mesh import rounds
-from fleet.preflight.pairs import Broken, broken_ways, peer_address, port_list, sentences
+from fleet.preflight.pairs import Broken, broken_ways, peer_address, port_list, sentences, source_of
 from tests.preflight.recordings import inventory, observations
 
 PORTS = tuple(range(29500, 29505))
@@ -30,7 +30,7 @@ def board(**fields: Any) -> Board:
 def test_a_check_of_one_node_does_not_wait_for_the_others() -> None:
     seen = observations({})
     told = board().put("gpu1", "link", seen["gpu1"]["link"])
-    assert {"reach", "login", "agent", "clock"} <= {one.check for one in told}
+    assert {"reach", "login", "python", "clock"} <= {one.check for one in told}
     assert {one.node for one in told} == {"gpu1"}
 
 
@@ -142,12 +142,12 @@ def test_ports_are_told_as_ranges() -> None:
 
 def test_peers_listen_where_gloo_will() -> None:
     node = Node(name="gpu1", address="gpu1.lab", transport="ssh", project="~/p")
-    facts = {"route": {"source": "192.168.7.4"}}
-    assert peer_address(node, facts, "192.168.7.1", first=False) == "192.168.7.4"
-    assert peer_address(node, {}, "192.168.7.1", first=False) == "gpu1.lab"
-    assert peer_address(node, facts, "192.168.7.1", first=True) == "192.168.7.1"
+    source = source_of({"route": {"source": "192.168.7.4"}})
+    assert peer_address(node, source, "192.168.7.1", first=False) == "192.168.7.4"
+    assert peer_address(node, source_of(None), "192.168.7.1", first=False) == "gpu1.lab"
+    assert peer_address(node, source, "192.168.7.1", first=True) == "192.168.7.1"
     lab = replace(node, address="127.0.5.11")
-    assert peer_address(lab, {"route": {"source": "127.0.0.1"}}, "127.0.5.1", first=False) == "127.0.5.11"
+    assert peer_address(lab, "127.0.0.1", "127.0.5.1", first=False) == "127.0.5.11"
 
 
 @pytest.mark.parametrize("count", [2, 3, 8, 9])

@@ -249,3 +249,29 @@ async def test_a_cancelled_preflight_leaves_no_listener(net: Network) -> None:
     for machine in net.machines.values():
         found = subprocess.run(machine.command("ss", "-Hltn"), check=True, capture_output=True, text=True)
         assert found.stdout.strip() == ""
+
+
+async def test_ways_are_tried_while_a_gpu_driver_takes_its_time(net: Network, tmp_path: Path) -> None:
+    """Opening a driver that nobody keeps loaded takes seconds, and only what is about GPUs waits for it."""
+    loaded, programs = tmp_path / "loaded", tmp_path / "bin"
+    programs.mkdir()
+    slow = programs / "nvidia-smi"
+    slow.write_text(f"#!/bin/sh\nwhile [ ! -e {loaded} ]; do sleep 0.05; done\nexit 9\n", "utf-8")
+    slow.chmod(0o755)
+    (net["gpu1"].project / "python").write_text(
+        f'#!/bin/sh\nPATH={programs}:$PATH exec {sys.executable} "$@"\n', "utf-8"
+    )
+    (net["gpu1"].project / "python").chmod(0o755)
+    python = str(net["gpu1"].project / "python")
+    fleet = net.inventory()
+    workers = tuple(replace(one, python=python) if one.name == "gpu1" else one for one in fleet.workers)
+    before: set[tuple[str, str]] = set()
+    async with net.fleet(replace(fleet, workers=workers)) as opened:
+        async for event in preflight(opened, opened.nodes, PreflightOptions(checks=("ports", "gpu"))):
+            if isinstance(event, CheckFinished):
+                if not loaded.exists():
+                    before.add((event.node, event.check))
+                if event.check == "ephemeral":
+                    loaded.touch()
+    assert {(node, port) for node in net.machines for port in PORTS[:-1]} <= before
+    assert ("gpu1", "gpu") not in before

@@ -50,7 +50,9 @@ def ephemeral(subject: Subject) -> Verdict:
 def _addresses(subject: Subject) -> list[str]:
     nodes, master = subject.situation.nodes, subject.situation.inventory.master.address
     return [
-        peer_address(node, subject.of(node.name, "facts") or {}, master, first=node is nodes[0])
+        peer_address(
+            node, (subject.of(node.name, "link") or {}).get("source"), master, first=node is nodes[0]
+        )
         for node in nodes
     ]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from typing import Any
 
-from fleet.preflight.check import Subject, Verdict, fail, ok, skip, warn
+from fleet.preflight.check import Absent, Subject, Verdict, fail, ok, skip, warn
 
 CHAIN = ("reach", "login", "python", "agent")
 _SAME_MACHINE = "this machine"
@@ -146,6 +146,15 @@ def chain(check: str) -> Any:
         return skip(f"not checked, since `{broken}` failed")
 
     return judge
+
+
+def agent(subject: Subject) -> Verdict:
+    """Judge the last link of the chain: an agent that lives says what its machine is."""
+    facts = subject["facts"]
+    if subject["link"]["state"] == "up" and isinstance(facts, Absent):
+        return fail(facts.reason, facts.remedy or "look whether the node still runs, and try again")
+    verdict: Verdict = chain("agent")(subject)
+    return verdict
 
 
 _WORKS = {

@@ -1,4 +1,7 @@
-"""Observations ``link`` and ``facts``: log in, start the agent, ask what the node is."""
+"""Observations ``link`` and ``facts``: log in, start the agent, ask what the node is.
+
+The facts come later: a GPU driver that nobody keeps loaded takes seconds to answer.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import time
 from collections.abc import AsyncGenerator
 from typing import Any
 
-from fleet.errors import FleetError, NoAgent, NotConnected
+from fleet.errors import FleetError, LinkLost, NoAgent, NotConnected
 from fleet.events import Event, LinkChanged, NodeProbed
 from fleet.facts import own_part
 from fleet.fleet import Fleet
@@ -16,30 +19,21 @@ from transports.errors import AuthenticationFailed, CertificateRejected, HostKey
 
 _NOT_LET_IN = (AuthenticationFailed, CertificateRejected, HostKeyChanged, HostKeyUnknown)
 
+#: Events as they are told, and observations as pairs of name and value.
+Findings = AsyncGenerator[Event | tuple[str, dict[str, Any] | Absent], None]
 
-async def observe_connection(
-    fleet: Fleet, node: Node
-) -> AsyncGenerator[Event | tuple[str, dict[str, Any] | Absent], None]:
-    """Yield the link's changes and the node's facts as events, and both observations as pairs."""
+
+async def observe_link(fleet: Fleet, node: Node) -> Findings:
+    """Yield the link's changes, and ``link``: with the node's clock, and its address on the way to us."""
     yield LinkChanged(node=node.name, at=fleet.clock(), state="connecting", transport=node.transport)
     try:
         link = await fleet.link(node)
         begun, sent = time.monotonic(), fleet.clock()
         answer = await link.call("ping")
         seconds = time.monotonic() - begun
-        facts = own_part(
-            node,
-            await link.call("probe", project=node.project, master_address=fleet.inventory.master.address),
-        )
+        route = await link.call("route", master_address=fleet.inventory.master.address)
     except FleetError as error:
-        yield LinkChanged(
-            node=node.name,
-            at=fleet.clock(),
-            state="failed",
-            transport=node.transport,
-            detail=error.what,
-            remedy=error.remedy,
-        )
+        yield _gone(fleet, node, error)
         yield (
             "link",
             {
@@ -54,7 +48,6 @@ async def observe_connection(
     yield LinkChanged(
         node=node.name, at=fleet.clock(), state="up", transport=node.transport, latency_ms=seconds * 1000
     )
-    yield NodeProbed(node=node.name, at=fleet.clock(), facts=facts)
     yield (
         "link",
         {
@@ -63,9 +56,34 @@ async def observe_connection(
             "latency_ms": seconds * 1000,
             # The node's clock was read some time between our sending and hearing of it.
             "clock": {"offset": answer["time"] - (sent + seconds / 2), "doubt": seconds / 2},
+            "source": route["source"],
         },
     )
+
+
+async def observe_facts(fleet: Fleet, node: Node) -> Findings:
+    """Yield NodeProbed and ``facts`` of a node whose link is up, or LinkChanged when it breaks."""
+    try:
+        link = await fleet.link(node)
+        told = await link.call("probe", project=node.project, master_address=fleet.inventory.master.address)
+    except FleetError as error:
+        yield _gone(fleet, node, error)
+        yield "facts", Absent(error.what, error.remedy)
+        return
+    facts = own_part(node, told)
+    yield NodeProbed(node=node.name, at=fleet.clock(), facts=facts)
     yield "facts", facts
+
+
+def _gone(fleet: Fleet, node: Node, error: FleetError) -> LinkChanged:
+    return LinkChanged(
+        node=node.name,
+        at=fleet.clock(),
+        state="lost" if isinstance(error, LinkLost) else "failed",
+        transport=node.transport,
+        detail=error.what,
+        remedy=error.remedy,
+    )
 
 
 def _broken(error: FleetError) -> str:

@@ -24,9 +24,10 @@ _STEP_SECONDS = 30.0
 class Peer:
     """A node's end of the mesh; :mod:`agent.checks.peer` has the commands."""
 
-    def __init__(self, node: Node, address: str, request: Request, token: str) -> None:
+    def __init__(self, node: Node, request: Request, token: str) -> None:
         self.node = node
-        self.address = address
+        #: Where it listens; known once it does.
+        self.address = ""
         self.trains = False
         #: Column -> {"port", "error"}.
         self.listening: dict[str, dict[str, Any]] = {}
@@ -36,11 +37,12 @@ class Peer:
         self._token = token
         self._items: AsyncIterator[Item] = aiter(request)
 
-    async def listen(self, ports: Sequence[int]) -> None:
+    async def listen(self, address: str, ports: Sequence[int]) -> None:
         """Open all ports and one of the system's choice; raises FleetError."""
+        self.address = address
         self.trains = bool((await self._next())["trains"])
         await self._say(
-            {"do": "listen", "address": self.address, "ports": [*ports, 0], "seconds": _LISTEN_SECONDS}
+            {"do": "listen", "address": address, "ports": [*ports, 0], "seconds": _LISTEN_SECONDS}
         )
         listening = (await self._next())["listening"]
         self.listening = {EPHEMERAL if port == "0" else port: value for port, value in listening.items()}
@@ -102,39 +104,52 @@ class Peer:
 
 
 class Mesh:
-    """The peers of several nodes. Use as ``async with``; leaving it closes every listener.
+    """The peers of several nodes. Use as ``async with``; leaving it closes every listener."""
 
-    ``addresses`` says at which address each node listens. Nodes with the same one are the same machine: the
-    first of them stands for all.
-    """
-
-    def __init__(self, fleet: Fleet, nodes: Sequence[Node], addresses: Mapping[str, str]) -> None:
+    def __init__(self, fleet: Fleet) -> None:
         self.peers: dict[str, Peer] = {}
         self.failed: dict[str, Absent] = {}
         self._fleet = fleet
-        self._addresses = addresses
         self._token = secrets.token_hex(16)
         self._stack = AsyncExitStack()
-        first: dict[str, Node] = {}
-        for node in nodes:
-            first.setdefault(addresses[node.name], node)
-        self._standing_for = {node.name: first[addresses[node.name]].name for node in nodes}
-        self._nodes = list(first.values())
+        #: Node -> the node that listens and connects for it.
+        self._standing_for: dict[str, str] = {}
 
     async def __aenter__(self) -> Self:
         await self._stack.__aenter__()
         return self
 
-    async def __aexit__(self, *problem: Any) -> None:
-        await self._stack.__aexit__(*problem)
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
 
-    async def probe(self, ports: Sequence[int]) -> None:
-        """Have all listen, then all connect; a node that can't is in ``failed`` afterwards."""
-        await self._each(self._nodes, self._open)
-        await self._each(self._nodes, lambda node: self._of(node).listen(ports))
+    async def close(self) -> None:
+        """Close every listener now."""
+        await self._stack.aclose()
+
+    async def open(self, node: Node) -> None:
+        """Start the node's peer, which takes a moment: what else has to be looked at can be, meanwhile.
+
+        A node that can't is in ``failed`` afterwards.
+        """
+        await self._each([node], self._open)
+
+    async def probe(self, addresses: Mapping[str, str], ports: Sequence[int]) -> None:
+        """Have all listen, then all connect; a node that can't is in ``failed`` afterwards.
+
+        ``addresses`` says at which address each node listens. Nodes with the same one are the same machine:
+        one of them stands for all.
+        """
+        first: dict[str, str] = {}
+        for name in sorted(addresses, key=lambda name: name not in self.peers):
+            first.setdefault(addresses[name], name)
+        self._standing_for = {name: first[address] for name, address in addresses.items()}
+        chosen = [name for name in addresses if self._standing_for[name] == name]
+        self.peers = {name: self.peers[name] for name in chosen if name in self.peers}
+        nodes = [peer.node for peer in self.peers.values()]
+        await self._each(nodes, lambda node: self._of(node).listen(addresses[node.name], ports))
         # Only once all listen does a timeout mean that something is in the way.
         listening = list(self.peers.values())
-        await self._each(self._nodes, lambda node: self._of(node).reach(listening))
+        await self._each(nodes, lambda node: self._of(node).reach(listening))
 
     async def measure(self, size: int, seconds: float) -> dict[str, dict[str, Any]]:
         """Return ``{node: {other: {"rtt", "rate", "error"}}}``, each way by itself on its two nodes.
@@ -179,7 +194,7 @@ class Mesh:
     async def _open(self, node: Node) -> None:
         link = await self._fleet.link(node)
         request = await self._stack.enter_async_context(link.request("mesh", project=node.project))
-        self.peers[node.name] = Peer(node, self._addresses[node.name], request, self._token)
+        self.peers[node.name] = Peer(node, request, self._token)
 
     def _of(self, node: Node) -> Peer:
         return self.peers[node.name]
