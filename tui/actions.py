@@ -20,7 +20,10 @@ MODES = ("nodes", "preflight", "deploy", "monitor", "runs", "config")
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One thing that a person can do; ``keys`` are Textual key names, the first is the one shown."""
+    """One thing that a person can do; ``keys`` are Textual key names, the first is the one shown.
+
+    One without keys is for the command line only, and needs what it ``takes`` there.
+    """
 
     id: str
     keys: tuple[str, ...]
@@ -31,6 +34,8 @@ class Action:
     writes: bool = False
     #: It also works while a text field has the focus.
     priority: bool = False
+    #: What may follow it on the command line: ``text``, or a kind that :mod:`tui.choices` has values of.
+    takes: str = ""
 
     @property
     def scope(self) -> str:
@@ -41,6 +46,16 @@ class Action:
     def method(self) -> str:
         """The part of its method's name after ``action_``."""
         return self.id.replace(".", "_")
+
+    @property
+    def name(self) -> str:
+        """Its name within the scope."""
+        return self.id.partition(".")[2]
+
+    @property
+    def mode(self) -> str:
+        """The mode that it belongs to; empty for the app's, and for those of lists in any mode."""
+        return self.scope if self.scope in MODES else "monitor" if self.scope == "log" else ""
 
 
 ACTIONS: tuple[Action, ...] = (
@@ -57,12 +72,14 @@ ACTIONS: tuple[Action, ...] = (
     Action("app.help", ("question_mark",), bar=90),
     Action("app.palette", ("ctrl+p",), bar=80, palette=False),
     Action("app.command", ("colon",), palette=False),
-    Action("app.theme", ("f9",)),
-    Action("app.language", ("f8",)),
+    Action("app.theme", ("f9",), takes="theme"),
+    Action("app.language", ("f8",), takes="language"),
+    Action("app.node", (), palette=False, takes="node"),
+    Action("app.run", (), palette=False, takes="run"),
     Action("app.quit", ("q", "ctrl+q"), bar=91),
 
-    Action("nodes.filter", ("slash",), bar=11),
-    Action("nodes.sort", ("s",), bar=12),
+    Action("nodes.filter", ("slash",), bar=11, takes="text"),
+    Action("nodes.sort", ("s",), bar=12, takes="sort"),
     Action("nodes.columns", ("c",)),
     Action("nodes.test", ("t",), bar=13),
     Action("nodes.add", ("a",), bar=14, writes=True),
@@ -83,20 +100,20 @@ ACTIONS: tuple[Action, ...] = (
     Action("deploy.retry", ("r",), bar=12, writes=True),
     Action("deploy.launch", ("l",), bar=13, writes=True),
 
-    Action("monitor.tiling", ("t",), bar=12),
+    Action("monitor.tiling", ("t",), bar=12, takes="tiling"),
     Action("monitor.zoom", ("z",), bar=13),
     Action("monitor.merged", ("m",), bar=14),
     Action("monitor.fold", ("o",)),
     Action("monitor.panel", ("v",), bar=20),
     Action("monitor.next_pane", ("tab",), palette=False),
     Action("monitor.previous_pane", ("shift+tab",), palette=False),
-    Action("monitor.pick", ("p",)),
+    Action("monitor.pick", ("p",), takes="text"),
     Action("monitor.next_ranks", ("right_square_bracket",)),
     Action("monitor.previous_ranks", ("left_square_bracket",)),
 
     Action("log.follow", ("space", "f"), bar=10),
-    Action("log.search", ("slash",), bar=11),
-    Action("log.filter", ("ampersand",), bar=17),
+    Action("log.search", ("slash",), bar=11, takes="text"),
+    Action("log.filter", ("ampersand",), bar=17, takes="text"),
     Action("log.next_match", ("n",)),
     Action("log.previous_match", ("N",)),
     Action("log.next_error", ("e",), bar=15),
@@ -157,6 +174,7 @@ def bindings(scope: str) -> list[BindingType]:
     return [
         Binding(",".join(one.keys), one.method, one.id, id=one.id, show=False, priority=one.priority)
         for one in of_scope(scope)
+        if one.keys
     ]
 
 
@@ -166,6 +184,11 @@ _SHOWN = {
     "shift+tab": "Shift+Tab", "up": "↑", "down": "↓", "left": "←", "right": "→", "pageup": "PgUp",
     "pagedown": "PgDn", "home": "Home", "end": "End", "exclamation_mark": "!",
 }  # fmt: skip
+
+
+def keys_of(action: Action) -> list[str]:
+    """Return an action's keys as people write them; ``:node`` for what only the command line reaches."""
+    return [key_name(key) for key in action.keys] or [f":{action.name}"]
 
 
 def key_name(key: str) -> str:

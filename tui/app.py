@@ -96,11 +96,6 @@ class ConsoleApp(Chores):
         if question is not None:
             self.ask_person(question)
 
-    def show_node(self, name: str) -> None:
-        """Go to a node in the list of nodes."""
-        self.switch_mode("nodes")
-        self.call_after_refresh(lambda: self.mode_screen.show_item(name))
-
     def inventory_changed(self) -> None:
         """Show and watch what the inventory says now."""
         self.cards = self.operations.nodes()
@@ -118,9 +113,9 @@ class ConsoleApp(Chores):
                 text + (f"\n→ {notice.remedy}" if notice.remedy else ""), severity=severity, markup=False
             )
 
-    def action_app_language(self) -> None:
-        """Change the language of all texts."""
-        lang = LANGUAGES[(LANGUAGES.index(self.texts.lang) + 1) % len(LANGUAGES)]
+    def action_app_language(self, lang: str = "") -> None:
+        """Change the language of all texts: to the other, or to the one named."""
+        lang = lang or LANGUAGES[(LANGUAGES.index(self.texts.lang) + 1) % len(LANGUAGES)]
         self.texts = Texts(lang)
         self.mode_screen.redraw()
 

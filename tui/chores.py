@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from textual.app import App
 
-from tui.actions import BY_ID, MODES
+from tui.actions import BY_ID
 from tui.prompts import Question
 from tui.theme import THEMES
-from tui.widgets.prompt import Prompt
 
 if TYPE_CHECKING:
+    from tui.command_line import CommandLine
     from tui.engine import Engine
     from tui.i18n import Texts
     from tui.operations import Operations
@@ -173,29 +173,40 @@ class Chores(App[None], inherit_bindings=False):
         self.action_command_palette()
 
     def action_app_command(self) -> None:
-        """Type a command: a mode, an action, ``deploy``, ``stop``."""
-        self.mode_screen.query_one(Prompt).ask(":", "", self.command)
+        """Type a command: any action of any mode, a node, a run."""
+        self.command_line.ask()
 
-    def command(self, text: str) -> str | None:
-        """Carry out a typed command; returns what is wrong with it."""
-        word = text.strip().casefold()
-        if not word:
-            return None
-        mode = self.mode_screen.mode
-        names = [f"app.{word}"] if word in MODES else [word, f"{mode}.{word}", f"app.{word}"]
-        action = next((BY_ID[name] for name in names if name in BY_ID), None)
-        if action is None:
-            return self.texts("command.unknown", word=word)
-        if action.writes and self.read_only:
-            return self.texts("command.read_only")
-        if action.scope not in ("app", mode):
-            return self.texts("command.elsewhere", mode=self.texts.word("mode", action.scope))
-        owner = "app" if action.scope == "app" else "screen"
-        self.call_later(self.mode_screen.run_action, f"{owner}.{action.method}")
-        return None
+    @property
+    def command_line(self) -> CommandLine:
+        """Carries out any action from any mode."""
+        from tui.app import ConsoleApp
+        from tui.command_line import CommandLine
 
-    def action_app_theme(self) -> None:
-        """Use the next of the console's themes."""
+        assert isinstance(self, ConsoleApp)
+        return CommandLine(self)
+
+    def action_app_node(self, name: str) -> None:
+        """Go to a node in the list of nodes."""
+        self.go_to("nodes", name)
+
+    def action_app_run(self, run: str) -> None:
+        """Show a run in the monitor: live when it goes on, else as it was recorded."""
+        card = next((card for card in self.operations.runs() if card.run == run), None)
+        if card is not None and not card.outcome and run not in self.engine.state.runs:
+            self.attach(run)
+        else:
+            self.replay(run)
+
+    def go_to(self, mode: str, item: str) -> None:
+        """Go to a mode and put its cursor on an item."""
+        self.switch_mode(mode)
+        self.call_after_refresh(lambda: self.mode_screen.show_item(item))
+
+    def action_app_theme(self, name: str = "") -> None:
+        """Use the next of the console's themes, or the one named."""
+        if name:
+            self.theme = name
+            return
         names = [theme.name for theme in THEMES]
         position = names.index(self.theme) if self.theme in names else -1
         self.theme = names[(position + 1) % len(names)]

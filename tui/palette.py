@@ -1,22 +1,26 @@
-"""The command palette: actions, nodes, ranks and themes by name."""
+"""The command palette: actions of all modes, nodes, runs and themes by name."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 from textual.command import DiscoveryHit, Hit, Hits, Provider
+from textual.screen import Screen
+from textual.style import Style
 
-from tui.actions import ACTIONS, key_name
+from tui.actions import key_name
+from tui.commands import TYPED
 
 if TYPE_CHECKING:
     from tui.app import ConsoleApp
+    from tui.operations import RunCard
 
 
 class ConsoleCommands(Provider):
-    """Everything that can be done from where the person is."""
+    """Everything that can be done, what belongs to where the person is first."""
 
     @property
     def _console(self) -> ConsoleApp:
@@ -25,19 +29,32 @@ class ConsoleCommands(Provider):
         assert isinstance(self.app, ConsoleApp)
         return self.app
 
+    def __init__(self, screen: Screen[Any], match_style: Style | None = None) -> None:
+        super().__init__(screen, match_style)
+        # Reading the history takes a moment, and every key typed asks for the entries anew.
+        self._history: Sequence[RunCard] | None = None
+
     def _entries(self) -> Iterator[tuple[str, str, Callable[[], object]]]:
         app = self._console
         texts, mode = app.texts, app.mode_screen.mode
-        scopes = (mode, "app") if mode != "monitor" else (mode, "log", "app")
-        for action in sorted(ACTIONS, key=lambda one: scopes.index(one.scope) if one.scope in scopes else 9):
-            if action.scope not in scopes or not action.palette or (action.writes and app.read_only):
+        near = sorted(TYPED, key=lambda one: (one.mode != mode) + (one.mode not in (mode, "")))
+        for action in near:
+            if not action.palette or (action.writes and app.read_only):
                 continue
-            owner = {"app": "app", "log": "focused"}.get(action.scope, "screen")
-            label = escape(f"{texts(f'action.{action.id}')}   {key_name(action.keys[0])}")
-            run = partial(app.mode_screen.run_action, f"{owner}.{action.method}")
-            yield label, texts(f"help.{action.id}"), run
+            away = f"{texts(f'mode.{action.mode}')} · " if action.mode not in (mode, "") else ""
+            label = escape(f"{away}{texts(f'action.{action.id}')}   {key_name(action.keys[0])}")
+            yield label, texts(f"help.{action.id}"), partial(app.command_line.act, action)
         for card in app.cards:
-            yield f"{texts('palette.node')} {card.name}", card.address, partial(app.show_node, card.name)
+            yield (
+                f"{texts('palette.node')} {card.name}",
+                card.address,
+                partial(app.action_app_node, card.name),
+            )
+        if self._history is None:
+            self._history = app.operations.runs()
+        for run in self._history:
+            told = texts.word("outcome", run.outcome or "running")
+            yield f"{texts('palette.run')} {run.run}", told, partial(app.action_app_run, run.run)
         for name in sorted(app.available_themes):
             yield f"{texts('palette.theme')} {name}", "", partial(setattr, app, "theme", name)
 

@@ -91,6 +91,12 @@ async def test_dialogue(name: str, mode: str, press: list[str], screen: Snapshot
     await compare(console(f"{mode}_busy", mode), screen, press, sizes=[(120, 40)])
 
 
+@pytest.mark.parametrize("typed", ["preflight f", "nodes fliter gpu"])
+async def test_command_line(typed: str, screen: SnapshotAssertion):
+    press = ["colon", *typed, *(["enter"] if "fliter" in typed else [])]
+    await compare(console("nodes_busy", "nodes"), screen, press, sizes=[(80, 24), (120, 40)])
+
+
 def test_no_snapshot_is_left_over():
     stems = {path.stem for path in (ROOT / "tests").rglob("test_*.py")}
     assert {folder.name for folder in SNAPSHOTS.iterdir()} <= stems

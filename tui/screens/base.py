@@ -126,11 +126,21 @@ class ModeScreen(Screen[None]):
         self.notify(self.texts("monitor.saved", path=path))
         return None
 
+    def tell_fault(self, fault: str | None) -> None:
+        """Say what is wrong with what was typed, where there is no prompt to say it in."""
+        if fault:
+            self.notify(fault, severity="error", markup=False)
+
     def show_item(self, name: str) -> None:
         """Put the cursor of the main table on an item."""
         table = self.query_one(self.main)
         if isinstance(table, Table):
             table.go_to(name)
+
+    @property
+    def log_pane(self) -> Widget | None:
+        """The log pane that acts where one is meant; None where there is none."""
+        return None
 
     def focus_main(self) -> None:
         """Give the focus to the main widget."""

@@ -9,7 +9,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen
 
-from tui.actions import key_name, of_scope
+from tui.actions import key_name, keys_of, of_scope
 from tui.i18n import Texts
 from tui.widgets.lines import Lines
 from tui.widgets.paint import Spans, fit
@@ -33,8 +33,9 @@ def help_lines(mode: str, texts: Texts, changed: Mapping[str, str]) -> list[Span
             lines.append([])
         lines.append([(texts(f"help.scope.{scope}"), "title")])
         for action in of_scope(scope):
-            keys = changed.get(action.id, ",".join(action.keys)).split(",")
-            shown = " ".join(key_name(key.strip()) for key in keys)
+            own = changed.get(action.id)
+            keys = [key_name(key.strip()) for key in own.split(",")] if own else keys_of(action)
+            shown = " ".join(keys)
             lines.append(
                 [
                     (f"  {fit(shown, 14)}", "key"),

@@ -31,7 +31,10 @@ class LogRequests(ModeScreen):
         if isinstance(event, LogPane.Sought):
             return
         pane = event.pane
-        if event.what == "search":
+        if event.typed:
+            typed = event.typed
+            self.tell_fault(self._search(pane, typed) if event.what == "search" else self._filter(typed))
+        elif event.what == "search":
             typed = pane.search.typed if pane.search else ""
             self.prompt.ask(self.texts("monitor.ask_search"), typed, lambda text: self._search(pane, text))
         elif event.what == "filter":

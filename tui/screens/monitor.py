@@ -95,6 +95,11 @@ class MonitorScreen(LogRequests):
             ending.styles.height = len(lines) or None
         ending.show(lines)
 
+    @property
+    def log_pane(self) -> RankPane | None:
+        """The pane that the person is in."""
+        return self.tiles.current
+
     def focus_main(self) -> None:
         """Give the focus to the current pane."""
         pane = self.tiles.current
@@ -103,10 +108,10 @@ class MonitorScreen(LogRequests):
         else:
             self.set_focus(None)
 
-    def action_monitor_tiling(self) -> None:
-        """Show the next number of panes."""
+    def action_monitor_tiling(self, count: str = "") -> None:
+        """Show the next number of panes, or the one named."""
         tiles = self.tiles
-        tiles.tile(TILINGS[(TILINGS.index(tiles.count) + 1) % len(TILINGS)])
+        tiles.tile(int(count) if count else TILINGS[(TILINGS.index(tiles.count) + 1) % len(TILINGS)])
         self.redraw()
 
     def action_monitor_zoom(self) -> None:
@@ -147,8 +152,8 @@ class MonitorScreen(LogRequests):
         self.tiles.turn(-1)
         self.redraw()
 
-    def action_monitor_pick(self) -> None:
-        """Ask for the ranks or nodes to show."""
+    def action_monitor_pick(self, ranks: str = "") -> None:
+        """Ask for the ranks or nodes to show, unless they are named."""
         tiles = self.tiles
 
         def picked(text: str) -> str | None:
@@ -157,6 +162,9 @@ class MonitorScreen(LogRequests):
                 self.redraw()
             return fault
 
+        if ranks:
+            self.tell_fault(picked(ranks))
+            return
         self.prompt.ask(self.texts("monitor.ask_ranks"), tiles.wanted, picked)
 
     def on_descendant_focus(self) -> None:

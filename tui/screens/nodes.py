@@ -111,19 +111,22 @@ class NodesScreen(ModeScreen):
         self.toggle_class("-details")
         self.call_after_refresh(self.redraw)
 
-    def action_nodes_filter(self) -> None:
-        """Ask for words and tags that a node must have."""
+    def action_nodes_filter(self, words: str = "") -> None:
+        """Ask for words and tags that a node must have, unless they are named."""
 
         def wanted(text: str) -> str | None:
             self._wanted = text
             self.redraw()
             return None
 
+        if words:
+            wanted(words)
+            return
         self.query_one(Prompt).ask(self.texts("nodes.ask_filter"), self._wanted, wanted, wanted)
 
-    def action_nodes_sort(self) -> None:
-        """Sort by the next column."""
-        self._sort = view.SORTS[(view.SORTS.index(self._sort) + 1) % len(view.SORTS)]
+    def action_nodes_sort(self, by: str = "") -> None:
+        """Sort by the next column, or the one named."""
+        self._sort = by or view.SORTS[(view.SORTS.index(self._sort) + 1) % len(view.SORTS)]
         self.redraw()
 
     def action_nodes_columns(self) -> None:

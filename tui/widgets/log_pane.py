@@ -37,12 +37,16 @@ class LogPane(Painted, can_focus=True):
     """
 
     class Asked(Message):
-        """The pane needs something from its screen: ``what`` is search, filter, copy or save."""
+        """The pane needs something from its screen: ``what`` is search, filter, copy or save.
 
-        def __init__(self, pane: LogPane, what: str) -> None:
+        ``typed`` is what the person has said already.
+        """
+
+        def __init__(self, pane: LogPane, what: str, typed: str = "") -> None:
             super().__init__()
             self.pane = pane
             self.what = what
+            self.typed = typed
 
     class Sought(Asked):
         """A jump found nothing in this pane: the screen may look in the others (``what``: next, previous)."""
@@ -255,13 +259,13 @@ class LogPane(Painted, can_focus=True):
         """Show when each line arrived, or not."""
         self._turn(self.look.timed(not self.look.times))
 
-    def action_log_search(self) -> None:
-        """Ask what to look for."""
-        self.post_message(self.Asked(self, "search"))
+    def action_log_search(self, typed: str = "") -> None:
+        """Ask what to look for, unless it is typed already."""
+        self.post_message(self.Asked(self, "search", typed))
 
-    def action_log_filter(self) -> None:
-        """Ask what lines to show."""
-        self.post_message(self.Asked(self, "filter"))
+    def action_log_filter(self, typed: str = "") -> None:
+        """Ask what lines to show, unless it is typed already."""
+        self.post_message(self.Asked(self, "filter", typed))
 
     def action_log_copy(self) -> None:
         """Copy the lines in view."""

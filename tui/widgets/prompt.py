@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from textual import events
 from textual.app import ComposeResult
 from textual.containers import Horizontal
+from textual.suggester import Suggester
 from textual.widgets import Input, Label
+
+Complete = Callable[[str], Sequence[str]]
+
+
+class First(Suggester):
+    """Shows the first completion behind what is typed; the right arrow key takes it."""
+
+    def __init__(self, complete: Complete) -> None:
+        super().__init__(use_cache=False, case_sensitive=True)
+        self._complete = complete
+
+    async def get_suggestion(self, value: str) -> str | None:
+        """Return the line that ``value`` would become."""
+        return next(iter(self._complete(value)), None) if value else None
 
 
 class Prompt(Horizontal):
-    """Hidden until asked; gives the focus back to where it was."""
+    """Hidden until asked; gives the focus back to where it was. Tab goes through the completions."""
 
     DEFAULT_CSS = """
     Prompt { dock: bottom; height: 1; background: $panel; display: none; offset-y: -1; }
@@ -19,18 +34,24 @@ class Prompt(Horizontal):
     Prompt Label { color: $primary; text-style: bold; padding: 0 1; width: auto; }
     Prompt Input { border: none; height: 1; padding: 0; background: $panel; width: 1fr; }
     Prompt Input:focus { border: none; background: $panel; }
-    Prompt #fault { color: $error; }
+    Prompt #hint { color: $foreground 62%; text-style: none; max-width: 60%; }
+    Prompt #fault { color: $error; max-width: 75%; }
     """
 
     def __init__(self) -> None:
         super().__init__()
         self._done: Callable[[str], str | None] | None = None
         self._changed: Callable[[str], object] | None = None
+        self._complete: Complete | None = None
+        self._hint: Callable[[str], str] | None = None
+        #: The completions that Tab goes through, and the one that stands there now.
+        self._round: list[str] = []
 
     def compose(self) -> ComposeResult:
         """Lay out label, field and a place for what is wrong with the input."""
         yield Label("", id="asking", markup=False)
         yield Input(id="answer", select_on_focus=True)
+        yield Label("", id="hint", markup=False)
         yield Label("", id="fault", markup=False)
 
     def ask(
@@ -39,26 +60,43 @@ class Prompt(Horizontal):
         value: str,
         done: Callable[[str], str | None],
         changed: Callable[[str], object] | None = None,
+        *,
+        complete: Complete | None = None,
+        hint: Callable[[str], str] | None = None,
     ) -> None:
-        """Ask; ``done`` gets the answer and returns what is wrong with it, or None to close."""
-        self._done, self._changed = done, changed
+        """Ask; ``done`` gets the answer and returns what is wrong with it, or None to close.
+
+        ``complete`` returns what a text may become, ``hint`` says what it stands for.
+        """
+        self._done, self._changed, self._complete, self._hint = done, changed, complete, hint
+        self._round = []
         self.query_one("#asking", Label).update(label)
-        self.query_one("#fault", Label).update("")
+        self._say()
         field = self.query_one("#answer", Input)
+        field.suggester = First(complete) if complete is not None else None
         with field.prevent(Input.Changed):
             field.value = value
         self.add_class("-open")
         field.focus()
 
+    def _say(self, fault: str = "", hint: str = "") -> None:
+        for name, text in (("fault", fault), ("hint", hint)):
+            label = self.query_one(f"#{name}", Label)
+            label.update(text)
+            label.display = bool(text)
+
     def close(self) -> None:
         """Hide and give the focus back."""
         self.remove_class("-open")
-        self._done = self._changed = None
+        self._done = self._changed = self._complete = self._hint = None
         self.screen.focus_main()  # type: ignore[attr-defined]
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Tell what is typed so far."""
         event.stop()
+        if event.value not in self._round:
+            self._round = []
+        self._say(hint=self._hint(event.value) if self._hint is not None else "")
         if self._changed is not None:
             self._changed(event.value)
 
@@ -70,12 +108,24 @@ class Prompt(Horizontal):
         done = self._done
         fault = done(event.value)
         if fault:
-            self.query_one("#fault", Label).update(f" ✗ {fault} ")
+            self._say(f"✗ {fault}")
         elif self._done is done:
             self.close()
 
     def on_key(self, event: events.Key) -> None:
-        """Escape gives up."""
+        """Escape gives up; Tab takes a completion, and again the next."""
         if event.key == "escape":
             event.stop()
             self.close()
+        elif event.key in ("tab", "shift+tab") and self._complete is not None:
+            event.stop()
+            self._turn(1 if event.key == "tab" else -1)
+
+    def _turn(self, step: int) -> None:
+        field = self.query_one("#answer", Input)
+        if not self._round and self._complete is not None:
+            self._round = [field.value, *self._complete(field.value)]
+        if self._round:
+            position = self._round.index(field.value) if field.value in self._round else 0
+            field.value = self._round[(position + step) % len(self._round)]
+            field.cursor_position = len(field.value)
