@@ -71,7 +71,9 @@ def _in_environments(mark: str) -> Iterator[int]:
 
 
 def _in_command_lines(root: Path) -> Iterator[int]:
-    shell = ["powershell", "-NoProfile", "-NonInteractive", "-Command", _WINDOWS_SEARCH]
+    # By its path: a login's PATH need not name its folder.
+    system = Path(os.environ["SYSTEMROOT"], "System32", "WindowsPowerShell", "v1.0", "powershell.exe")
+    shell = [str(system), "-NoProfile", "-NonInteractive", "-Command", _WINDOWS_SEARCH]
     result = subprocess.run(
         shell, capture_output=True, check=False, env=os.environ | {"DTUI_LAB_ROOT": str(root)}
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import os
 import secrets
 import shutil
 import sys
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Literal, Self
 from fleet.inventory import Inventory, Node, RunSettings, default_project, to_yaml
 from lab.addresses import AddressBlock
 from lab.ending import sweep
+from lab.errors import LabError
 from lab.home import NodeHome
 from lab.node import LabNode
 from lab.remains import make_root, remove_remains
@@ -32,6 +34,7 @@ class Lab:
     Use as ``async with``, on the event loop that shall serve the nodes. ``root`` keeps the nodes' folders
     and stays; without one they live in a temporary folder that goes away. ``environment`` are variables
     for all that runs on the nodes. On a ``windows`` machine, which is running, the nodes are Windows.
+    Raises LabError for WinRM nodes that are to run on Windows itself.
     At the end no process of the lab is left, detached ones included; what a lab that was killed has left
     behind goes when the next one starts.
     """
@@ -48,6 +51,9 @@ class Lab:
     ) -> None:
         if not 1 <= nodes <= _MOST_NODES or not 0 <= winrm <= nodes:
             raise ValueError(f"a lab has 1 to {_MOST_NODES} nodes, and no more than these speak WinRM")
+        if winrm and os.name == "nt":
+            # Their service starts commands in process groups, which Windows does not have.
+            raise LabError("a lab's WinRM nodes need Linux; on Windows all its nodes speak SSH")
         self.id = secrets.token_hex(8)
         self.nodes: tuple[LabNode, ...] = ()
         self._kinds = ["ssh"] * (nodes - winrm) + ["winrm"] * winrm
