@@ -7,9 +7,10 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -19,16 +20,19 @@ from numpy.typing import NDArray
 from trainer.errors import DataError
 from trainer.pairs import Faults, Pair, decode_picture, find_pairs, read_text
 from trainer.palette import Palette, find_palette
-from trainer.stores import DecodedPairs, PackedPairs, Pairs, packed_name
+from trainer.pretrained import PretrainedText
+from trainer.stores import STATES, DecodedPairs, PackedPairs, Pairs, packed_name
 from trainer.words import encode
 
 #: Pictures looked at to find the colours.
 _PALETTE_SAMPLE = 256
-_VERSION = 2
+_VERSION = 3
 #: Caches of one folder: data change, and options such as the picture's size.
 _KEPT_CACHES = 3
 _PACKED_BYTES = 256 << 20
 _CHUNK = 512
+#: Texts between two lines about a pretrained encoder's progress.
+_TOLD = 1024
 
 
 @dataclass(frozen=True)
@@ -44,14 +48,21 @@ class Reading:
     #: ``auto``, ``decoded`` or ``packed``.
     keep: str = "auto"
     limit_gb: float = 16.0
+    #: Fingerprint of the pretrained text encoder; empty: hashed words.
+    encoder: str = ""
 
 
-def open_pairs(split: Path, reading: Reading, caches: Path, palette: Palette | None = None) -> Pairs:
+def open_pairs(
+    split: Path, reading: Reading, caches: Path, palette: Palette | None = None, *,
+    encoder: PretrainedText | None = None, say: Callable[[str], object] = lambda text: None,
+) -> Pairs:  # fmt: skip
     """Return the split's pairs, making their cache unless one of just these files is there.
 
-    ``palette`` (of the training data) is used instead of looking for one. Raises DataError when no pair can
-    be used.
+    ``palette`` (of the training data) is used instead of looking for one; ``encoder`` gives the texts'
+    vectors, which takes a while and is told of by ``say``. Raises DataError when no pair can be used.
     """
+    if encoder is not None:
+        reading = replace(reading, encoder=encoder.fingerprint)
     faults = Faults()
     pairs = find_pairs(split, faults)
     home = caches / _hash(str(split.resolve()))[:16]
@@ -60,7 +71,8 @@ def open_pairs(split: Path, reading: Reading, caches: Path, palette: Palette | N
         beside = folder.with_name(f".{uuid.uuid4().hex}")
         beside.mkdir(parents=True)
         try:
-            _Builder(split, pairs, reading, palette, faults).build(beside)
+            builder = _Builder(split, pairs, reading, palette, faults)
+            builder.build(beside, partial(_write_states, encoder, say) if encoder else None)
             _drop_old(home)
             beside.replace(folder)
         except OSError:
@@ -83,14 +95,17 @@ class _Builder:
             if self._palette is None and reading.mode == "palette" and pairs:
                 raise DataError(f"{split}: the pictures have more than 32 colours", "set data.mode to rgb")
 
-    def build(self, folder: Path) -> None:
+    def build(self, folder: Path, write_states: Callable[[Path, list[str]], int] | None) -> None:
         """Decode everything in order; write what is kept, and a digest of what it means."""
-        digest = hashlib.blake2b(digest_size=16)
-        stems, tokens, writer = [], [], self._writer(folder)
+        # The fingerprint stands for the vectors: GPUs of two kinds round them differently.
+        digest = hashlib.blake2b(self._reading.encoder.encode(), digest_size=16)
+        stems, texts, tokens, writer = [], [], [], self._writer(folder)
         with writer:
-            for pair, slots, picture, data in self._usable():
+            for pair, text, slots, picture, data in self._usable():
                 stems.append(pair.stem)
                 tokens.append(slots)
+                if write_states:
+                    texts.append(text)
                 digest.update(pair.stem.encode() + slots.tobytes() + picture.tobytes())
                 writer.add(picture, data)
         if not stems:
@@ -101,16 +116,18 @@ class _Builder:
                 f"{size}x{size} pixels (data.image_size), or set data.resize",
             )
         np.save(folder / "tokens.npy", np.stack(tokens))
+        text_width = write_states(folder, texts) if write_states else 0
         about = {
             "palette": self._palette.colours if self._palette else None,
             "image_size": self._reading.image_size,
+            "text_width": text_width,
             "digest": digest.hexdigest(),
             "faults": self._faults.lines(),
             "stems": stems,
         }
         (folder / "about.json").write_text(json.dumps(about), encoding="utf-8")
 
-    def _usable(self) -> Iterator[tuple[Pair, NDArray[np.int32], NDArray[np.uint8], bytes]]:
+    def _usable(self) -> Iterator[tuple[Pair, str, NDArray[np.int32], NDArray[np.uint8], bytes]]:
         with ThreadPoolExecutor(min(16, os.cpu_count() or 1)) as pool:
             for at in range(0, len(self._pairs), _CHUNK):
                 chunk = self._pairs[at : at + _CHUNK]
@@ -118,7 +135,7 @@ class _Builder:
                     if read is not None:
                         yield pair, *read
 
-    def _read(self, pair: Pair) -> tuple[NDArray[np.int32], NDArray[np.uint8], bytes] | None:
+    def _read(self, pair: Pair) -> tuple[str, NDArray[np.int32], NDArray[np.uint8], bytes] | None:
         reading = self._reading
         text = read_text(pair, self._faults)
         data = pair.picture.read_bytes()
@@ -126,7 +143,7 @@ class _Builder:
         picture = decode_picture(data, name, size, self._faults, resize=reading.resize, palette=self._palette)
         if text is None or picture is None:
             return None
-        return encode(text, reading.text_tokens, reading.vocabulary), picture, data
+        return text, encode(text, reading.text_tokens, reading.vocabulary), picture, data
 
     def _writer(self, folder: Path) -> _Decoded | _Packed:
         size = len(self._pairs) * self._reading.image_size**2 * (1 if self._palette else 3)
@@ -179,6 +196,25 @@ class _Packed:
         self._file.write(data)
         self._where.append((self._number, self._at, len(data)))
         self._at += len(data)
+
+
+def _write_states(
+    encoder: PretrainedText, say: Callable[[str], object], folder: Path, texts: list[str]
+) -> int:
+    """Write the texts' vectors; return their width. Raises DataError when the disk has no room for them."""
+    size, free = encoder.size(len(texts)), shutil.disk_usage(folder).free
+    if size > free:
+        raise DataError(
+            f"the vectors of {len(texts)} texts take {size / 1e9:.1f} GB, and {folder.parent} has only "
+            f"{free / 1e9:.1f} GB free",
+            "set data.cache_folder to a larger disk, lower data.text_tokens, or take a narrower encoder",
+        )
+    with (folder / STATES).open("wb") as file:
+        for done, states in encoder.all_states(texts):
+            file.write(states.numpy().tobytes())
+            if done % _TOLD == 0 or done == len(texts):
+                say(f"{encoder.name}: {done} of {len(texts)} texts encoded")
+    return encoder.width
 
 
 def _drop_old(home: Path) -> None:

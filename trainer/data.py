@@ -5,11 +5,14 @@ from __future__ import annotations
 import contextlib
 from pathlib import Path
 
+import torch
+
 from trainer import sample_data
 from trainer.cache import Reading, cache_folder, open_pairs
 from trainer.errors import DataError
 from trainer.journal import Journal
 from trainer.palette import Palette
+from trainer.pretrained import PretrainedText
 from trainer.settings import Settings
 from trainer.stores import Pairs
 
@@ -27,15 +30,26 @@ def make_sample_data(settings: Settings, journal: Journal) -> None:
         journal.say(f"{root} did not exist: made {settings.data.generate_pairs} synthetic pairs in it")
 
 
+def text_encoder(settings: Settings, device: torch.device) -> PretrainedText | None:
+    """Return the pretrained text encoder that the options ask for, None for hashed words.
+
+    Raises PretrainedError.
+    """
+    if settings.model.text_encoder == "hashed":
+        return None
+    return PretrainedText(settings.model.pretrained, settings.data.text_tokens, device)
+
+
 def open_split(
-    settings: Settings, split: str, journal: Journal, palette: Palette | None = None
-) -> Pairs | None:
+    settings: Settings, split: str, journal: Journal, encoder: PretrainedText | None,
+    palette: Palette | None = None,
+) -> Pairs | None:  # fmt: skip
     """Return the pairs of ``train`` or ``val``, None when there is no such folder; says what was left out."""
     folder = Path(settings.data.root) / split
     if not folder.is_dir():
         return None
     caches = Path(settings.data.cache_folder) if settings.data.cache_folder else cache_folder()
-    pairs = open_pairs(folder, reading_of(settings), caches, palette)
+    pairs = open_pairs(folder, reading_of(settings), caches, palette, encoder=encoder, say=journal.say)
     kind = f"palette of {len(pairs.palette)} colours" if pairs.palette else "RGB"
     journal.say(f"{folder}: {len(pairs)} pairs, {kind}, digest {pairs.digest}")
     for line in pairs.faults:
@@ -43,9 +57,9 @@ def open_split(
     return pairs
 
 
-def open_training_data(settings: Settings, journal: Journal) -> Pairs:
+def open_training_data(settings: Settings, journal: Journal, encoder: PretrainedText | None) -> Pairs:
     """Return the training pairs; raises DataError when there are none."""
-    pairs = open_split(settings, "train", journal)
+    pairs = open_split(settings, "train", journal, encoder)
     if pairs is None:
         raise DataError(
             f"{Path(settings.data.root) / 'train'} does not exist",

@@ -23,6 +23,12 @@ class ConfigError(TrainerError):
     status = 2
 
 
+class PretrainedError(TrainerError):
+    """The pretrained text encoder can't be had, or is another one. Exit status 2."""
+
+    status = 2
+
+
 class DataError(TrainerError):
     """There is nothing to train on, or the nodes hold different data. Exit status 2."""
 

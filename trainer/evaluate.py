@@ -28,6 +28,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--config", type=Path, default=Path("configs/train_config.yaml"))
     parser.add_argument("--set", action="append", default=[], metavar="SECTION.KEY=VALUE")
     parser.add_argument("--checkpoint", type=Path, help="default: the newest below paths.checkpoints")
+    parser.add_argument(
+        "--text-encoder", default="", help="folder of the pretrained encoder, if not where training had it"
+    )
     parser.add_argument("--count", type=int, default=0, help="held-out pairs; 0: all")
     parser.add_argument("--candidates", type=int, default=1, help="draw so many, keep the most typical")
     parser.add_argument("--seed", type=int, default=0)
@@ -52,13 +55,14 @@ def results(chosen: argparse.Namespace) -> Iterator[dict[str, Any]]:
     from trainer.scoring import baselines, score_plans
 
     settings = load(chosen.config, chosen.set)
-    painter = Painter.load(chosen.checkpoint or Path(settings.paths.checkpoints), pick_device(chosen.device))
+    checkpoint = chosen.checkpoint or Path(settings.paths.checkpoints)
+    painter = Painter.load(checkpoint, pick_device(chosen.device), chosen.text_encoder)
     if painter.palette is None:
         raise DataError("the score needs rooms, and this network draws RGB", "train with data.mode palette")
     caches = Path(settings.data.cache_folder) if settings.data.cache_folder else cache_folder()
     root, reading = Path(settings.data.root), reading_of(settings)
-    train = open_pairs(root / "train", reading, caches)
-    held_out = open_pairs(root / "val", reading, caches, train.palette)
+    train = open_pairs(root / "train", reading, caches, encoder=painter.encoder)
+    held_out = open_pairs(root / "val", reading, caches, train.palette, encoder=painter.encoder)
     numbers = list(range(min(chosen.count or len(held_out), len(held_out))))
     truths = held_out.pictures(numbers)
     drawn = []

@@ -16,6 +16,7 @@ from trainer.checkpoints import Checkpoint, CheckpointFolder
 from trainer.diloco import OuterStep
 from trainer.errors import CheckpointError
 from trainer.journal import Journal
+from trainer.model import Shape
 from trainer.optimizer import AveragedWeights
 from trainer.palette import Palette
 from trainer.progress import Progress
@@ -29,25 +30,32 @@ class Keeper:
     """The checkpoints of a run; only rank 0 reads and writes files."""
 
     def __init__(
-        self, settings: Settings, world: World, journal: Journal, folder: Path, palette: Palette | None
-    ) -> None:
+        self, settings: Settings, world: World, journal: Journal, folder: Path, palette: Palette | None,
+        text_encoder: Mapping[str, str] | None,
+    ) -> None:  # fmt: skip
         self.folder = CheckpointFolder(folder, settings.training.max_checkpoints)
         self.last_saved = -1
-        self._settings, self._world, self._journal, self._palette = settings, world, journal, palette
+        self._settings, self._world, self._journal = settings, world, journal
+        self._palette, self._text_encoder = palette, text_encoder
         self._from: Checkpoint | None = None
 
-    def choose(self, wanted: str, network: nn.Module, shape: Mapping[str, Any]) -> None:
+    def choose(self, wanted: str, network: nn.Module, shape: Shape) -> None:
         """Choose what to go on from (``auto``, ``none`` or a path) and load the weights on rank 0."""
         if self._world.rank != 0:
             return
         self._from = resume.choose(wanted, self._settings, self._journal.say)
         if self._from is None:
             return
-        theirs = (self._from.state["shape"], self._from.state["palette"])
-        if theirs != (dict(shape), _colours(self._palette)):
+        state = self._from.state
+        if (Shape(**state["shape"]), state["palette"]) != (shape, _colours(self._palette)):
             raise CheckpointError(
                 f"{self._from.folder} is of another network or palette",
                 "use --resume none, or the options and data it was made with",
+            )
+        if _fingerprint(state.get("text_encoder")) != _fingerprint(self._text_encoder):
+            raise CheckpointError(
+                f"{self._from.folder} was trained with another pretrained text encoder",
+                "use --resume none, or name that encoder in model.pretrained",
             )
         network.load_state_dict(self._from.tensors("model"))
 
@@ -99,6 +107,7 @@ class Keeper:
             "shape": vars(network.shape),
             "palette": _colours(self._palette),
             "noise_scale": self._settings.noise_scale,
+            "text_encoder": self._text_encoder,
             "scaler": scaler.state_dict() if scaler is not None else None,
             "world_size": self._world.size,
         }
@@ -119,6 +128,10 @@ class Keeper:
             dist.broadcast(tensor, src=0)
             shared[key] = tensor
         return shared
+
+
+def _fingerprint(text_encoder: Mapping[str, str] | None) -> str:
+    return text_encoder["fingerprint"] if text_encoder else ""
 
 
 def _colours(palette: Palette | None) -> list[list[int]] | None:

@@ -6,8 +6,9 @@ plan is either RGB, or in palette mode a one-hot vector of K classes a pixel: th
 cross-entropy is the loss, and the softmax is the expectation E[x | z] that the sampler needs, so the same
 ODE serves both.
 
-Text comes as hashed words (trainer.words). Its encoder runs once a plan; the blocks attend to what it
-gives. Empty places hold a learned vector instead of being masked, which keeps attention on its fast path.
+Text comes as hashed words (trainer.words), or as the states of a frozen encoder (trainer.pretrained). Our
+own encoder runs on them once a plan; the blocks attend to what it gives. Empty places hold a learned vector
+instead of being masked, which keeps attention on its fast path.
 """
 
 from __future__ import annotations
@@ -38,6 +39,8 @@ class Shape:
     vocabulary: int
     #: Classes of the palette, 0 in RGB mode.
     classes: int
+    #: Numbers a token of a pretrained encoder's states; 0: hashed words.
+    text_width: int = 0
 
     @property
     def channels(self) -> int:
@@ -60,7 +63,8 @@ class Shape:
         own = n * 12 * d * d * 2 + 4 * n * n * d
         cross = (2 * n + 2 * m) * d * d * 2 + 4 * n * m * d
         text = m * 12 * d * d * 2 + 4 * m * m * d
-        return patches + self.depth * (own + cross) + self.text_depth * text
+        words = m * self.text_width * d * 2
+        return patches + self.depth * (own + cross) + words + self.text_depth * text
 
 
 _SIZES = {
@@ -71,9 +75,11 @@ _SIZES = {
 }
 
 
-def shape_of(size: str, *, image_size: int, text_tokens: int, vocabulary: int, classes: int) -> Shape:
+def shape_of(
+    size: str, *, image_size: int, text_tokens: int, vocabulary: int, classes: int, text_width: int = 0
+) -> Shape:
     """Return the shape that a size's name stands for."""
-    empty = Shape(image_size, 0, 0, 0, 0, 0, text_tokens, vocabulary, classes)
+    empty = Shape(image_size, 0, 0, 0, 0, 0, text_tokens, vocabulary, classes, text_width)
     shape = replace(empty, **_SIZES[size])
     if image_size % shape.patch:
         raise ConfigError(
@@ -94,6 +100,19 @@ class RMSNorm(nn.Module):
         """Return x (..., d), in x's precision."""
         # Weights of another precision than x would keep torch from its fused kernel.
         return F.rms_norm(x, self.weight.shape, self.weight.to(x.dtype), 1e-6)
+
+
+class StateProjection(nn.Module):
+    """Another encoder's states in our width; what stands where there is no token is the bias."""
+
+    def __init__(self, text_width: int, width: int) -> None:
+        super().__init__()
+        self.norm, self.linear = RMSNorm(text_width), nn.Linear(text_width, width)
+
+    def forward(self, states: Tensor) -> Tensor:
+        """Return (B, T, d) of states (B, T, text_width), which are zero at empty places."""
+        projected: Tensor = self.linear(self.norm(states.float()))
+        return projected
 
 
 class Attention(nn.Module):
@@ -162,14 +181,19 @@ class PlanBlock(nn.Module):
 
 
 class FloorPlanTransformer(nn.Module):
-    """(noisy plan (B, C, H, W), time (B,), tokens (B, T)) -> logits or RGB (B, C, H, W)."""
+    """(noisy plan (B, C, H, W), time (B,), tokens) -> logits or RGB (B, C, H, W).
+
+    Tokens are word slots (B, T), or states (B, T, text_width) of a pretrained encoder; zero is no word.
+    """
 
     def __init__(self, shape: Shape, *, gradient_checkpointing: bool = False) -> None:
         super().__init__()
         self.shape = shape
         self.gradient_checkpointing = gradient_checkpointing
         d, patch = shape.width, shape.patch**2 * shape.channels
-        self.words = nn.Embedding(shape.vocabulary, d)
+        self.words = (
+            StateProjection(shape.text_width, d) if shape.text_width else nn.Embedding(shape.vocabulary, d)
+        )
         self.word_positions = nn.Parameter(torch.zeros(shape.text_tokens, d))
         self.text_blocks = nn.ModuleList(TextBlock(d, shape.heads) for _ in range(shape.text_depth))
         self.text_norm = RMSNorm(d)
@@ -188,7 +212,8 @@ class FloorPlanTransformer(nn.Module):
                 nn.init.xavier_uniform_(module.weight)
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
-        nn.init.normal_(self.words.weight, std=0.02)
+        if isinstance(self.words, nn.Embedding):
+            nn.init.normal_(self.words.weight, std=0.02)
         nn.init.normal_(self.word_positions, std=0.02)
         # Every block begins as the identity of its gated parts, and the first prediction is flat.
         for name, parameter in self.named_parameters():
@@ -197,7 +222,7 @@ class FloorPlanTransformer(nn.Module):
 
     def encode(self, tokens: Tensor) -> Tensor:
         """Return the text's vectors (B, T, d); sampling needs them once for all its steps."""
-        x = self.words(tokens) + self.word_positions
+        x: Tensor = self.words(tokens) + self.word_positions
         for block in self.text_blocks:
             x = self._run(block, x)
         encoded: Tensor = self.text_norm(x)
@@ -244,7 +269,8 @@ class Flow:
     ) -> Tensor:
         """Return the mean loss of a batch; ``keep`` (B,) says whose text is shown."""
         z = self._noisy(self.clean(pictures), noise, t)
-        prediction = model(z, t, torch.where(keep[:, None], tokens, 0)).float()
+        shown = keep.view(-1, *[1] * (tokens.ndim - 1))
+        prediction = model(z, t, torch.where(shown, tokens, 0)).float()
         if self.shape.classes:
             return F.cross_entropy(prediction, pictures.long())
         # The error of the velocity (x - z) / (1 - t), bounded near the clean end.
@@ -281,7 +307,7 @@ class Flow:
         guidance: float,
         generator: torch.Generator,
     ) -> Tensor:
-        """Return plans for tokens (B, T), uint8: classes (B, H, W), or RGB (B, H, W, 3).
+        """Return plans for the texts of tokens, uint8: classes (B, H, W), or RGB (B, H, W, 3).
 
         Euler steps of dz/dt = (E[x | z] - z) / (1 - t); guidance w moves the prediction away from the one
         without a text, w = 1 leaves it.

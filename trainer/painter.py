@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +19,23 @@ from trainer.errors import CheckpointError
 from trainer.model import FloorPlanTransformer, Flow, Shape
 from trainer.palette import Palette
 from trainer.pictures import as_rgb
+from trainer.pretrained import PretrainedText, check
 from trainer.words import encode
 
 #: Key of an exported file's description.
 _ABOUT = "floorplan"
+_KEPT = ("shape", "palette", "noise_scale", "text_encoder", "step", "samples")
 
 
 class Painter:
     """Draws with the averaged weights; ``about`` is the checkpoint's description."""
 
-    def __init__(self, about: dict[str, Any], weights: dict[str, torch.Tensor], device: torch.device) -> None:
+    def __init__(
+        self, about: dict[str, Any], weights: dict[str, torch.Tensor], device: torch.device,
+        text_encoder: str = "",
+    ) -> None:  # fmt: skip
         self.about = about
+        self._encoder_name = text_encoder
         self.shape = Shape(**about["shape"])
         self.palette = Palette(map(tuple, about["palette"])) if about["palette"] else None
         self.flow = Flow(self.shape, float(about["noise_scale"]))
@@ -38,28 +45,41 @@ class Painter:
         self.network.load_state_dict(weights)
 
     @classmethod
-    def load(cls, path: Path, device: torch.device) -> Painter:
+    def load(cls, path: Path, device: torch.device, text_encoder: str = "") -> Painter:
         """Return the painter of an exported file, a checkpoint, or the newest checkpoint in a folder.
 
-        Raises CheckpointError.
+        ``text_encoder`` is where its pretrained encoder is, if not where training had it. Raises
+        CheckpointError.
         """
         if path.is_file():
             try:
                 with safe_open(path, framework="pt") as file:
                     about = json.loads((file.metadata() or {})[_ABOUT])
-                    return cls(about, {name: file.get_tensor(name) for name in file.keys()}, device)  # noqa: SIM118
+                    weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+                    return cls(about, weights, device, text_encoder)
             except (OSError, KeyError, ValueError) as error:
                 raise CheckpointError(f"{path} is no exported floor-plan network: {error}") from None
         checkpoint = open_checkpoint(path)
-        return cls(dict(checkpoint.state), checkpoint.tensors("ema"), device)
+        return cls(dict(checkpoint.state), checkpoint.tensors("ema"), device, text_encoder)
+
+    @cached_property
+    def encoder(self) -> PretrainedText | None:
+        """The pretrained encoder that the network needs, loaded when it is first asked for."""
+        wanted = self.about.get("text_encoder")
+        if not wanted:
+            return None
+        name = self._encoder_name or wanted["name"]
+        return check(PretrainedText(name, self.shape.text_tokens, self.device), wanted["fingerprint"])
 
     def export(self, path: Path) -> None:
         """Write weights and description as one safetensors file."""
-        kept = {key: self.about[key] for key in ("shape", "palette", "noise_scale", "step", "samples")}
+        kept = {key: self.about.get(key) for key in _KEPT}
         save_file(self._weights, path, metadata={_ABOUT: json.dumps(kept), "format": "pt"})
 
     def tokens(self, texts: Sequence[str]) -> torch.Tensor:
-        """Return texts as the network reads them."""
+        """Return texts as the network reads them; raises PretrainedError where its encoder is missing."""
+        if self.encoder is not None:
+            return self.encoder.states(texts).to(self.device)
         slots = [encode(text, self.shape.text_tokens, self.shape.vocabulary) for text in texts]
         return torch.from_numpy(np.stack(slots)).to(self.device)
 

@@ -9,11 +9,13 @@ from typing import Any
 from trainer.checkpoints import Checkpoint, newest_checkpoint, open_checkpoint
 from trainer.progress import Progress
 from trainer.settings import Settings
+from trainer.settings_file import from_dict
 
 #: Options that may change between a run and its continuation: they fix how, not what is learned.
 _FREE = {
     "data": {"root", "generate", "generate_pairs", "cache_folder", "cache_limit_gb"},
-    "model": {"compile", "gradient_checkpointing"},
+    # Where the text encoder lies; a checkpoint knows it by its fingerprint.
+    "model": {"compile", "gradient_checkpointing", "pretrained"},
     "training": {
         "max_steps", "max_minutes", "batch_size", "gradient_accumulation_steps", "num_workers", "pin_memory",
         "persistent_workers", "mixed_precision", "save_every", "max_checkpoints", "log_every", "eval_every",
@@ -23,9 +25,9 @@ _FREE = {
 }  # fmt: skip
 
 
-def identity(settings: Settings | dict[str, dict[str, Any]]) -> dict[str, Any]:
+def identity(settings: Settings) -> dict[str, Any]:
     """Return the options that make two runs the same experiment, by dotted name."""
-    sections = settings.as_dict() if isinstance(settings, Settings) else settings
+    sections = settings.as_dict()
     return {
         f"{section}.{key}": value
         for section in ("data", "model", "training", "communication")
@@ -47,7 +49,8 @@ def choose(wanted: str, settings: Settings, say: Callable[[str], None]) -> Check
     newest = newest_checkpoint(Path(settings.paths.checkpoints))
     if newest is None:
         return None
-    theirs, ours = identity(dict(newest.state["settings"])), identity(settings)
+    # Options that are newer than the checkpoint were at their defaults.
+    theirs, ours = identity(from_dict(newest.state["settings"])), identity(settings)
     different = sorted(key for key in theirs.keys() | ours.keys() if theirs.get(key) != ours.get(key))
     if different:
         say(f"{newest.folder} is of another experiment ({', '.join(different[:4])}): beginning anew")

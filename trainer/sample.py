@@ -19,6 +19,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--checkpoint", type=Path, default=Path("checkpoints"), help="a step's or run's folder, or an export"
     )
+    parser.add_argument(
+        "--text-encoder", default="", help="folder of the pretrained encoder, if not where training had it"
+    )
     parser.add_argument("--count", type=int, default=1, help="plans a text")
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--guidance", type=float, default=2.0)
@@ -32,15 +35,13 @@ def main(arguments: list[str] | None = None) -> int:
 
     try:
         texts = chosen.text or [path.read_text(encoding="utf-8-sig") for path in chosen.text_file]
-        painter = Painter.load(chosen.checkpoint, pick_device(chosen.device))
+        painter = Painter.load(chosen.checkpoint, pick_device(chosen.device), chosen.text_encoder)
+        read = [painter.tokens([text] * chosen.count) for text in texts]
     except (TrainerError, OSError) as error:
         print(error, file=sys.stderr)
         return 1
     options = {"steps": chosen.steps, "guidance": chosen.guidance}
-    rows = [
-        painter.rgb(painter.draw(painter.tokens([text] * chosen.count), seed=chosen.seed, **options))
-        for text in texts
-    ]
+    rows = [painter.rgb(painter.draw(tokens, seed=chosen.seed, **options)) for tokens in read]
     if len(rows) == 1 and chosen.count == 1:
         write_png(rows[0][0], chosen.out)
     else:

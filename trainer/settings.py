@@ -39,6 +39,10 @@ class Model:
     """Which network."""
 
     size: str = option("S/16", "width, depth and patch", choices="tiny S/16 S/8 B/16")
+    text_encoder: str = option(
+        "hashed", "hashed words learnt from nothing, or a frozen encoder", choices="hashed pretrained"
+    )
+    pretrained: str = option("", "folder or hub name of that encoder (extra pretrained)")
     vocabulary: int = option(8192, "word slots; words are hashed into them", least=64, most=1 << 20)
     noise_scale: float = option(0.0, "standard deviation of the noise; 0: image_size / 16", least=0)
     compile: bool = option(False, "torch.compile")

@@ -15,10 +15,12 @@ from trainer.palette import Palette
 
 #: Pairs of a packed file that are read in one neighbourhood.
 BLOCK = 1024
+#: The texts' vectors, where a pretrained encoder has read them.
+STATES = "states.bin"
 
 
 class Pairs:
-    """Token slots and pictures by number. Cheap to send to a process, which maps the files itself."""
+    """Texts and pictures by number. Cheap to send to a process, which maps the files itself."""
 
     #: Pairs that lie together and should be read together; 0 when any order is as good.
     block = 0
@@ -34,15 +36,26 @@ class Pairs:
         self.faults: list[str] = about["faults"]
         self.stems: list[str] = about["stems"]
         self.image_size: int = about["image_size"]
+        #: Word slots (N, T), also where the network reads vectors: the nearest text is found by words.
         self.tokens: NDArray[np.int32] = np.load(folder / "tokens.npy", mmap_mode="r")
+        #: Numbers a token of a pretrained encoder's vectors, 0 without one.
+        self.text_width: int = about["text_width"]
+        self._read: NDArray[Any] = self.tokens
+        if self.text_width:
+            shape = (*self.tokens.shape, self.text_width)
+            self._read = np.memmap(folder / STATES, np.float16, "r", shape=shape)
 
     def __len__(self) -> int:
         return len(self.stems)
 
     def __getitem__(self, numbers: list[int]) -> dict[str, torch.Tensor]:
-        """Return ``tokens`` int32 (B, T) and ``pictures`` uint8, (B, H, W) classes or (B, H, W, 3) RGB."""
+        """Return ``tokens`` and ``pictures``.
+
+        Tokens are int32 (B, T) slots or float16 (B, T, text_width) vectors; pictures are uint8, (B, H, W)
+        classes or (B, H, W, 3) RGB.
+        """
         return {
-            "tokens": torch.from_numpy(self.tokens[numbers]),
+            "tokens": torch.from_numpy(np.asarray(self._read[numbers])),
             "pictures": torch.from_numpy(self.pictures(numbers)),
         }
 

@@ -21,6 +21,7 @@ from trainer.loop import Loop, Parts
 from trainer.model import FloorPlanTransformer, Flow, Objective, Shape, shape_of
 from trainer.optimizer import AveragedWeights, adamw
 from trainer.place import Place
+from trainer.pretrained import PretrainedText
 from trainer.settings import Settings
 from trainer.stop import StopRequest
 from trainer.stores import Pairs
@@ -38,12 +39,16 @@ class Run:
         )
         for note in self.world.notes:
             journal.say(note)
-        self.pairs, held_out = self._data()
+        encoder = data.text_encoder(settings, self.world.device)
+        self.pairs, held_out = self._data(encoder)
+        read_by = encoder.about() if encoder else None
+        # From here on its vectors are on disk: its memory is the network's.
+        del encoder
         world.agree_on_data(self.world, self.pairs.digest, place.node)
         self.network = self._network()
         folder = Path(settings.paths.checkpoints) / place.run
-        self.keeper = Keeper(settings, self.world, journal, folder, self.pairs.palette)
-        self.keeper.choose(resume_from, self.network, vars(self.network.shape))
+        self.keeper = Keeper(settings, self.world, journal, folder, self.pairs.palette, read_by)
+        self.keeper.choose(resume_from, self.network, self.network.shape)
         self.parts = self._parts()
         self.progress = self.keeper.restore(
             self.network, self.parts.optimizer, self.parts.average, self.parts.outer
@@ -81,12 +86,12 @@ class Run:
 
     # ---- putting together
 
-    def _data(self) -> tuple[Pairs, Pairs | None]:
+    def _data(self, encoder: PretrainedText | None) -> tuple[Pairs, Pairs | None]:
         # One rank of a node reads the files; the others map what it has left.
         with self.world.accelerator.local_main_process_first():
             data.make_sample_data(self.settings, self.journal)
-            pairs = data.open_training_data(self.settings, self.journal)
-            held_out = data.open_split(self.settings, "val", self.journal, pairs.palette)
+            pairs = data.open_training_data(self.settings, self.journal, encoder)
+            held_out = data.open_split(self.settings, "val", self.journal, encoder, pairs.palette)
         return pairs, held_out
 
     def _shape(self) -> Shape:
@@ -96,6 +101,7 @@ class Run:
             text_tokens=self.settings.data.text_tokens,
             vocabulary=self.settings.model.vocabulary,
             classes=len(self.pairs.palette) if self.pairs.palette else 0,
+            text_width=self.pairs.text_width,
         )
 
     def _network(self) -> FloorPlanTransformer:

@@ -30,7 +30,8 @@ from trainer.settings import Settings
 
 #: Options that may differ between nodes.
 _OWN = {
-    "data.root", "data.cache", "data.cache_folder", "data.cache_limit_gb", "paths.logs", "paths.checkpoints",
+    "data.root", "data.cache", "data.cache_folder", "data.cache_limit_gb", "model.pretrained", "paths.logs",
+    "paths.checkpoints",
     "training.num_workers", "training.pin_memory", "training.persistent_workers",
 }  # fmt: skip
 #: Seconds between lines while a rank waits for the master.
