@@ -129,8 +129,8 @@ def checks_for(rendezvous: int = GUIDE_PORTS[0]) -> tuple[Check, ...]:
         for port in ports_for(rendezvous)
     )  # fmt: skip
     last = Check(EPHEMERAL, "a port of the system's choice", "ports",
-                 "every rank also listens at one, which can't be fixed", ("link", "mesh"), ports.ephemeral,
-                 "pair")  # fmt: skip
+                 "every rank also listens at one, which can't be fixed",
+                 ("link", "facts", "mesh"), ports.ephemeral, "pair")  # fmt: skip
     return (*_REACH, *columns, last, *_MACHINE, *_ENVIRONMENT, *_NETWORK)
 
 

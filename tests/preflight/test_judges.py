@@ -9,7 +9,7 @@ import pytest
 
 from fleet.preflight import checks_for
 from fleet.preflight.check import Absent
-from tests.preflight.recordings import inventory, observations, results
+from tests.preflight.recordings import ADDRESSES, inventory, observations, results
 
 GB = 10**9
 
@@ -64,6 +64,11 @@ WINRM = {"gpu1": {"transport": "winrm"}}
 AMD = {"index": 0, "name": "AMD Radeon RX 7900 XTX", "memory_total": 25 * GB, "driver": "24.10", "cuda": None}
 ORPHAN = {"run": "run-1", "rank": 1, "pid": 4711, "start_time": "1", "name": "python.exe"}
 LINUX = {"system": "Linux", "name": "Debian", "version": "12", "encoding": "UTF-8", "codepage": None}
+
+IPV4_ONLY = {
+    f"{node}/facts/adapters/0": {"name": "Ethernet", "routes_to_master": True, "addresses": [address]}
+    for node, address in ADDRESSES.items()
+}
 
 CASES = [
     Case("ping", "gpu1", "ok", "0.4 ms, 5 of 5"),
@@ -134,6 +139,14 @@ CASES = [
     Case("ephemeral", "gpu1", "ok", "open from"),
     Case("ephemeral", "gpu1", "fail", "gpu2 can't reach gpu1 on an ephemeral port",
          {"gpu2/mesh/reaches/gpu1/ephemeral": DROPPED}),
+    Case("ephemeral", "gpu2", "warn", "gpu2 has the higher address (192.168.1.102), and gloo connects from",
+         {"gpu1/mesh/reaches/gpu2/ephemeral": DROPPED, **IPV4_ONLY}),
+    Case("ephemeral", "gpu1", "fail", "gpu2 can't reach gpu1 on an ephemeral port",
+         {"gpu2/mesh/reaches/gpu1/ephemeral": DROPPED, **IPV4_ONLY}),
+    Case("ephemeral", "gpu2", "fail", "can't reach gpu2",
+         {"gpu1/mesh/reaches/gpu2/ephemeral": DROPPED}),
+    Case("ephemeral", "gpu2", "fail", "can't reach gpu2",
+         {"gpu1/mesh/reaches/gpu2/ephemeral": DROPPED, **IPV4_ONLY, "*/facts/os/system": "Linux"}),
     Case("ephemeral", "gpu2", "fail", "IPv4 and IPv6", {"gpu2/link/source": "fd00::2"}),
     Case("os", "gpu1", "ok", "Windows 11 Pro 23H2"),
     Case("os", "gpu1", "fail", "too old", {"gpu1/facts/os/build": "10.0.14393.1"}),

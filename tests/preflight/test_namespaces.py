@@ -99,12 +99,24 @@ async def test_the_matrix_names_exactly_the_broken_pairs_and_how_they_are_broken
 
 
 async def test_a_node_that_drops_everything_in_is_told_from_one_way_ports(net: Network) -> None:
-    net["gpu2"].filter("ct state established accept", "iif lo accept", "drop")
+    net["gpu1"].filter("ct state established accept", "iif lo accept", "drop")
     seen = await look(net, "29500", "ephemeral")
-    assert seen.closed == {(source, "gpu2"): dict.fromkeys(PORTS, "dropped") for source in ("master", "gpu1")}
-    assert seen.failed == {("gpu2", "ephemeral")}
-    assert "nothing at all comes through from" in seen.cell("gpu2", "ephemeral").seen
-    assert seen.cell("gpu2", "ephemeral").remedy
+    assert seen.closed == {(source, "gpu1"): dict.fromkeys(PORTS, "dropped") for source in ("master", "gpu2")}
+    assert seen.failed == {("gpu1", "ephemeral")}
+    assert "nothing at all comes through from" in seen.cell("gpu1", "ephemeral").seen
+    assert seen.cell("gpu1", "ephemeral").remedy
+
+
+async def test_a_pair_that_is_closed_the_way_gloo_does_not_go_is_a_warning(net: Network) -> None:
+    """Of two nodes that with the higher address connects: here each to those named before it."""
+    net.between(f"{net.way('gpu1', 'gpu2')} drop", f"{net.way('master', 'gpu2')} drop")
+    seen = await look(net, "29500", "ephemeral")
+    assert not seen.failed
+    cell = seen.cell("gpu2", "ephemeral")
+    assert cell.status == "warn"
+    assert f"gpu2 has the higher address ({net['gpu2'].address}), and gloo connects from there" in cell.seen
+    net.between(f"{net.way('gpu2', 'gpu1')} tcp dport 30000-65535 drop")
+    assert (await look(net, "29500", "ephemeral")).failed == {("gpu1", "ephemeral")}
 
 
 async def test_a_lossy_link_is_a_warning_and_never_a_closed_port(net: Network) -> None:
@@ -224,18 +236,18 @@ async def test_a_closed_firewall_is_opened_for_the_cluster_alone_and_checked_aga
         "-j",
         "DROP",
     ]
-    subprocess.run(net["gpu2"].command(*closed), check=True)
+    subprocess.run(net["gpu1"].command(*closed), check=True)
     async with net.fleet() as fleet:
         options = PreflightOptions(checks=("ports",))
         before = Seen([event async for event in preflight(fleet, fleet.nodes, options)])
-        assert before.failed == {("gpu2", "ephemeral")}
+        assert before.failed == {("gpu1", "ephemeral")}
         fixes: list[Fix] = await find_fixes(fleet, fleet.nodes, before.cells)
         (fix,) = fixes
-        addresses = ",".join(net[name].address for name in ("master", "gpu1"))
+        addresses = ",".join(net[name].address for name in ("master", "gpu2"))
         assert fix.shown == f"iptables -I INPUT -p tcp -s {addresses} -j ACCEPT"
         after = Seen([event async for event in mend(fleet, fleet.nodes, fix, options)])
         assert {one.check for one in after.cells} == set(PORTS)
-        assert {(one.node, one.status) for one in after.cells} == {("gpu2", "ok")}
+        assert {(one.node, one.status) for one in after.cells} == {("gpu1", "ok")}
 
 
 async def test_a_cancelled_preflight_leaves_no_listener(net: Network) -> None:
@@ -271,7 +283,7 @@ async def test_ways_are_tried_while_a_gpu_driver_takes_its_time(net: Network, tm
             if isinstance(event, CheckFinished):
                 if not loaded.exists():
                     before.add((event.node, event.check))
-                if event.check == "ephemeral":
+                if {(node, port) for node in net.machines for port in PORTS[:-1]} <= before:
                     loaded.touch()
     assert {(node, port) for node in net.machines for port in PORTS[:-1]} <= before
     assert ("gpu1", "gpu") not in before

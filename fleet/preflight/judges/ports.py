@@ -6,6 +6,7 @@ from typing import Any
 
 from fleet.nodeset import fold
 from fleet.preflight.check import Judge, Subject, Verdict, fail, ok, skip, warn
+from fleet.preflight.judges import gloo
 from fleet.preflight.pairs import (
     EPHEMERAL,
     Broken,
@@ -118,7 +119,14 @@ def _broken(subject: Subject, port: str, here: list[Broken], needed: bool) -> Ve
     whole = sorted({way.source for way in here if way.all_ports})
     if whole:
         told += f" (nothing at all comes through from {fold(whole)})"
-    if needed:
-        return fail(told, _OPEN_ALL)
-    rendezvous = subject.situation.rendezvous
-    return warn(f"{told}; this run needs {port_list([str(rendezvous)])} on rank 0's node only", _OPEN_ALL)
+    if not needed:
+        rendezvous = subject.situation.rendezvous
+        return warn(f"{told}; this run needs {port_list([str(rendezvous)])} on rank 0's node only", _OPEN_ALL)
+    if port == EPHEMERAL:
+        addresses = gloo.published(subject)
+        if all(gloo.connects(way.source, way.target, addresses) is False for way in here):
+            why = f"{subject.node.name} has the higher address ({addresses[subject.node.name]})"
+            return warn(
+                f"{told}; this run goes the other way: {why}, and gloo connects from there", _OPEN_ALL
+            )
+    return fail(told, _OPEN_ALL)
