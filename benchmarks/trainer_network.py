@@ -2,6 +2,8 @@
 
     python benchmarks/trainer_network.py --nodes 2 4 --mbit 1000
     python benchmarks/trainer_network.py --nodes 2 --quality
+    python benchmarks/trainer_network.py --nodes 2 --quality --quality-steps 800 --quality-batch 4 \\
+        --ways fp32 diloco averaging
 
 The network of the first is small to compute and large to send: ``tiny`` with a vocabulary of 340,000 words,
 33.6 million parameters. With --quality the demo's network trains on the same number of synthetic pairs in
@@ -34,18 +36,23 @@ _WAYS: dict[str, dict[str, Any]] = {
     "fp16": {"communication.gradient_compression": "fp16"},
     "bf16": {"communication.gradient_compression": "bf16"},
     "diloco": {},
+    # The same meetings, but weights are only averaged.
+    "averaging": {"communication.outer_learning_rate": 1, "communication.outer_momentum": 0},
 }
+#: Ways in which nodes meet every so many steps.
+_LOCAL = ("diloco", "averaging")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--nodes", type=int, nargs="+", default=[2, 4])
     parser.add_argument("--mbit", type=int, default=1000, help="rate of each node's link")
-    parser.add_argument("--ways", nargs="+", default=list(_WAYS), choices=list(_WAYS))
+    parser.add_argument("--ways", nargs="+", default=list(_WAYS)[:-1], choices=list(_WAYS))
     parser.add_argument("--steps", type=int, default=6, help="steps of a speed run")
     parser.add_argument("--every", type=int, default=20, help="DiLoCo's local steps")
     parser.add_argument("--quality", action="store_true", help="compare losses instead of times")
     parser.add_argument("--quality-steps", type=int, default=200)
+    parser.add_argument("--quality-batch", type=int, default=8, help="pairs a node and step")
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
@@ -61,7 +68,7 @@ def main() -> None:
 
 def speed(chosen: argparse.Namespace, folder: Path, spaces: list[str], way: str) -> dict[str, Any]:
     # DiLoCo's cost comes once in so many steps: measured over whole rounds.
-    steps = 2 * chosen.every if way == "diloco" else chosen.steps
+    steps = 2 * chosen.every if way in _LOCAL else chosen.steps
     records = run(
         folder,
         spaces,
@@ -70,7 +77,7 @@ def speed(chosen: argparse.Namespace, folder: Path, spaces: list[str], way: str)
             "model.vocabulary": 340000,
             "training.max_steps": steps,
             "training.batch_size": 2,
-            "training.log_every": chosen.every if way == "diloco" else 1,
+            "training.log_every": chosen.every if way in _LOCAL else 1,
             "training.eval_pairs": 0,
         },
     )
@@ -89,7 +96,7 @@ def quality(chosen: argparse.Namespace, folder: Path, spaces: list[str], way: st
             **options(chosen, way),
             "model.vocabulary": 2048,
             "training.max_steps": chosen.quality_steps,
-            "training.batch_size": 8,
+            "training.batch_size": chosen.quality_batch,
             "training.log_every": 20,
             "training.eval_pairs": 64,
         },
@@ -100,7 +107,7 @@ def quality(chosen: argparse.Namespace, folder: Path, spaces: list[str], way: st
 
 
 def options(chosen: argparse.Namespace, way: str) -> dict[str, Any]:
-    extra = {"communication.diloco_steps": chosen.every} if way == "diloco" else _WAYS[way]
+    extra = {**_WAYS[way], **({"communication.diloco_steps": chosen.every} if way in _LOCAL else {})}
     return {
         "data.root": "data", "data.cache_folder": "cache", "data.image_size": 32, "data.text_tokens": 64,
         "training.mixed_precision": "no", "training.warmup_steps": 20, "training.save_every": 1000000,
