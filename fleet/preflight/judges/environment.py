@@ -136,6 +136,12 @@ def backend(subject: Subject) -> Verdict:
                 "install torch 2.7.1 or older, or 2.11 or newer",
             )
         return fail(f"torch {version} was built without {wanted}", "install another build of torch")
+    env = {**dict(subject.situation.inventory.run.env), **dict(subject.node.env)}
+    if subject.on_windows and env.get("USE_LIBUV", "0") != "0":
+        return fail(
+            f"USE_LIBUV={env['USE_LIBUV']}, and torch for Windows is built without libuv",
+            "remove USE_LIBUV from `env`: dtui sets it to 0",
+        )
     trial = subject.of(subject.node.name, "trial") or {}
     tried = trial.get("backend")
     if tried and tried != "works":

@@ -47,6 +47,19 @@ def adapter(subject: Subject) -> Verdict:
             f"{seen}: gloo may not find a name that is not ASCII",
             f"rename it there: Rename-NetAdapter -Name '{chosen['name']}' -NewName 'Ethernet'",
         )
+    first = next(iter(chosen.get("addresses") or ()), "")
+    if (
+        subject.on_windows
+        and ":" in first
+        and not chosen.get("loopback")
+        and len(subject.situation.nodes) > 1
+    ):
+        # lookupAddrForIface of gloo's uv transport, which Windows has, is content with either version.
+        return warn(
+            f"{seen}: gloo takes the first address that Windows lists, {first}, not the one that was tried",
+            "if the ranks do not join, switch IPv6 off there: "
+            f"Disable-NetAdapterBinding -Name '{chosen['name']}' -ComponentID ms_tcpip6",
+        )
     if chosen.get("wireless"):
         return warn(f"{seen}: wireless", "use a cable: gradients go over it at every step")
     if speed and speed < 1000 and not chosen.get("loopback"):
