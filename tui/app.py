@@ -13,11 +13,12 @@ from tui import actions
 from tui.chores import Chores
 from tui.engine import Engine
 from tui.i18n import LANGUAGES, Texts
-from tui.operations import NodeCard, Operations
+from tui.operations import NodeCard, Operations, RunCard
 from tui.palette import ConsoleCommands
 from tui.prompts import Questions
 from tui.screens.base import ModeScreen
 from tui.theme import DEFAULT, THEMES
+from tui.view_state import View
 
 #: How often the screen catches up with the fleet, in seconds.
 TICK = 0.1
@@ -45,6 +46,7 @@ class ConsoleApp(Chores):
         engine: Engine | None = None,
         questions: Questions | None = None,
         first: str = "nodes",
+        views: Mapping[str, View] | None = None,
     ) -> None:
         super().__init__()
         self.operations = operations
@@ -56,12 +58,18 @@ class ConsoleApp(Chores):
         self.selection: frozenset[str] = frozenset()
         self.cards: Sequence[NodeCard] = operations.nodes()
         self.keymap = dict(keymap or {})
-        self._first = first
+        #: What each mode shows again at the next start.
+        self.views = dict(views or {})
+        #: The runs of the project, the newest first, as last read.
+        self.history: Sequence[RunCard] = ()
+        self._current: tuple[str, str] | None = None
+        #: The mode that was shown last.
+        self.shown = self._first = first
         self._drawn: tuple[int, int] = (-1, -1)
         self._told = 0
         for own in THEMES:
             self.register_theme(own)
-        self.theme = theme or DEFAULT
+        self.theme = theme if theme in self.available_themes else DEFAULT
         for mode in actions.MODES:
             self.add_mode(mode, lambda mode=mode: _screen(mode))  # type: ignore[misc]
 
@@ -76,9 +84,9 @@ class ConsoleApp(Chores):
     def _begin(self) -> None:
         """What must not keep the first frame waiting: the nodes, and a run that goes on."""
         # Before the engine's thread begins: the two need not import the same packages at the same time.
-        newest = self.operations.runs()[:1]
+        self.read_history()
         self.engine.start()
-        for run in newest:
+        for run in self.history[:1]:
             if not run.outcome and run.run not in self.engine.state.runs:
                 self.attach(run.run)
 
@@ -86,10 +94,20 @@ class ConsoleApp(Chores):
         """Let go of the nodes; runs go on."""
         self.engine.stop()
 
+    def read_history(self) -> None:
+        """Read anew which runs there were."""
+        self.history = self.operations.runs()
+        self.mode_screen.redraw()
+
     def _tick(self) -> None:
         now = (self.engine.version, int(self.clock()))
         if now != self._drawn:
             self._drawn = now
+            run = self.engine.state.run
+            current = (run.id, run.outcome) if run is not None else None
+            if current != self._current:
+                self._current = current
+                self.read_history()
             self.mode_screen.redraw()
             self._tell(self.engine.state)
         question = self.questions.next()

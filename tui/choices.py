@@ -16,7 +16,7 @@ def choices(app: ConsoleApp, kind: str) -> Sequence[str] | None:
     if kind == "node":
         return [card.name for card in app.cards]
     if kind == "run":
-        return [card.run for card in app.operations.runs()]
+        return [card.run for card in app.history]
     if kind == "theme":
         return sorted(app.available_themes)
     if kind == "language":

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tui.command_line import CommandLine
     from tui.engine import Engine
     from tui.i18n import Texts
-    from tui.operations import Operations
+    from tui.operations import Operations, RunCard
     from tui.screens.base import ModeScreen
 
 
@@ -27,6 +27,7 @@ class Chores(App[None], inherit_bindings=False):
     texts: Texts
     read_only: bool
     keymap: Mapping[str, str]
+    history: Sequence[RunCard]
     #: Nodes marked by the person; operations act on them, or on all when none is.
     selection: frozenset[str]
 
@@ -191,7 +192,7 @@ class Chores(App[None], inherit_bindings=False):
 
     def action_app_run(self, run: str) -> None:
         """Show a run in the monitor: live when it goes on, else as it was recorded."""
-        card = next((card for card in self.operations.runs() if card.run == run), None)
+        card = next((card for card in self.history if card.run == run), None)
         if card is not None and not card.outcome and run not in self.engine.state.runs:
             self.attach(run)
         else:

@@ -47,9 +47,11 @@ def run_console(
         read_only=read_only,
         questions=questions,
         keymap=user_keymap(),
+        first=kept.mode,
+        views=kept.views,
     )
     app.run()
-    ViewState(app.texts.lang, app.theme).save(project / ".dtui" / "console.json")
+    ViewState(app.texts.lang, app.theme, app.shown, app.views).save(project / ".dtui" / "console.json")
     run = app.engine.state.run
     if run is not None and run.active:
         sys.stderr.write(

@@ -265,6 +265,7 @@ def _run_card(home: Path, summary: RunSummary) -> RunCard:
         cause=finished.cause if finished else "",
         world_size=plan.world_size,
         nodes=len(plan.nodes),
+        members=tuple(part.node for part in plan.nodes),
     )
 
 

@@ -36,6 +36,8 @@ class RunCard:
     world_size: int
     nodes: int
     digest: str = ""
+    #: The names of its nodes, in the order of their ranks.
+    members: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.markup import escape
 from textual.command import DiscoveryHit, Hit, Hits, Provider
-from textual.screen import Screen
-from textual.style import Style
 
 from tui.actions import key_name
 from tui.commands import TYPED
 
 if TYPE_CHECKING:
     from tui.app import ConsoleApp
-    from tui.operations import RunCard
 
 
 class ConsoleCommands(Provider):
@@ -28,11 +25,6 @@ class ConsoleCommands(Provider):
 
         assert isinstance(self.app, ConsoleApp)
         return self.app
-
-    def __init__(self, screen: Screen[Any], match_style: Style | None = None) -> None:
-        super().__init__(screen, match_style)
-        # Reading the history takes a moment, and every key typed asks for the entries anew.
-        self._history: Sequence[RunCard] | None = None
 
     def _entries(self) -> Iterator[tuple[str, str, Callable[[], object]]]:
         app = self._console
@@ -50,9 +42,7 @@ class ConsoleCommands(Provider):
                 card.address,
                 partial(app.action_app_node, card.name),
             )
-        if self._history is None:
-            self._history = app.operations.runs()
-        for run in self._history:
+        for run in app.history:
             told = texts.word("outcome", run.outcome or "running")
             yield f"{texts('palette.run')} {run.run}", told, partial(app.action_app_run, run.run)
         for name in sorted(app.available_themes):

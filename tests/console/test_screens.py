@@ -33,7 +33,8 @@ async def compare(app, screen: SnapshotAssertion, press=(), sizes=SIZES) -> None
 @pytest.mark.parametrize(("mode", "recording"), STATES)
 async def test_mode(mode: str, recording: str, screen: SnapshotAssertion):
     keys = {"preflight_error": "jjjjjlll", "deploy_error": "jjj", "nodes_error": "jjj"}
-    await compare(console(recording, mode), screen, keys.get(recording, ""))
+    operations = Recorded(cards() if recording else (), runs=history() if mode == "nodes" else ())
+    await compare(console(recording, mode, operations=operations), screen, keys.get(recording, ""))
 
 
 @pytest.mark.parametrize("state", ["empty", "busy", "compared"])
@@ -85,6 +86,7 @@ async def test_korean(mode: str, screen: SnapshotAssertion):
         ("nine", "monitor", ["t", "t", "T", "w"]),
         ("add-node", "nodes", ["a"]),
         ("marked", "nodes", ["space", "space", "slash", *"gpu"]),
+        ("columns", "nodes", ["c", "j", "J", "j", "j", "space"]),
     ],
 )
 async def test_dialogue(name: str, mode: str, press: list[str], screen: SnapshotAssertion):

@@ -71,6 +71,7 @@ TEXTS = ACTION_TEXTS | {
     "nodes.column.driver": "Driver",
     "nodes.column.python": "Python",
     "nodes.column.tags": "Tags",
+    "nodes.column.last_run": "Last run",
     "nodes.column.project": "Project",
     "nodes.column.cpu": "CPU",
     "nodes.master": "master",
@@ -90,6 +91,10 @@ TEXTS = ACTION_TEXTS | {
     "nodes.marked": "{count} marked",
     "nodes.ask_filter": "Show nodes with (words, @tag):",
     "nodes.ask_import": "Path of workers.json:",
+
+    "columns.title": "Columns",
+    "columns.head": "Column",
+    "columns.keys": "Space: show or hide    K J: up, down\nr: all again           Enter: close",
 
     "empty.title": "No nodes yet",
     "empty.text": "The master (this machine) is rank 0.\nTell dtui which machines train with it:",

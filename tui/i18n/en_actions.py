@@ -27,7 +27,7 @@ _ACTIONS = {
     "app.quit": ("Quit", "Leave dtui; a run goes on"),
     "nodes.filter": ("Filter", "Show only nodes with these words or tags"),
     "nodes.sort": ("Sort", "Sort by the next column"),
-    "nodes.columns": ("Columns", "Show fewer or all columns"),
+    "nodes.columns": ("Columns", "Choose the columns and their order"),
     "nodes.test": ("Test", "Connect to the node and read its facts anew"),
     "nodes.add": ("Add", "Add a node"),
     "nodes.edit": ("Edit", "Edit nodes.yaml"),

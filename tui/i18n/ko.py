@@ -71,6 +71,7 @@ TEXTS = ACTION_TEXTS | {
     "nodes.column.driver": "드라이버",
     "nodes.column.python": "Python",
     "nodes.column.tags": "태그",
+    "nodes.column.last_run": "지난 실행",
     "nodes.column.project": "프로젝트",
     "nodes.column.cpu": "CPU",
     "nodes.master": "마스터",
@@ -90,6 +91,10 @@ TEXTS = ACTION_TEXTS | {
     "nodes.marked": "{count}개 선택",
     "nodes.ask_filter": "표시할 노드 (단어, @태그):",
     "nodes.ask_import": "workers.json 경로:",
+
+    "columns.title": "열 고르기",
+    "columns.head": "열",
+    "columns.keys": "Space: 보이기, 숨기기    K J: 위, 아래로\nr: 모두 다시             Enter: 닫기",
 
     "empty.title": "아직 노드가 없습니다",
     "empty.text": "마스터(이 컴퓨터)가 rank 0입니다.\n함께 훈련할 컴퓨터를 알려 주세요:",

@@ -24,7 +24,7 @@ _ACTIONS = {
     "app.quit": ("끝내기", "dtui 나가기; 훈련은 계속됨"),
     "nodes.filter": ("거르기", "단어나 태그가 맞는 노드만 보기"),
     "nodes.sort": ("정렬", "다음 열로 정렬"),
-    "nodes.columns": ("열", "열을 줄이거나 모두 보기"),
+    "nodes.columns": ("열", "보일 열과 순서 고르기"),
     "nodes.test": ("연결 확인", "노드에 연결해 정보 다시 읽기"),
     "nodes.add": ("추가", "노드 추가"),
     "nodes.edit": ("편집", "nodes.yaml 편집"),

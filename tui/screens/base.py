@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +15,7 @@ from textual.widget import Widget
 from fleet.state import FleetState
 from tui.actions import BY_ID
 from tui.i18n import Texts
+from tui.view_state import Kept, View
 from tui.widgets.key_bar import KeyBar
 from tui.widgets.prompt import Prompt
 from tui.widgets.table import Table
@@ -79,9 +80,17 @@ class ModeScreen(Screen[None]):
     def draw(self, state: FleetState) -> None:
         """Draw ``state`` on what ``body`` has laid out."""
 
+    def remember(self) -> View:
+        """Return what the next start shows again: plain values, see :class:`tui.view_state.Kept`."""
+        return {}
+
+    def recall(self, kept: Kept) -> None:
+        """Show what ``remember`` returned at an earlier time, as far as it still makes sense."""
+
     def on_mount(self) -> None:
         """Draw for the first time: only now is there something to draw on."""
         self._laid_out = True
+        self.recall(Kept(self.console.views.get(self.mode, {})))
         self.focus_main()
         self.redraw()
 
@@ -106,13 +115,28 @@ class ModeScreen(Screen[None]):
         with suppress(NoMatches):
             self.query_one(TopBar).show(app.engine.state, app.clock(), app.engine.running, app.read_only)
             self.draw(app.engine.state)
+            app.views[self.mode] = self.remember()
+            app.shown = self.mode
 
     async def _write_anew(self) -> None:
         self._laid_out = False
+        held = self.hold()
         await self.recompose()
         self._laid_out = True
+        self.recall(Kept(self.console.views.get(self.mode, {})))
+        held()
         self.focus_main()
         self.call_after_refresh(self.redraw)
+
+    def hold(self) -> Callable[[], object]:
+        """Return what puts back, into widgets made anew, what a person has done in the present ones."""
+        before = {table.id: table for table in self.query(Table)}
+
+        def put_back() -> None:
+            for table in self.query(Table):
+                table.marked, table.cursor = before[table.id].marked, before[table.id].cursor
+
+        return put_back
 
     def write_new(self, path: Path, text: str) -> str | None:
         """Write a file that must not be there yet; returns what went wrong."""

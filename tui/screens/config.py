@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import ClassVar
 
@@ -15,9 +15,12 @@ from fleet.state import FleetState
 from tui import actions
 from tui.operations import Refused
 from tui.screens.base import ModeScreen
+from tui.view_state import Kept, View
 from tui.views import config as view
 from tui.widgets.lines import Lines
 from tui.widgets.paint import Span, Spans, wrap
+
+FILES = ("nodes", "training")
 
 
 class ConfigScreen(ModeScreen):
@@ -51,7 +54,24 @@ class ConfigScreen(ModeScreen):
     def on_mount(self) -> None:
         """Open the inventory."""
         self.query_one(TextArea).cursor_blink = False
-        self._open("nodes")
+        self._open(Kept(self.console.views.get(self.mode, {})).text("file", FILES, "nodes"))
+
+    def remember(self) -> View:
+        """Return which file is open."""
+        return {"file": self._which}
+
+    def hold(self) -> Callable[[], object]:
+        """Keep what is typed and not saved."""
+        before = self.query_one(TextArea)
+
+        def put_back() -> None:
+            area = self.query_one(TextArea)
+            area.cursor_blink = False
+            area.load_text(before.text)
+            area.read_only = before.read_only
+            area.move_cursor(before.cursor_location)
+
+        return put_back
 
     @property
     def _path(self) -> Path | None:
@@ -98,9 +118,10 @@ class ConfigScreen(ModeScreen):
             lines += [[], *([(line, "text")] for line in wrap(fault, width))]
         return lines
 
-    def _faults(self, text: str) -> list[str]:
+    def _faults(self, text: str, *, whole: bool = False) -> list[str]:
+        """Return what is wrong; that nothing has been written yet counts only for a ``whole`` text."""
         if self._which == "nodes":
-            return list(self.console.operations.check_inventory(text)) if text.strip() else []
+            return list(self.console.operations.check_inventory(text)) if text.strip() or whole else []
         return view.parse(text)[1]
 
     def on_text_area_changed(self) -> None:
@@ -129,8 +150,9 @@ class ConfigScreen(ModeScreen):
         text, path = self.query_one(TextArea).text, self._path
         if path is None:
             return
-        if self._faults(text):
-            self.notify(self.texts("config.faults", count=len(self._faults(text))), severity="error")
+        faults = self._faults(text, whole=True)
+        if faults:
+            self.notify(self.texts("config.faults", count=len(faults)), severity="error")
             return
         try:
             path.parent.mkdir(parents=True, exist_ok=True)

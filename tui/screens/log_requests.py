@@ -31,7 +31,9 @@ class LogRequests(ModeScreen):
         if isinstance(event, LogPane.Sought):
             return
         pane = event.pane
-        if event.typed:
+        if event.what == "look":
+            self.tiles.dress(pane.look)
+        elif event.typed:
             typed = event.typed
             self.tell_fault(self._search(pane, typed) if event.what == "search" else self._filter(typed))
         elif event.what == "search":

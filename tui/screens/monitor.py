@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import ClassVar
 
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.widget import Widget
 
+from fleet.logbook import PatternError, matcher
 from fleet.state import FleetState, RunState
 from tui import actions
 from tui.screens.log_requests import LogRequests
+from tui.view_state import Kept, View
 from tui.views import gpu
 from tui.views import run as view
 from tui.widgets.lines import Lines
+from tui.widgets.log_lines import Look
 from tui.widgets.tiles import TILINGS, RankPane, Tiles
 
 
@@ -40,7 +44,7 @@ class MonitorScreen(LogRequests):
     MonitorScreen.-narrow #side { display: none; }
     MonitorScreen.-narrow.-panel #side { display: block; width: 1fr; }
     MonitorScreen.-narrow.-panel #tiles { display: none; }
-    MonitorScreen.-wide.-panel #side { display: none; }
+    MonitorScreen.-wide.-panel #side, MonitorScreen.-huge.-panel #side { display: none; }
     """
 
     _shown_failure = ""
@@ -94,6 +98,30 @@ class MonitorScreen(LogRequests):
             self.set_class(bool(lines), "-ended")
             ending.styles.height = len(lines) or None
         ending.show(lines)
+
+    def remember(self) -> View:
+        """Return how the panes are laid out and look, and what they are filtered by."""
+        tiles = self.tiles
+        return {
+            "tiling": tiles.count,
+            "merged": tiles.merged,
+            "folded": tiles.folded,
+            "filter": tiles.filter.typed if tiles.filter is not None else "",
+            "wrap": tiles.look.wrap,
+            "times": tiles.look.times,
+            "panel": self.has_class("-panel"),
+        }
+
+    def recall(self, kept: Kept) -> None:
+        """Lay the panes out as they were; which ranks were picked belonged to an earlier run."""
+        tiles = self.tiles
+        tiles.count = kept.number("tiling", TILINGS, tiles.count)
+        tiles.folded = kept.flag("folded")
+        tiles.merged = kept.flag("merged")
+        tiles.look = Look(wrap=kept.flag("wrap"), times=kept.flag("times"))
+        self.set_class(kept.flag("panel"), "-panel")
+        with suppress(PatternError):
+            tiles.filter = matcher(kept.text("filter")) if kept.text("filter") else None
 
     @property
     def log_pane(self) -> RankPane | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -14,6 +14,7 @@ from fleet.state import FleetState, NodeState
 from tui import actions
 from tui.operations import Draft, Refused
 from tui.screens.base import ModeScreen
+from tui.view_state import Kept, View
 from tui.views import nodes as view
 from tui.views.empty import empty_fleet
 from tui.widgets.lines import Lines
@@ -33,11 +34,11 @@ class NodesScreen(ModeScreen):
     NodesScreen #nodes { width: 1fr; height: 1fr; }
     NodesScreen #note { height: 1; padding: 0 1; background: $surface; }
     NodesScreen #detail { width: 46; height: 1fr; background: $surface; }
-    NodesScreen.-huge #detail { width: 64; }
+    NodesScreen.-huge #detail { width: 60; }
     NodesScreen.-narrow #detail { display: none; }
     NodesScreen.-narrow.-details #detail { display: block; width: 1fr; border-left: none; }
     NodesScreen.-narrow.-details #nodes { display: none; }
-    NodesScreen.-wide.-details #detail { display: none; }
+    NodesScreen.-wide.-details #detail, NodesScreen.-huge.-details #detail { display: none; }
     NodesScreen.-empty #nodes { display: none; }
     NodesScreen.-empty #detail { display: block; width: 1fr; border-left: none; padding: 1 4; }
     """
@@ -46,7 +47,7 @@ class NodesScreen(ModeScreen):
         super().__init__()
         self._sort = "inventory"
         self._wanted = ""
-        self._few = False
+        self._columns: tuple[str, ...] = view.COLUMNS
 
     def body(self) -> Iterable[Widget]:
         """Table on the left, details on the right, a line that says what is shown."""
@@ -59,9 +60,9 @@ class NodesScreen(ModeScreen):
         """Draw table, details and note."""
         cards = self.console.cards
         table = self.query_one("#nodes", Table)
-        hidden = frozenset() if not self._few else frozenset({"driver", "python", "tags", "via", "system"})
-        rows = view.rows(cards, state, self.texts, sort=self._sort, wanted=self._wanted)
-        table.show(rows, view.columns(self.texts, hidden))
+        ran = view.last_runs(self.console.history, state)
+        rows = view.rows(cards, state, self.texts, sort=self._sort, wanted=self._wanted, ran=ran)
+        table.show(rows, view.columns(self.texts, self._columns))
         self.console.selection = table.marked
         detail = self.query_one("#detail", Lines)
         self.set_class(not cards, "-empty")
@@ -70,7 +71,8 @@ class NodesScreen(ModeScreen):
             detail.show(empty_fleet(self.texts))
         elif card is not None:
             node = state.nodes.get(card.name) or NodeState(card.name)
-            detail.show(view.details(card, node, self.texts, max(20, detail.room)))
+            room = max(20, detail.room)
+            detail.show(view.details(card, node, self.texts, room, ran.get(card.name)))
         else:
             detail.show([])
         self.query_one("#note", Lines).show([self._note(len(rows), len(cards), state)])
@@ -95,6 +97,29 @@ class NodesScreen(ModeScreen):
         if marked:
             spans.append((f"  ● {texts('nodes.marked', count=marked)}", "accent"))
         return spans
+
+    def remember(self) -> View:
+        """Return what the next start shows again."""
+        columns = [key for key in self._columns if key not in view.FIXED]
+        return {
+            "sort": self._sort,
+            "filter": self._wanted,
+            "columns": columns,
+            "hidden": [key for key in view.COLUMNS if key not in self._columns],
+            "details": self.has_class("-details"),
+            "node": self.query_one("#nodes", Table).cursor,
+        }
+
+    def recall(self, kept: Kept) -> None:
+        """Show what was shown before; a column that is new since then is shown too."""
+        self._sort = kept.text("sort", view.SORTS, "inventory")
+        self._wanted = kept.text("filter")
+        hidden = set(kept.names("hidden", view.COLUMNS)) - set(view.FIXED)
+        named = kept.names("columns", view.COLUMNS)
+        order = dict.fromkeys((*view.FIXED, *named, *view.COLUMNS))
+        self._columns = tuple(key for key in order if key not in hidden)
+        self.set_class(kept.flag("details"), "-details")
+        self.call_after_refresh(self.show_item, kept.text("node"))
 
     def on_table_moved(self) -> None:
         """Show the other node's details."""
@@ -130,9 +155,15 @@ class NodesScreen(ModeScreen):
         self.redraw()
 
     def action_nodes_columns(self) -> None:
-        """Show fewer or all columns."""
-        self._few = not self._few
-        self.redraw()
+        """Choose the columns and their order."""
+        from tui.screens.columns import ColumnsScreen
+
+        def changed(order: Sequence[str], shown: frozenset[str]) -> None:
+            self._columns = tuple(key for key in order if key in shown)
+            self.redraw()
+
+        titles = [(column.key, column.title) for column in view.columns(self.texts)]
+        self.app.push_screen(ColumnsScreen(titles, self._columns, view.FIXED, changed, self.texts))
 
     def action_nodes_test(self) -> None:
         """Connect to the marked nodes, or the one under the cursor, and read their facts anew."""

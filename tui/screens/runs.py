@@ -15,6 +15,7 @@ from fleet.state import FleetState, RunState
 from tui import actions
 from tui.operations import RunCard
 from tui.screens.base import ModeScreen
+from tui.view_state import Kept, View
 from tui.views import runs as view
 from tui.widgets.lines import Lines
 from tui.widgets.paint import Spans
@@ -37,35 +38,35 @@ class RunsScreen(ModeScreen):
 
     def __init__(self) -> None:
         super().__init__()
-        self._cards: Sequence[RunCard] = ()
         self._read: dict[str, RunState] = {}
         self._compare = False
-        self._known: tuple[str, str] | None = None
 
     def body(self) -> Iterable[Widget]:
         """Table and details."""
         yield Table(view.columns(self.texts), id="runs", marks=True)
         yield Lines(id="detail")
 
+    def remember(self) -> View:
+        """Return the run under the cursor."""
+        return {"run": self.query_one("#runs", Table).cursor}
+
+    def recall(self, kept: Kept) -> None:
+        """Put the cursor on the run that it was on, if there still is such a run."""
+        self.call_after_refresh(self.show_item, kept.text("run"))
+
     def on_screen_resume(self) -> None:
         """Look for runs anew."""
-        self._cards = self.console.operations.runs()
-        super().on_screen_resume()
+        self.console.read_history()
 
     def draw(self, state: FleetState) -> None:
         """Draw table and details."""
-        run = state.run
-        known = (run.id, run.outcome) if run is not None else None
-        if known != self._known:
-            self._known = known
-            self._cards = self.console.operations.runs()
         table, detail = self.query_one("#runs", Table), self.query_one("#detail", Lines)
-        table.show(view.rows(self._cards, self.texts, self.console.clock()))
-        if not self._cards:
+        table.show(view.rows(self.console.history, self.texts, self.console.clock()))
+        if not self.console.history:
             detail.show([[], [(self.texts("runs.none"), "muted")]])
             return
         width = max(30, detail.room)
-        pair = [card.run for card in self._cards if card.run in table.marked]
+        pair = [card.run for card in self.console.history if card.run in table.marked]
         if self._compare and len(pair) == 2:
             left, right = (self._details(name, (width - 3) // 2) for name in pair)
             detail.show(view.compared(left, right, width))
@@ -103,7 +104,7 @@ class RunsScreen(ModeScreen):
 
     def _current(self) -> RunCard | None:
         cursor = self.query_one("#runs", Table).cursor
-        return next((card for card in self._cards if card.run == cursor), None)
+        return next((card for card in self.console.history if card.run == cursor), None)
 
     def on_table_opened(self) -> None:
         """Show the run in the monitor."""

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from fleet.state import FleetState, NodeState
 from tui.i18n import Texts
-from tui.operations import NodeCard
+from tui.operations import NodeCard, RunCard
 from tui.status import mark
 from tui.units import size
 from tui.views import facts
+from tui.views.run import outcome
 from tui.widgets.paint import Span, Spans, fit, wrap
 from tui.widgets.table import Column, Row
 
@@ -26,29 +29,63 @@ _COLUMNS = {
     "latency": (7, 0, "right", 1),
     "driver": (8, 0, "left", 8),
     "python": (7, 0, "left", 9),
+    "last_run": (20, 1, "left", 5),
     "tags": (8, 2, "left", 10),
 }
+COLUMNS = tuple(_COLUMNS)
+#: Without these a row says nothing.
+FIXED = ("node",)
 SORTS = ("inventory", "node", "link", "gpus", "latency", "disk")
 _LINK_ORDER = ("failed", "lost", "connecting", "unknown", "closed", "up")
 
 
-def columns(texts: Texts, hidden: frozenset[str] = frozenset()) -> list[Column]:
-    """Return the columns that are not hidden."""
-    return [
-        Column(key, texts(f"nodes.column.{key}"), width, grow, align, order)
-        for key, (width, grow, align, order) in _COLUMNS.items()
-        if key not in hidden
-    ]
+def columns(texts: Texts, shown: Sequence[str] = COLUMNS) -> list[Column]:
+    """Return the columns that are shown, in their order."""
+    return [Column(key, texts(f"nodes.column.{key}"), *_COLUMNS[key]) for key in shown]
+
+
+class LastRun(NamedTuple):
+    """The newest run that a node was part of: its id, how it ended, when it began (Unix seconds)."""
+
+    run: str
+    outcome: str
+    started: float
+
+
+def last_runs(history: Sequence[RunCard], state: FleetState) -> dict[str, LastRun]:
+    """Return each node's last run, from a history whose newest run is first."""
+    found: dict[str, LastRun] = {}
+    for card in reversed(history):
+        found.update(dict.fromkeys(card.members, LastRun(card.run, card.outcome or "running", card.started)))
+    run = state.run
+    # One that is looked at again is not the last.
+    if run is not None and (not history or history[0].started <= run.planned):
+        nodes = {rank.node for rank in run.ranks.values()}
+        found.update(dict.fromkeys(nodes, LastRun(run.id, outcome(run), run.planned)))
+    return found
 
 
 def rows(
-    cards: Sequence[NodeCard], state: FleetState, texts: Texts, *, sort: str = "inventory", wanted: str = ""
+    cards: Sequence[NodeCard],
+    state: FleetState,
+    texts: Texts,
+    *,
+    sort: str = "inventory",
+    wanted: str = "",
+    ran: Mapping[str, LastRun] | None = None,
 ) -> list[Row]:
-    """Return a row for each node that ``wanted`` selects (words; ``@tag`` for tags), sorted."""
+    """Return a row for each node that ``wanted`` selects (words; ``@tag`` for tags), sorted.
+
+    ``ran`` is what :func:`last_runs` returns.
+    """
     chosen = [card for card in cards if _selected(card, state, wanted)]
     if sort != "inventory":
         chosen.sort(key=lambda card: _order(card, state.nodes.get(card.name) or NodeState(card.name), sort))
-    return [_row(card, state.nodes.get(card.name) or NodeState(card.name), texts) for card in chosen]
+    ran = ran or {}
+    return [
+        _row(card, state.nodes.get(card.name) or NodeState(card.name), texts, ran.get(card.name))
+        for card in chosen
+    ]
 
 
 def _selected(card: NodeCard, state: FleetState, wanted: str) -> bool:
@@ -75,7 +112,7 @@ def _order(card: NodeCard, node: NodeState, sort: str) -> tuple[float | str, ...
     return (card.name,)
 
 
-def _row(card: NodeCard, node: NodeState, texts: Texts) -> Row:
+def _row(card: NodeCard, node: NodeState, texts: Texts, ran: LastRun | None) -> Row:
     summary = facts.gpu_summary(node)
     known = bool(node.facts)
     latency = node.link.latency_ms
@@ -98,9 +135,14 @@ def _row(card: NodeCard, node: NodeState, texts: Texts) -> Row:
             "latency": [("" if latency is None else f"{latency:.0f} ms", "text")],
             "driver": [(facts.driver(node), "text")],
             "python": [(str(facts.part(node, "python", "version") or ""), "text")],
+            "last_run": [mark("outcome", ran.outcome, texts), (f" {_day(ran)}", "muted")] if ran else [],
             "tags": [(" ".join(card.tags), "muted")],
         },
     )
+
+
+def _day(ran: LastRun) -> str:
+    return time.strftime("%m-%d %H:%M", time.localtime(ran.started)) if ran.started else ""
 
 
 def _disk_style(node: NodeState) -> str:
@@ -108,7 +150,9 @@ def _disk_style(node: NodeState) -> str:
     return "warn" if free is not None and free < 10 * 2**30 else "text"
 
 
-def details(card: NodeCard, node: NodeState, texts: Texts, width: int) -> list[Spans]:
+def details(
+    card: NodeCard, node: NodeState, texts: Texts, width: int, ran: LastRun | None = None
+) -> list[Spans]:
     """Return everything known of one node, for a pane ``width`` cells wide."""
     lines: list[Spans] = [[(card.name, "title"), ("  ", "text"), mark("link", node.link.state, texts)]]
     if card.is_master:
@@ -138,15 +182,18 @@ def details(card: NodeCard, node: NodeState, texts: Texts, width: int) -> list[S
     for key, value in pairs:
         if value:
             lines += _pair(texts(f"nodes.column.{key}"), value, width)
+    if ran is not None:
+        how, style = mark("outcome", ran.outcome, texts)
+        lines += _pair(texts("nodes.column.last_run"), f"{how} {ran.run}", width, style)
     lines += _gpu_lines(node, texts)
     lines += _adapter_lines(node, texts, width)
     return lines
 
 
-def _pair(label: str, value: str, width: int) -> list[Spans]:
+def _pair(label: str, value: str, width: int, style: str = "text") -> list[Spans]:
     room = max(10, width - 12)
     first, *rest = wrap(value, room)
-    return [[(fit(label, 12), "muted"), (first, "text")], *([(" " * 12 + text, "text")] for text in rest)]
+    return [[(fit(label, 12), "muted"), (first, style)], *([(" " * 12 + text, style)] for text in rest)]
 
 
 def _cpu(node: NodeState, texts: Texts) -> str:

@@ -37,9 +37,9 @@ class LogPane(Painted, can_focus=True):
     """
 
     class Asked(Message):
-        """The pane needs something from its screen: ``what`` is search, filter, copy or save.
+        """The pane needs something from its screen: ``what`` is search, filter, copy, save or clear.
 
-        ``typed`` is what the person has said already.
+        It is look when the person wants lines shown otherwise. ``typed`` is what was said already.
         """
 
         def __init__(self, pane: LogPane, what: str, typed: str = "") -> None:
@@ -304,6 +304,7 @@ class LogPane(Painted, can_focus=True):
     def _turn(self, look: Look) -> None:
         self.look = look
         self.tick()
+        self.post_message(self.Asked(self, "look"))
 
 
 def find(source: Source, matcher: Matcher, start: int, forward: bool) -> int | None:

@@ -77,6 +77,9 @@ class Table(Painted, can_focus=True):
     class Opened(Moved):
         """Enter was pressed on a row."""
 
+    class Marked(Moved):
+        """Other rows are marked than before."""
+
     def __init__(
         self,
         columns: Sequence[Column] = (),
@@ -219,6 +222,7 @@ class Table(Painted, can_focus=True):
         """Mark or unmark the row and go on to the next."""
         if self._marks and self.cursor:
             self.marked ^= {self.cursor}
+            self.post_message(self.Marked(self, self.cursor))
             self.action_list_down()
             self.refresh()
 
@@ -227,4 +231,5 @@ class Table(Painted, can_focus=True):
         if self._marks:
             keys = frozenset(row.key for row in self.rows)
             self.marked = frozenset() if self.marked == keys else keys
+            self.post_message(self.Marked(self, self.cursor))
             self.refresh()

@@ -11,7 +11,7 @@ from fleet.state import RunState
 from tui.i18n import Texts
 from tui.status import mark
 from tui.views.run import phase
-from tui.widgets.log_lines import rank_set
+from tui.widgets.log_lines import Look, rank_set
 from tui.widgets.log_pane import LogPane as Pane
 from tui.widgets.paint import Span
 
@@ -48,8 +48,10 @@ class Tiles(Container):
         self.current: RankPane | None = None
         self.filter: Matcher | None = None
         self.wanted = ""
-        self._merged = False
-        self._folded = False
+        self.merged = False
+        self.folded = False
+        #: How all panes show their lines.
+        self.look = Look()
         self._zoomed: int | None = None
         self._offset = 0
         self._run: RunState | None = None
@@ -85,9 +87,9 @@ class Tiles(Container):
         shown = (
             run.id,
             id(book),
-            self._merged,
-            self._folded,
-            tuple(ranks) if self._merged else tuple(page),
+            self.merged,
+            self.folded,
+            tuple(ranks) if self.merged else tuple(page),
             self.filter,
         )
         if shown != self._laid:
@@ -99,7 +101,7 @@ class Tiles(Container):
 
     def _lay_out(self, book: Logbook, ranks: list[int], page: list[int]) -> None:
         sources: list[tuple[int | None, Callable[[], Source]]]
-        if self._merged:
+        if self.merged:
             sources = [(None, lambda: self._merged_source(book, ranks))]
         else:
             sources = [(rank, lambda rank=rank: self._source(book, rank)) for rank in page]  # type: ignore[misc]
@@ -113,7 +115,7 @@ class Tiles(Container):
             else:
                 pane = RankPane(make(), rank, self)
                 self.mount(pane)
-            pane.look = pane.look.labelled(self._merged)
+            pane.look = self.look.labelled(self.merged).moved(pane.look.side)
             pane.look_at(make())
         self.on_resize()
         count = len(sources)
@@ -123,7 +125,7 @@ class Tiles(Container):
 
     def on_resize(self) -> None:
         """Lay the panes out in as many columns as their lines leave room for."""
-        count = 1 if self._merged or self._zoomed is not None else min(self.count, len(self.ranks))
+        count = 1 if self.merged or self._zoomed is not None else min(self.count, len(self.ranks))
         columns = _COLUMNS.get(self.count, 1) if count > 2 else 1
         while columns > 1 and self.size.width // columns < NARROWEST:
             columns -= 1
@@ -137,7 +139,7 @@ class Tiles(Container):
     def _merged_source(self, book: Logbook, ranks: list[int]) -> Source:
         chosen = None if self._run is not None and len(ranks) == len(self._run.ranks) else frozenset(ranks)
         merged = MergedSource(book, chosen, self.filter)
-        return FoldedSource(merged) if self._folded else merged
+        return FoldedSource(merged) if self.folded else merged
 
     def title(self, pane: RankPane) -> list[Span]:
         """Return what stands over a pane: rank, node, phase, or the ranks that are merged."""
@@ -147,7 +149,7 @@ class Tiles(Container):
         title: list[Span]
         if pane.rank is None:
             title = [(texts("monitor.merged"), "title"), (f" {rank_set(self.ranks or [0])}", "text")]
-            if self._folded:
+            if self.folded:
                 title.append((f" · {texts('monitor.folded')}", "accent"))
         else:
             rank = run.ranks[pane.rank]
@@ -170,7 +172,7 @@ class Tiles(Container):
         """Show ``count`` panes."""
         self.count = count
         self._zoomed = None
-        self._merged = False
+        self.merged = False
 
     def zoom(self) -> None:
         """Show only the current pane, or all again."""
@@ -181,13 +183,21 @@ class Tiles(Container):
 
     def merge(self) -> None:
         """Show the ranks merged, or apart again."""
-        self._merged = not self._merged
+        self.merged = not self.merged
         self._zoomed = None
 
     def fold(self) -> None:
         """Show lines that ranks have in common once; this is for the merged view, and turns it on."""
-        self._folded = not self._folded
-        self._merged = True
+        self.folded = not self.folded
+        self.merged = True
+
+    def dress(self, look: Look) -> None:
+        """Wrap lines and show times in all panes as ``look`` does."""
+        self.look = Look(wrap=look.wrap, times=look.times)
+        for pane in self.panes:
+            if (pane.look.wrap, pane.look.times) != (look.wrap, look.times):
+                pane.look = pane.look.wrapped(look.wrap).timed(look.times)
+                pane.tick()
 
     def turn(self, pages: int) -> None:
         """Show the ranks of the next or previous page."""
@@ -223,12 +233,12 @@ class Tiles(Container):
         """Show the page on which a rank is."""
         self.wanted = "" if rank not in self.ranks else self.wanted
         self._offset = self.ranks.index(rank) // self.count * self.count
-        self._merged = False
+        self.merged = False
         self._zoomed = rank if self.count == 1 else None
 
     def hidden_rank_with(self, matcher: Matcher) -> int | None:
         """Return a rank that has matching lines and no pane."""
-        if self._book is None or self._merged:
+        if self._book is None or self.merged:
             return None
         shown = {pane.rank for pane in self.panes}
         for rank in self._book.ranks:
