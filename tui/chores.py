@@ -86,10 +86,17 @@ class Chores(App[None], inherit_bindings=False):
         self.confirm(self.texts("confirm.up", count=len(names)), names, go, default=True)
 
     def deploy(self, names: Sequence[str]) -> None:
-        """Deploy to nodes."""
+        """Deploy to nodes; in production after asking."""
         operations = self.operations
-        if names and not self.engine.run("deploy", lambda: operations.deploy(names)):
-            self.notify(self.texts("deploy.busy"), severity="warning")
+
+        def go() -> None:
+            if names and not self.engine.run("deploy", lambda: operations.deploy(names)):
+                self.notify(self.texts("deploy.busy"), severity="warning")
+
+        if operations.production and names:
+            self.confirm(self.texts("confirm.deploy", count=len(names)), names, go)
+        else:
+            go()
 
     def launch(self, names: Sequence[str], question: str = "") -> None:
         """Start a run on nodes after asking."""
@@ -219,24 +226,35 @@ class Chores(App[None], inherit_bindings=False):
         busy = sorted(self.engine.running & {"up", "deploy", "launch"})
         if run is not None and run.active and any(rank.pid for rank in run.ranks.values()):
             nodes = sorted({rank.node for rank in run.ranks.values()})
-            self.confirm(self.texts("confirm.quit_run", run=run.id), nodes, self.exit, default=True)
+            self.confirm(
+                self.texts("confirm.quit_run", run=run.id), nodes, self.exit, default=True, writes=False
+            )
         elif busy:
             self.confirm(self.texts("confirm.quit_busy", what=", ".join(busy)), [], self.exit)
         else:
             self.exit()
 
     def confirm(
-        self, question: str, names: Sequence[str], go: Callable[[], object], *, default: bool = False
+        self,
+        question: str,
+        names: Sequence[str],
+        go: Callable[[], object],
+        *,
+        default: bool = False,
+        writes: bool = True,
     ) -> None:
-        """Ask before ``go``; No is the default for whatever destroys."""
-
+        """Ask before ``go``; No is the default for what destroys, in production for all that ``writes``."""
         from tui.screens.confirm import ConfirmScreen
 
         def answered(yes: bool | None) -> None:
             if yes:
                 go()
 
-        self.push_screen(ConfirmScreen(question, names, self.texts, default=default), answered)
+        production = self.operations.production and writes
+        screen = ConfirmScreen(
+            question, names, self.texts, default=default and not production, production=production
+        )
+        self.push_screen(screen, answered)
 
     def ask_person(self, question: Question) -> None:
         """Ask for a password, or whether a host key is to be trusted."""

@@ -46,6 +46,11 @@ class FleetOperations:
         handed = self._inventory.run.config_handed
         return None if handed is None else self._folder / handed
 
+    @property
+    def production(self) -> bool:
+        """Whether the inventory says that what is done here counts."""
+        return self._known is not None and self._known.production
+
     def nodes(self) -> Sequence[NodeCard]:
         """Return the nodes; none at all while the inventory names no worker."""
         if self._known is None or not self._known.workers:

@@ -71,6 +71,10 @@ class Operations(Protocol):
     def config_path(self) -> Path | None:
         """The training configuration's file, if there is one."""
 
+    @property
+    def production(self) -> bool:
+        """Whether the inventory says that what is done here counts."""
+
     def nodes(self) -> Sequence[NodeCard]:
         """Return the nodes, the master first."""
 

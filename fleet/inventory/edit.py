@@ -6,6 +6,7 @@ else nothing is written.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,7 +90,7 @@ def _write(
     path: Path, text: str, before: Inventory, after: Inventory, kept: tuple[Sequence[Node], Sequence[Node]]
 ) -> Inventory:
     """Write the text if all but the change is as before; ``kept`` are the other workers before and after."""
-    same = (before.project, before.master, before.run) == (after.project, after.master, after.run)
+    same = dataclasses.replace(before, workers=()) == dataclasses.replace(after, workers=())
     if not same or list(kept[0]) != list(kept[1]):
         fault = Fault("this edit would change other nodes too", "edit the file by hand", str(path))
         raise InventoryError([fault])

@@ -45,7 +45,12 @@ def _inventory(text: str, path: Path, place: Place) -> Inventory | None:
     workers = read_workers(top, folder, default_project(project))
     check_nodes([master, *workers])
     return Inventory(
-        project=project, master=master[0], workers=tuple(node for node, _ in workers), run=run, source=path
+        project=project,
+        master=master[0],
+        workers=tuple(node for node, _ in workers),
+        run=run,
+        production=top.values.get("production", False),
+        source=path,
     )
 
 

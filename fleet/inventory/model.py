@@ -84,6 +84,8 @@ class Inventory:
     master: Node
     workers: tuple[Node, ...] = ()
     run: RunSettings = RunSettings()
+    #: What is done here counts: consoles say so, and ask with No as the default.
+    production: bool = False
     #: The file that it was read from.
     source: Path | None = dataclasses.field(default=None, compare=False)
 

@@ -23,7 +23,8 @@ _HEAD = """\
 def to_yaml(inventory: Inventory, path: Path) -> str:
     """Return the text of a nodes.yaml for ``path``; workers that are alike share one entry."""
     folder = path.resolve().parent
-    lines = [_HEAD + f"project: {scalar(_relative(inventory.project, folder))}", ""]
+    lines = [_HEAD + f"project: {scalar(_relative(inventory.project, folder))}"]
+    lines += ["production: true", ""] if inventory.production else [""]
     if run := _run_fields(inventory.run):
         lines += ["run:", *_indented(run), ""]
     lines += ["# The machine that dtui runs on; it is rank 0.", "master:"]

@@ -86,6 +86,14 @@ def whole_number(low: int, high: int, what: str) -> Parser:
     return parse
 
 
+def truth(node: yaml.Node, place: Place) -> bool | None:
+    """``true`` or ``false``, and no other spelling that YAML 1.1 would take."""
+    if isinstance(node, yaml.ScalarNode) and not node.style and node.value in ("true", "false"):
+        return bool(node.value == "true")
+    place.fault(node, f"must be true or false, not {kind(node)}", "write it small and without quotes")
+    return None
+
+
 def choice(*options: str) -> Parser:
     """One of a few words."""
 

@@ -68,6 +68,7 @@ class Recorded:
         runs: Sequence[RunCard] = (),
         folder: Path | None = None,
         told: dict[str, Iterable[Event]] | None = None,
+        production: bool = False,
     ) -> None:
         self.asked: list[tuple[object, ...]] = []
         self.closed = False
@@ -77,6 +78,7 @@ class Recorded:
         self.inventory_path = folder / "nodes.yaml" if folder else None
         self.config_path = folder / "train_config.yaml" if folder else None
         self.project = "floorplan"
+        self.production = production
 
     def nodes(self) -> Sequence[NodeCard]:
         return tuple(self._nodes)

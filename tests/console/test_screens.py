@@ -93,6 +93,12 @@ async def test_dialogue(name: str, mode: str, press: list[str], screen: Snapshot
     await compare(console(f"{mode}_busy", mode), screen, press, sizes=[(120, 40)])
 
 
+@pytest.mark.parametrize(("mode", "press"), [("nodes", "u"), ("monitor", "")])
+async def test_production(mode: str, press: str, screen: SnapshotAssertion):
+    operations = Recorded(cards(), runs=history(), production=True)
+    await compare(console(f"{mode}_busy", mode, operations=operations), screen, press)
+
+
 @pytest.mark.parametrize("typed", ["preflight f", "nodes fliter gpu"])
 async def test_command_line(typed: str, screen: SnapshotAssertion):
     press = ["colon", *typed, *(["enter"] if "fliter" in typed else [])]

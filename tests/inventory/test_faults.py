@@ -199,3 +199,15 @@ def test_any_text_gives_an_inventory_or_faults_with_words(text: str) -> None:
     except InventoryError as error:
         assert error.faults
         assert all(fault.what and fault.file for fault in error.faults)
+
+
+@pytest.mark.parametrize("written", ["yes", "on", "'true'", "True", "1", "[true]", "prod"])
+def test_production_takes_no_other_spelling(written: str, tmp_path: Path) -> None:
+    (fault,) = lines(f"production: {written}\nnodes: []\n", tmp_path)
+    assert fault.startswith("1:13: production: must be true or false")
+
+
+def test_a_misspelt_production_is_no_silent_no(tmp_path: Path) -> None:
+    assert lines("producton: true\nnodes: []\n", tmp_path) == [
+        "1:1: producton: unknown key 'producton'; did you mean 'production'?"
+    ]

@@ -32,6 +32,12 @@ def test_a_name_and_an_address_are_enough(project: Path) -> None:
     assert [node.name for node in inventory.nodes] == ["master", "gpu1"]
 
 
+def test_production_is_said_in_one_word(project: Path) -> None:
+    assert load(project, "production: true\nnodes: []\n").production
+    assert not load(project, "production: false\nnodes: []\n").production
+    assert not load(project, "nodes: []\n").production
+
+
 def test_either_name_or_address_stands_for_the_other(project: Path) -> None:
     inventory = load(project, "nodes:\n  - address: fe80::1\n  - name: gpu[1-2].lab.example\n")
     assert [(node.name, node.address) for node in inventory.workers] == [

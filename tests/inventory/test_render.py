@@ -60,10 +60,11 @@ def nodes(draw: st.DrawFn) -> list[Node]:
     args=st.lists(texts, max_size=4),
     run_env=env,
     script=st.booleans(),
+    production=st.booleans(),
 )
 @settings(max_examples=80, deadline=None)
 def test_what_is_written_reads_back(
-    workers: list[Node], args: list[str], run_env: object, script: bool
+    workers: list[Node], args: list[str], run_env: object, script: bool, production: bool
 ) -> None:
     program = RunSettings(module=None, script="a b/train.py") if script else RunSettings()
     inventory = Inventory(
@@ -71,6 +72,7 @@ def test_what_is_written_reads_back(
         master=default_master(PROJECT, "10.0.0.200"),
         workers=tuple(workers),
         run=replace(program, args=tuple(args), env=run_env, port=29501),
+        production=production,
     )
     assert parse_inventory(to_yaml(inventory, PROJECT / "nodes.yaml"), PROJECT / "nodes.yaml") == inventory
 

@@ -14,6 +14,7 @@ TEXTS = ACTION_TEXTS | {
     "top.up": "{up}/{total} up",
     "top.bad": "{count} unreachable",
     "top.read_only": "READ-ONLY",
+    "production.word": "PRODUCTION",
 
     "link.unknown": "not tried",
     "link.connecting": "connecting",
@@ -119,6 +120,7 @@ TEXTS = ACTION_TEXTS | {
     "confirm.no": "No (n)",
     "confirm.more": " and {count} more",
     "confirm.up": "Deploy to {count} nodes and start a run?",
+    "confirm.deploy": "Deploy to {count} nodes?",
     "confirm.launch": "Start a run on {count} nodes?",
     "confirm.stop": "Stop run {run}? {ranks} ranks on {count} nodes end now.",
     "confirm.cancel": "Cancel {what}? A run that has started goes on.",

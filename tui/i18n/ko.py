@@ -14,6 +14,7 @@ TEXTS = ACTION_TEXTS | {
     "top.up": "{up}/{total} 연결",
     "top.bad": "{count}개 연결 안 됨",
     "top.read_only": "읽기 전용",
+    "production.word": "운영",
 
     "link.unknown": "시도 전",
     "link.connecting": "연결 중",
@@ -119,6 +120,7 @@ TEXTS = ACTION_TEXTS | {
     "confirm.no": "아니요 (n)",
     "confirm.more": " 외 {count}개",
     "confirm.up": "노드 {count}개에 배포하고 훈련을 시작할까요?",
+    "confirm.deploy": "노드 {count}개에 배포할까요?",
     "confirm.launch": "노드 {count}개에서 훈련을 시작할까요?",
     "confirm.stop": "실행 {run}을(를) 중지할까요? 노드 {count}개의 rank {ranks}개가 지금 끝납니다.",
     "confirm.cancel": "{what}을(를) 취소할까요? 시작된 훈련은 계속됩니다.",

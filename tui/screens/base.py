@@ -37,6 +37,8 @@ class ModeScreen(Screen[None]):
 
     DEFAULT_CSS = """
     ModeScreen { background: $background; }
+    ModeScreen.-production { border: heavy $error; border-title-color: $error; border-title-style: bold; }
+    ModeScreen.-production { border-title-align: center; }
     ModeScreen .panel { border-left: vkey $panel-lighten-1; padding: 0 1; }
     """
 
@@ -115,12 +117,23 @@ class ModeScreen(Screen[None]):
         with suppress(NoMatches):
             self.query_one(TopBar).show(app.engine.state, app.clock(), app.engine.running, app.read_only)
             self.draw(app.engine.state)
+            self._frame()
             app.views[self.mode] = self.remember()
             app.shown = self.mode
+
+    def _frame(self) -> None:
+        """Say by a frame and a word that these machines are in production, or take that back."""
+        production = self.console.operations.production
+        if self.has_class("-production") != production or (production and not self.border_title):
+            from tui.screens.confirm import production_title
+
+            self.set_class(production, "-production")
+            self.border_title = production_title(self.texts) if production else None
 
     async def _write_anew(self) -> None:
         self._laid_out = False
         held = self.hold()
+        self.border_title = None
         await self.recompose()
         self._laid_out = True
         self.recall(Kept(self.console.views.get(self.mode, {})))

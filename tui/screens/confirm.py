@@ -11,10 +11,16 @@ from textual.containers import Horizontal, Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Button, Label
 
+from fleet.nodeset import fold_in_order
 from tui.i18n import Texts
 
-#: Names listed in full; of more only the number is said.
+#: Names listed in full; of more only the number is said, outside production.
 LISTED = 12
+
+
+def production_title(texts: Texts) -> str:
+    """Return the word that stands in every frame of a console on production machines."""
+    return f"▲ {texts('production.word')} ▲"
 
 
 class ConfirmScreen(ModalScreen[bool]):
@@ -30,6 +36,8 @@ class ConfirmScreen(ModalScreen[bool]):
     ConfirmScreen { align: center middle; background: $background 60%; }
     ConfirmScreen #box { width: 64; max-width: 90%; height: auto; background: $surface; padding: 1 2; }
     ConfirmScreen #box { border: round $warning; }
+    ConfirmScreen.-production #box { border: heavy $error; border-title-color: $error; }
+    ConfirmScreen.-production #box { border-title-style: bold; }
     ConfirmScreen #question { text-style: bold; width: 1fr; }
     ConfirmScreen #names { color: $foreground 62%; margin: 1 0; width: 1fr; }
     ConfirmScreen Horizontal { height: 1; align-horizontal: right; }
@@ -38,8 +46,17 @@ class ConfirmScreen(ModalScreen[bool]):
     ConfirmScreen Button:focus { background: $primary; color: $background; text-style: bold; }
     """
 
-    def __init__(self, question: str, names: Sequence[str], texts: Texts, *, default: bool = False) -> None:
-        super().__init__()
+    def __init__(
+        self,
+        question: str,
+        names: Sequence[str],
+        texts: Texts,
+        *,
+        default: bool = False,
+        production: bool = False,
+    ) -> None:
+        super().__init__(classes="-production" if production else None)
+        self._production = production
         self._question = question
         self._listed = names
         self._texts = texts
@@ -47,16 +64,23 @@ class ConfirmScreen(ModalScreen[bool]):
 
     def compose(self) -> ComposeResult:
         """Lay out question, names and answers."""
-        more = len(self._listed) - LISTED
-        names = ", ".join(self._listed[:LISTED])
-        if more > 0:
-            names += self._texts("confirm.more", count=more)
-        with Vertical(id="box"):
+        box = Vertical(id="box")
+        if self._production:
+            box.border_title = production_title(self._texts)
+        with box:
             yield Label(self._question, id="question", markup=False)
-            yield Label(names, id="names", markup=False)
+            yield Label(self._names(), id="names", markup=False)
             with Horizontal():
                 yield Button(self._texts("confirm.no"), id="no", compact=True)
                 yield Button(self._texts("confirm.yes"), id="yes", compact=True)
+
+    def _names(self) -> str:
+        more = len(self._listed) - LISTED
+        if self._production:
+            # Every host, however many: a set such as gpu[1-64] names them all.
+            return fold_in_order(self._listed) if more > 0 else ", ".join(self._listed)
+        names = ", ".join(self._listed[:LISTED])
+        return names + self._texts("confirm.more", count=more) if more > 0 else names
 
     def on_mount(self) -> None:
         """Give the default answer the focus."""
