@@ -19,6 +19,7 @@ from lab.errors import LabError
 from lab.home import NodeHome
 from lab.node import LabNode
 from lab.remains import make_root, remove_remains
+from lab.rendezvous import RendezvousPort
 from lab.ssh_node import SshNode
 from transports.base import Endpoint, NoPrompts, Prompts
 
@@ -63,6 +64,7 @@ class Lab:
         self._windows = windows
 
     async def __aenter__(self) -> Self:
+        self._rendezvous = RendezvousPort()
         self._block = AddressBlock()
         self.master_address = self._block.master
         if self._given_root is None:
@@ -112,7 +114,8 @@ class Lab:
 
         ``python`` runs the agents and, where ``environment`` is existing, trains. All nodes are one
         machine: they train on its CPU (``gpus`` 0), or share its GPUs, whose numbers ``gpus`` then lists
-        for the master and each node. Raises ValueError when that list has another length.
+        for the master and each node. Without ``run`` the runs meet at a port that no other lab's do.
+        Raises ValueError when that list has another length.
         """
         shares: list[int | tuple[int, ...]] = (
             [gpus] * (len(self.nodes) + 1) if isinstance(gpus, int) else list(gpus)
@@ -143,7 +146,8 @@ class Lab:
             )
             for node, share in zip(self.nodes, node_shares, strict=True)
         )
-        return Inventory(project=project, master=common, workers=workers, run=run or RunSettings())
+        run = run or RunSettings(port=self._rendezvous.number)
+        return Inventory(project=project, master=common, workers=workers, run=run)
 
     def inventory_yaml(self, path: Path, project: Path) -> str:
         """Return the text of an inventory file that shall lie at ``path``."""
@@ -180,6 +184,7 @@ class Lab:
                 if self._given_root is None:
                     await asyncio.to_thread(shutil.rmtree, self.root)
             finally:
+                self._rendezvous.release()
                 self._block.release()  # last: it says that the folder has a lab
 
 

@@ -71,6 +71,7 @@ function Invoke-MasterSetup {
     if ($Undo) {
         Write-Step 'Putting back what this script changed'
         Invoke-Undo
+        Remove-RestOfGroup -Journals (Get-AllJournals)
         return
     }
     $workers = @(Get-AddressList -Given $WorkerIPs)

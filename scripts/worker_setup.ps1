@@ -205,12 +205,14 @@ function Show-NodeBlock {
     Write-Host "    address: $Own"
     Write-Host "    transport: $how"
     Write-Host "    user: $env:USERNAME"
-    if ($Information.python) {
-        Write-Host "    python: '$($Information.python)'"
+    $python = ([string]$Information.python).Replace("'", "''")
+    if ($python) {
+        Write-Host "    python: '$python'"
     }
-    if (Test-Wanted -For 'winrm') {
+    $fingerprint = Get-CertificateFingerprint -Address $Own
+    if ($fingerprint -and (Test-Wanted -For 'winrm')) {
         Write-Host '    winrm:'
-        Write-Host "      fingerprint: $(Get-CertificateFingerprint -Address $Own)"
+        Write-Host "      fingerprint: $fingerprint"
     }
     if (Test-Wanted -For 'ssh') {
         Write-Host ''
@@ -225,6 +227,7 @@ function Invoke-WorkerSetup {
     if ($Undo) {
         Write-Step 'Putting back what this script changed'
         Invoke-Undo
+        Remove-RestOfGroup -Journals (Get-AllJournals)
         return
     }
     if (-not $MasterIP) {

@@ -13,7 +13,8 @@ from fleet.preflight.pairs import EPHEMERAL
 Argv = tuple[str, ...]
 _POWERSHELL = ("powershell", "-NoProfile", "-NonInteractive", "-Command")
 _FILE_SYSTEM = r"HKLM\SYSTEM\CurrentControlSet\Control\FileSystem"
-RULE = "dtui cluster"
+#: The rule and the group of rules that worker_setup.ps1 makes too, and that its -Undo takes back.
+RULE, RULE_GROUP = "dtui-ranks", "dtui"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,7 @@ def command_text(argv: Sequence[str]) -> str:
 
 def _firewall(patient: Patient) -> Fix | None:
     makers: dict[str, Callable[[Sequence[str]], tuple[Argv, ...]]] = {
-        "windows": _netsh,
+        "windows": _windows_rule,
         "ufw": lambda others: tuple(("ufw", "allow", "proto", "tcp", "from", one) for one in others),
         "firewalld": _firewalld,
         "iptables": lambda others: (
@@ -99,13 +100,18 @@ def _firewall(patient: Patient) -> Fix | None:
     )
 
 
-def _netsh(others: Sequence[str]) -> tuple[Argv, ...]:
-    return (
-        (
-            "netsh", "advfirewall", "firewall", "add", "rule", f"name={RULE}", "dir=in", "action=allow",
-            "protocol=TCP", f"remoteip={','.join(others)}", "profile=any",
-        ),
-    )  # fmt: skip
+def _windows_rule(others: Sequence[str]) -> tuple[Argv, ...]:
+    """Make the ranks' rule anew, for those that it let in before and the others."""
+    wanted = ", ".join(f"'{one}'" for one in others)
+    present = f"Get-NetFirewallRule -Name {RULE} -ErrorAction SilentlyContinue"
+    command = (
+        f"$from = @({present} | Get-NetFirewallAddressFilter | ForEach-Object {{ $_.RemoteAddress }}); "
+        f"$from = @($from + @({wanted}) | Select-Object -Unique); "
+        f"Remove-NetFirewallRule -Name {RULE} -ErrorAction SilentlyContinue; "
+        f"New-NetFirewallRule -Name {RULE} -DisplayName 'dtui: ranks among each other' -Group {RULE_GROUP} "
+        "-Direction Inbound -Action Allow -Profile Any -Protocol TCP -RemoteAddress $from"
+    )
+    return ((*_POWERSHELL, command),)
 
 
 def _firewalld(others: Sequence[str]) -> tuple[Argv, ...]:

@@ -1,5 +1,8 @@
 # Rules that let in the named addresses and nobody else.
 
+# All of them are of this group; so is the one that `dtui preflight --fix` makes.
+$RuleGroup = 'dtui'
+
 function Get-DynamicPorts {
     # Ranks listen on ports that the system takes from this range; the words around the two numbers are localised.
     $text = @(Invoke-Native -Program 'netsh.exe' -Arguments @('int', 'ipv4', 'show', 'dynamicport', 'tcp')) -join "`n"
@@ -88,7 +91,7 @@ function Set-ClusterRule {
     }
     $wanted = [ordered]@{
         display = "dtui: $($Rule.purpose)"
-        group = 'dtui'
+        group = $RuleGroup
         direction = 'Inbound'
         action = 'Allow'
         enabled = 'True'
@@ -115,6 +118,24 @@ function Undo-FirewallRule {
     Remove-NetFirewallRule -Name $Entry.target -ErrorAction SilentlyContinue
     if ($null -ne $Entry.old) {
         New-RuleFromContent -Name $Entry.target -Content $Entry.old
+    }
+}
+
+function Remove-RestOfGroup {
+    # Takes away what dtui's preflight opened here, which no journal knows. Rules that a journal still knows stay:
+    # this machine may be a master and a worker.
+    [CmdletBinding(SupportsShouldProcess = $true)]
+    param([Parameter(Mandatory = $true)][string[]]$Journals)
+    foreach ($journal in $Journals) {
+        if (Test-Path -LiteralPath $journal) {
+            return
+        }
+    }
+    foreach ($rule in @(Get-NetFirewallRule -Group $RuleGroup -ErrorAction SilentlyContinue)) {
+        if ($PSCmdlet.ShouldProcess([string]$rule.Name, 'remove the rule that dtui preflight made')) {
+            Remove-NetFirewallRule -Name $rule.Name
+            Write-Result -Good $true -Text "$($rule.Name), a rule that dtui preflight made, is removed"
+        }
     }
 }
 

@@ -55,6 +55,11 @@ function Get-JournalLines {
     return @([IO.File]::ReadAllLines($path) | Where-Object { $_.Trim() })
 }
 
+function Get-AllJournals {
+    # Of every script that keeps one here.
+    return @(@('worker_setup', 'master_setup') | ForEach-Object { Join-Path $DataFolder "$_.journal.jsonl" })
+}
+
 function Invoke-Change {
     # Journals first, then changes: a change that is interrupted can still be undone.
     [CmdletBinding(SupportsShouldProcess = $true)]
@@ -79,7 +84,7 @@ function Invoke-Undo {
     param()
     $lines = @(Get-JournalLines)
     if ($lines.Count -eq 0) {
-        Write-Host 'Nothing was changed by this script on this machine.'
+        Write-Host '  Nothing was changed by this script on this machine.'
         return
     }
     [array]::Reverse($lines)

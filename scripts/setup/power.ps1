@@ -29,7 +29,11 @@ function Undo-PowerPlan {
 function Get-PowerMinutes {
     param([Parameter(Mandatory = $true)][string]$Setting)
     # The words around the numbers are in the machine's language; the last two numbers are AC and DC, in seconds.
-    $text = @(Invoke-Native -Program 'powercfg.exe' -Arguments @('/query', 'SCHEME_CURRENT', 'SUB_SLEEP', $Setting)) -join "`n"
+    try {
+        $text = @(Invoke-Native -Program 'powercfg.exe' -Arguments @('/query', 'SCHEME_CURRENT', 'SUB_SLEEP', $Setting)) -join "`n"
+    } catch {
+        return $null # a machine that can't hibernate does not know the setting
+    }
     $numbers = [regex]::Matches($text, '0x[0-9a-fA-F]{8}')
     if ($numbers.Count -lt 2) {
         return $null

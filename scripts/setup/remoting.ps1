@@ -22,6 +22,19 @@ function Get-Listeners {
     return @(Get-WSManInstance -ResourceURI $ListenerUri -Enumerate -ErrorAction SilentlyContinue | Where-Object { $_.Transport -eq $Transport })
 }
 
+function Get-ServingListeners {
+    # Listeners over HTTPS that answer at the address, by whomever they were made. One without an address to
+    # listen on, of an adapter that is gone, has no such property at all.
+    param([Parameter(Mandatory = $true)][string]$Address)
+    if (-not (Test-ServiceRunning -Name 'WinRM')) {
+        return @()
+    }
+    return @(Get-Listeners -Transport 'HTTPS' | Where-Object {
+            $addresses = $_.PSObject.Properties['ListeningOn']
+            $null -ne $addresses -and @($addresses.Value) -contains $Address
+        })
+}
+
 function Enable-Remoting {
     # `States` are the states of Windows' own firewall rules, by name, before anything was changed.
     param([Parameter(Mandatory = $true)]$States)
@@ -91,10 +104,7 @@ function Get-ListenerCertificate {
 
 function Enable-HttpsListener {
     param([Parameter(Mandatory = $true)][string]$Address)
-    $serving = @()
-    if (Test-ServiceRunning -Name 'WinRM') {
-        $serving = @(Get-Listeners -Transport 'HTTPS' | Where-Object { @($_.ListeningOn) -contains $Address })
-    }
+    $serving = @(Get-ServingListeners -Address $Address)
     if ($serving.Count -gt 0) {
         return
     }
@@ -120,17 +130,25 @@ function Undo-HttpsListener {
 
 function Undo-Certificate {
     param([Parameter(Mandatory = $true)]$Entry)
-    Get-ChildItem -Path 'Cert:\LocalMachine\My' | Where-Object { $_.FriendlyName -eq $Entry.target } | Remove-Item
+    foreach ($certificate in @(Get-ChildItem -Path 'Cert:\LocalMachine\My' | Where-Object { $_.FriendlyName -eq $Entry.target })) {
+        Remove-Item -Path "Cert:\LocalMachine\My\$($certificate.Thumbprint)" -DeleteKey
+    }
 }
 
 function Get-CertificateFingerprint {
     # SHA-256 of the certificate that the HTTPS listener shows, as nodes.yaml takes it; empty without one.
     param([Parameter(Mandatory = $true)][string]$Address)
-    $certificate = Get-ListenerCertificate -Address $Address
-    if ($null -eq $certificate) {
+    $serving = @(Get-ServingListeners -Address $Address)
+    if ($serving.Count -eq 0) {
         return ''
     }
-    $digest = [Security.Cryptography.SHA256]::Create().ComputeHash($certificate.RawData)
+    # Written by winrm with spaces or without, as it was given.
+    $thumbprint = ([string]$serving[0].CertificateThumbprint) -replace '\s', ''
+    $shown = @(Get-ChildItem -Path 'Cert:\LocalMachine\My' | Where-Object { $_.Thumbprint -eq $thumbprint })
+    if ($shown.Count -eq 0) {
+        return ''
+    }
+    $digest = [Security.Cryptography.SHA256]::Create().ComputeHash($shown[0].RawData)
     return 'SHA256:' + [BitConverter]::ToString($digest).Replace('-', '')
 }
 

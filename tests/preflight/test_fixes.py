@@ -22,8 +22,13 @@ def patient(others: tuple[str, ...] = OTHERS, **conditions: Any) -> Patient:
     [
         (
             "29500",
-            'netsh advfirewall firewall add rule "name=dtui cluster" dir=in action=allow protocol=TCP '
-            "remoteip=192.168.1.100,192.168.1.102 profile=any",
+            'powershell -NoProfile -NonInteractive -Command "'
+            "$from = @(Get-NetFirewallRule -Name dtui-ranks -ErrorAction SilentlyContinue"
+            " | Get-NetFirewallAddressFilter | ForEach-Object { $_.RemoteAddress }); "
+            "$from = @($from + @('192.168.1.100', '192.168.1.102') | Select-Object -Unique); "
+            "Remove-NetFirewallRule -Name dtui-ranks -ErrorAction SilentlyContinue; "
+            "New-NetFirewallRule -Name dtui-ranks -DisplayName 'dtui: ranks among each other' -Group dtui "
+            '-Direction Inbound -Action Allow -Profile Any -Protocol TCP -RemoteAddress $from"',
         ),
         ("sleep", "powercfg /change standby-timeout-ac 0\npowercfg /change hibernate-timeout-ac 0"),
         (

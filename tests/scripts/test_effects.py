@@ -15,7 +15,7 @@ from fleet.preflight.check import Situation, Subject
 from fleet.preflight.fixes import Patient, fixes_for
 from fleet.preflight.judges import settings
 from fleet.preflight.observers.outside import doors_of
-from tests.scripts.reading import ENTRIES, ROOT, effects, parameters, text
+from tests.scripts.reading import ENTRIES, ROOT, SCRIPTS, effects, parameters, text
 from transports.base import Endpoint
 from transports.winrm.options import read_options
 from tui.cli.main import build_parser
@@ -104,6 +104,29 @@ def test_what_preflight_mends_is_what_the_script_would_have_set() -> None:
     assert changed["execution_policy"] in said["execution-policy"]
 
 
+def test_the_rule_that_preflight_makes_is_the_scripts_and_undo_takes_it_back() -> None:
+    facts = {"os": {"system": "Windows"}}
+    patient = Patient(default_master(ROOT), facts, {"firewall": "windows"}, ("192.168.1.101",))
+    (fix,) = fixes_for(patient, ["ephemeral"])
+    command = fix.commands[0][-1]
+    named = set(re.findall(r"-Name (\S+)", command))
+    for script in ("worker_setup", "master_setup"):
+        (rule,) = (rule for rule in effects(script)["firewall"] if rule["ports"] == "dynamic")
+        assert named == {rule["name"]}, "two rules would open the same, and only one be taken back"
+        assert f"-DisplayName 'dtui: {rule['purpose']}'" in command
+        undo = text(script).split("if ($Undo) {", 1)[1].split("return", 1)[0]
+        assert undo.index("Invoke-Undo") < undo.index("Remove-RestOfGroup -Journals (Get-AllJournals)")
+    firewall = (SCRIPTS / "setup" / "firewall.ps1").read_text("ascii")
+    (group,) = re.findall(r"-Group (\S+)", command)
+    assert f"$RuleGroup = '{group}'" in firewall
+    assert "group = $RuleGroup" in firewall
+    assert "Get-NetFirewallRule -Group $RuleGroup" in firewall
+    journals = re.findall(r"'(\w+)\.journal\.jsonl'", text("worker_setup") + text("master_setup"))
+    known = (SCRIPTS / "setup" / "journal.ps1").read_text("ascii")
+    assert all(f"'{journal}'" in known for journal in journals)
+    assert len(journals) == 2
+
+
 def subject(facts: dict[str, Any]) -> Subject:
     node = default_master(ROOT)
     situation = Situation(Inventory(project=ROOT, master=node), (node,), GUIDE_PORTS)
@@ -158,8 +181,8 @@ def test_the_block_that_the_worker_prints_can_be_pasted() -> None:
         "$Own": "192.168.1.101",
         "$how": "auto",
         "$env:USERNAME": "김연구",
-        "$($Information.python)": "C:\\Program Files\\Python311\\python.exe",
-        "$(Get-CertificateFingerprint -Address $Own)": "SHA256:" + "AB" * 32,
+        "$python": "C:\\Program Files\\Python311\\python.exe",
+        "$fingerprint": "SHA256:" + "AB" * 32,
     }
     pasted = "\n".join(lines)
     for written, value in sorted(values.items(), key=lambda pair: -len(pair[0])):

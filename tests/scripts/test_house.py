@@ -31,7 +31,7 @@ CMDLETS = {
     "Get-ItemProperty": "LiteralPath Name ErrorAction",
     "Get-NetFirewallAddressFilter": "",
     "Get-NetFirewallPortFilter": "",
-    "Get-NetFirewallRule": "Name ErrorAction",
+    "Get-NetFirewallRule": "Name Group ErrorAction",
     "Get-NetIPAddress": "AddressFamily",
     "Get-PSSessionConfiguration": "Name ErrorAction",
     "Get-Service": "Name ErrorAction",
@@ -47,7 +47,7 @@ CMDLETS = {
     "New-WSManInstance": "ResourceURI SelectorSet ValueSet",
     "Out-Null": "",
     "Read-Host": "Prompt",
-    "Remove-Item": "LiteralPath",
+    "Remove-Item": "LiteralPath Path DeleteKey",
     "Remove-ItemProperty": "LiteralPath Name ErrorAction",
     "Remove-NetFirewallRule": "Name ErrorAction",
     "Remove-WSManInstance": "ResourceURI SelectorSet",
@@ -167,7 +167,7 @@ def _within_a_change(node: object) -> bool:
         if node.type == "function_statement":  # type: ignore[attr-defined]
             name = said.split()[1]
             return name.startswith(("Undo-", "Restore-")) or name in (
-                "Initialize-DataFolder", "New-RuleFromContent", "Protect-KeyFile",
+                "Initialize-DataFolder", "New-RuleFromContent", "Protect-KeyFile", "Remove-RestOfGroup",
             )  # fmt: skip
         node = node.parent  # type: ignore[attr-defined]
     return False
