@@ -8,15 +8,16 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 from textual.app import App, ComposeResult
 from textual.binding import Binding
 from textual.widgets import Label, RichLog
 
-from fleet.events import Event, LogChunk, RankPlan, RunPlanned
+from fleet.events import CheckFinished, Event, LogChunk, PairProbed, RankPlan, RunPlanned
 from fleet.logbook.text import decode
+from fleet.preflight import columns
 from tests.console.fakes import Recorded
 from tui.app import ConsoleApp
 from tui.operations import NodeCard
@@ -56,6 +57,38 @@ class Flood:
             await asyncio.sleep(max(0.0, due - time.perf_counter()))
 
 
+class Results:
+    """Preflights of all nodes, one after the other, at a steady rate of events a second."""
+
+    def __init__(self, nodes: int, rate: int) -> None:
+        self.nodes, self.rate = nodes, rate
+        self.told = 0
+        self.over = False
+
+    async def events(self) -> AsyncIterator[Event]:
+        names, due = [f"gpu{i}" for i in range(self.nodes)], time.perf_counter()
+        while not self.over:
+            for event in self._preflight(names):
+                yield event
+                self.told += 1
+                if self.told % (self.rate // BEATS) == 0:
+                    due += 1 / BEATS
+                    await asyncio.sleep(max(0.0, due - time.perf_counter()))
+
+    def _preflight(self, names: list[str]) -> Iterator[Event]:
+        at = time.time()
+        for number, column in enumerate(columns()):
+            for place, name in enumerate(names):
+                status = ("ok", "ok", "ok", "warn", "skip", "fail")[(number * 7 + place * 3) % 6]
+                yield CheckFinished(
+                    node=name, at=at, check=column.name, status=status, seen="as was seen", why=column.why
+                )
+        for name in names:
+            for peer in names:
+                if peer != name:
+                    yield PairProbed(node=name, at=at, peer=peer, ports={"29500": "open"})
+
+
 class Probe(Label):
     """Shows how many probe keys have been pressed."""
 
@@ -92,6 +125,32 @@ class Console(ConsoleApp):
         threading.Event().wait(0.2)
         counted = sum(book.log(rank).complete for rank in book.ranks)
         self.result_path.write_text(json.dumps({"written": self.flood.written, "counted": counted}))
+        self.exit()
+
+
+class Preflight(ConsoleApp):
+    """The console at its preflight screen, with a probe."""
+
+    BINDINGS = [Binding("f10", "probe", show=False), Binding("f11", "over", show=False)]  # noqa: RUF012
+
+    def __init__(self, results: Results, result: Path) -> None:
+        self.results, self.result_path = results, result
+        operations = Recorded([NodeCard(f"gpu{i}", "127.0.0.1") for i in range(results.nodes)])
+        super().__init__(operations, first="preflight")
+
+    def _begin(self) -> None:
+        super()._begin()
+        if self.results.rate:
+            self.engine.run("results", self.results.events)
+        self.mode_screen.mount(Probe("probe-0000"))
+
+    def action_probe(self) -> None:
+        self.mode_screen.query_one(Probe).press()
+
+    def action_over(self) -> None:
+        self.results.over = True
+        cells = sum(len(node.checks) for node in self.engine.state.nodes.values())
+        self.result_path.write_text(json.dumps({"written": self.results.told, "counted": cells}))
         self.exit()
 
 
@@ -138,7 +197,9 @@ class Plain(App[None]):
 def main() -> None:
     kind, nodes, rate, result = sys.argv[1:]
     flood = Flood(int(nodes), int(rate))
-    if kind == "console":
+    if kind == "preflight":
+        Preflight(Results(int(nodes), int(rate)), Path(result)).run()
+    elif kind == "console":
         Console(flood, Path(result)).run()
     else:
         Plain(flood, Path(result), panes=4 if kind == "richlog" else 0).run()
