@@ -34,10 +34,11 @@ def run_console(
     """
     from tui.app import ConsoleApp
     from tui.fleet_operations import FleetOperations
+    from tui.kept_passwords import kept_password
     from tui.prompts import Questions
     from tui.view_state import ViewState, user_keymap
 
-    questions = Questions()
+    questions = Questions(kept_password)
     operations = FleetOperations(inventory, project=project, prompts=prompts or questions)
     kept = ViewState.load(project / ".dtui" / "console.json")
     app = ConsoleApp(

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from transports.base import Endpoint, HostKey
+from tui.kept_passwords import KeptPassword, nothing_kept
 
 
 @dataclass(frozen=True)
@@ -32,15 +33,22 @@ class Question:
 
 
 class Questions:
-    """Implements :class:`transports.base.Prompts`: waits here until the screen has asked."""
+    """Implements :class:`transports.base.Prompts`: waits here until the screen has asked.
 
-    def __init__(self) -> None:
+    What ``kept`` has is not asked for.
+    """
+
+    def __init__(self, kept: KeptPassword = nothing_kept) -> None:
+        self._kept = kept
         self._waiting: deque[Question] = deque()
         self._asked: Question | None = None
         self._lock = threading.Lock()
 
     async def password(self, endpoint: Endpoint, reason: str) -> str | None:
-        """Return what the person typed, None when the person gave up."""
+        """Return the password that is kept, else what the person types, None when the person gives up."""
+        kept = await self._kept(endpoint, reason)
+        if kept is not None:
+            return kept
         answer = await self._ask(endpoint, reason, None)
         return None if answer is None else str(answer)
 

@@ -7,8 +7,7 @@ import getpass
 import sys
 
 from transports.base import Endpoint, HostKey
-
-KEYRING_SERVICE = "dtui"
+from tui.kept_passwords import kept_password
 
 
 class TerminalPrompts:
@@ -23,14 +22,9 @@ class TerminalPrompts:
     async def password(self, endpoint: Endpoint, reason: str) -> str | None:
         """Return the keyring's password for ``user@host:port``, else what the person types."""
         async with self._turn:
-            # Passphrases of keys are other secrets, and a rejected password must not be tried again.
-            stored = (
-                await asyncio.to_thread(_from_keyring, str(endpoint))
-                if reason.startswith("password")
-                else None
-            )
-            if stored is not None:
-                return stored
+            kept = await kept_password(endpoint, reason)
+            if kept is not None:
+                return kept
             if not sys.stdin.isatty():
                 return None
             return await asyncio.to_thread(getpass.getpass, f"{reason} for {endpoint}: ")
@@ -48,13 +42,3 @@ class TerminalPrompts:
             print(question, end="", file=sys.stderr, flush=True)
             answer: str = await asyncio.to_thread(sys.stdin.readline)
             return answer.strip().lower() == "yes"
-
-
-def _from_keyring(account: str) -> str | None:
-    import keyring
-    from keyring.errors import KeyringError
-
-    try:
-        return keyring.get_password(KEYRING_SERVICE, account)
-    except KeyringError:
-        return None  # a machine without a keyring, or a locked one: ask instead
