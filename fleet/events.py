@@ -137,6 +137,9 @@ class RunPlanned(Event):
     command: str = ""
     #: What ``dtui up --dry-run`` and the console show of each node: node -> config file text.
     configs: JSONDict = field(default_factory=dict)
+    #: Digests of the configuration and code on the master; empty in recordings from before they were kept.
+    config_digest: str = ""
+    code_digest: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

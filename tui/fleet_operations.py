@@ -5,7 +5,7 @@ What only an operation needs is imported when it is asked for: the first frame d
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -70,6 +70,12 @@ class FleetOperations:
         from fleet.runs import RunStore
 
         return list(RunStore(self._home, run).events())
+
+    def settings(self, run: str) -> Mapping[str, str]:
+        """Return the settings that a run was started with."""
+        from fleet.runs import RunStore
+
+        return RunStore(self._home, run).origin().settings
 
     async def watch(self) -> AsyncIterator[Event]:
         """Connect to all nodes, tell their facts, then their load once a second."""
@@ -262,6 +268,7 @@ def _run_card(home: Path, summary: RunSummary) -> RunCard:
 
     plan, finished = summary.plan, summary.finished
     first = next(RunStore(home, summary.run).events(), None)
+    planned = first if isinstance(first, RunPlanned) else None
     return RunCard(
         summary.run,
         started=first.at if first is not None else 0.0,
@@ -270,6 +277,8 @@ def _run_card(home: Path, summary: RunSummary) -> RunCard:
         cause=finished.cause if finished else "",
         world_size=plan.world_size,
         nodes=len(plan.nodes),
+        config=planned.config_digest if planned else "",
+        code=planned.code_digest if planned else "",
         members=tuple(part.node for part in plan.nodes),
     )
 

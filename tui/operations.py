@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -35,7 +35,9 @@ class RunCard:
     cause: str
     world_size: int
     nodes: int
-    digest: str = ""
+    #: Digests of the configuration and the code that it was started with; empty when not recorded.
+    config: str = ""
+    code: str = ""
     #: The names of its nodes, in the order of their ranks.
     members: tuple[str, ...] = ()
 
@@ -83,6 +85,9 @@ class Operations(Protocol):
 
     def recorded(self, run: str) -> Sequence[Event]:
         """Return the events of a run of the history."""
+
+    def settings(self, run: str) -> Mapping[str, str]:
+        """Return the settings of the configuration that a run was started with, empty when not kept."""
 
     def watch(self) -> AsyncIterator[Event]:
         """Links, facts and load of all nodes, for as long as it is read."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shlex
 from collections.abc import AsyncGenerator
 
@@ -13,6 +14,7 @@ from fleet.inventory import Node
 from fleet.plan import NodePlan, RunPlan
 from fleet.runs.gangstart import GangStart
 from fleet.runs.options import LaunchOptions
+from fleet.runs.origin import Origin, read_origin
 from fleet.runs.recorder import Recorder
 from fleet.runs.store import RunStore
 
@@ -34,8 +36,10 @@ async def launch(
     nodes = {part.node: _node(fleet, part) for part in plan.nodes}
     store = RunStore(fleet.home, plan.run)
     store.create(plan)
+    origin = await asyncio.to_thread(read_origin, fleet.inventory)
+    store.keep_origin(origin)
     with Recorder(store) as recorder:
-        for event in announce(plan, fleet.clock()):
+        for event in announce(plan, fleet.clock(), origin):
             recorder.write(event)
             yield event
         outcome = await GangStart(fleet, plan, nodes, options or LaunchOptions()).run()
@@ -56,8 +60,9 @@ def _node(fleet: Fleet, part: NodePlan) -> Node:
         ) from None
 
 
-def announce(plan: RunPlan, at: float) -> list[Event]:
-    """Return the RunPlanned of a plan, and a warning for each of its notes."""
+def announce(plan: RunPlan, at: float, origin: Origin | None = None) -> list[Event]:
+    """Return the RunPlanned of a plan and of what it starts from, and a warning for each of its notes."""
+    origin = origin or Origin()
     planned = RunPlanned(
         at=at,
         run=plan.run,
@@ -68,5 +73,7 @@ def announce(plan: RunPlan, at: float) -> list[Event]:
         method=plan.method,
         command=shlex.join(plan.nodes[0].processes[0].argv),
         configs={part.node: accelerate_config(plan, part.node) for part in plan.nodes},
+        config_digest=origin.config_digest,
+        code_digest=origin.code_digest,
     )
     return [planned, *(Notice(at=at, level="warning", text=note) for note in plan.notes)]

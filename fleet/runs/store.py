@@ -1,4 +1,4 @@
-"""What the master keeps of a run: ``.dtui/runs/<run id>/plan.json`` and ``events.jsonl``."""
+"""What the master keeps of a run in ``.dtui/runs/<run id>``: plan.json, origin.json and events.jsonl."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from fleet.errors import FleetError
 from fleet.events import Event, EventFormatError, Notice, RunFinished, from_json
 from fleet.plan import RunPlan
+from fleet.runs.origin import Origin
 
 #: A RunFinished line is far shorter.
 _TAIL = 1 << 16
@@ -42,6 +43,10 @@ class RunStore:
     def _plan_file(self) -> Path:
         return self.folder / "plan.json"
 
+    @property
+    def _origin_file(self) -> Path:
+        return self.folder / "origin.json"
+
     def create(self, plan: RunPlan) -> None:
         """Make the folder and keep the plan; raises FleetError when the run exists."""
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -59,6 +64,17 @@ class RunStore:
             raise NoSuchRun(
                 f"no run {self.run!r} was launched from this project", remedy="dtui status lists the runs"
             ) from None
+
+    def keep_origin(self, origin: Origin) -> None:
+        """Keep what the run was started from."""
+        self._origin_file.write_text(origin.to_json() + "\n", encoding="utf-8")
+
+    def origin(self) -> Origin:
+        """Return what the run was started from; an empty one when that was not kept."""
+        try:
+            return Origin.from_json(self._origin_file.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError):
+            return Origin()
 
     def events(self) -> Iterator[Event]:
         """Yield what was recorded so far, see :func:`replay`; nothing when there is no recording."""

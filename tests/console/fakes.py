@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from fleet.events import Event, from_json
@@ -51,9 +51,12 @@ def history() -> tuple[RunCard, ...]:
     return (
         RunCard(
             "r-0915-7f3a", START + 60, START + 208, "failed", "rank 7 ran out of GPU memory", 8, 4,
-            members=("master", "gpu1", "gpu2", "연구실-3"),
+            config="9f3a61c07be2", code="51c0ffee7a10", members=("master", "gpu1", "gpu2", "연구실-3"),
         ),
-        RunCard("r-0914-11c0", START - 86_000, START - 79_000, "succeeded", "", 8, 4, members=("gpu4",)),
+        RunCard(
+            "r-0914-11c0", START - 86_000, START - 79_000, "succeeded", "", 8, 4,
+            config="20b7d14ea95c", members=("gpu4",),
+        ),
         RunCard("r-0913-a001", START - 172_000, START - 171_000, "stopped", "stopped by a person", 6, 3),
     )  # fmt: skip
 
@@ -85,6 +88,11 @@ class Recorded:
 
     def runs(self) -> Sequence[RunCard]:
         return self._runs
+
+    def settings(self, run: str) -> Mapping[str, str]:
+        if run == "r-0913-a001":
+            return {}  # of a time when they were not kept
+        return {"training.batch_size": "8" if run == RUN else "4", "training.learning_rate": "0.0003"}
 
     def recorded(self, run: str) -> Sequence[Event]:
         events = recorded("monitor_error" if run == RUN else "monitor_busy")

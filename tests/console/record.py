@@ -276,6 +276,8 @@ def started(logs: Logs) -> Iterator[Event]:
         master_port=29500,
         ranks=ranks(),
         command="python -m trainer --config configs/train_config.yaml",
+        config_digest="9f3a61c07be2",
+        code_digest="51c0ffee7a10",
     )
     for plan in ranks():
         rank, node = plan.rank, plan.node

@@ -222,6 +222,19 @@ async def test_a_recorded_run_is_shown_again(tmp_path: Path, monkeypatch: pytest
         assert app.engine.state.run.outcome == "failed"
 
 
+async def test_two_runs_are_compared_down_to_their_settings():
+    app = console(mode="runs", operations=Recorded(cards(), runs=history()))
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settled(pilot)
+        await pilot.press("space", "space", "c")
+        await until(pilot, lambda: "training.batch_size  8 → 4" in text_of(app))
+        assert "learning_rate" not in text_of(app)
+        assert "9f3a61c0" in text_of(app)
+        # The third is from before settings were kept: nothing is made up.
+        await pilot.press("up", "space", "down", "space", "c")
+        await until(pilot, lambda: "differ" not in text_of(app))
+
+
 async def test_preflight_again_for_one_cell_or_the_failures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
     app = console("preflight_error", "preflight")

@@ -68,9 +68,11 @@ class FormScreen(ModalScreen[None]):
             yield Label(self._heading, classes="title", markup=False)
             for field in self._fields_of:
                 yield Label(field.label, classes="label", markup=False)
-                yield Input(
+                entry = Input(
                     field.value, placeholder=field.hint, password=field.secret, id=f"field-{field.key}"
                 )
+                entry.cursor_blink = False
+                yield entry
             yield Label("", id="fault", markup=False)
             yield Label(self._texts("form.keys"), id="keys", markup=False)
 

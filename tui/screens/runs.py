@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -39,6 +39,7 @@ class RunsScreen(ModeScreen):
     def __init__(self) -> None:
         super().__init__()
         self._read: dict[str, RunState] = {}
+        self._settings: dict[str, Mapping[str, str]] = {}
         self._compare = False
 
     def body(self) -> Iterable[Widget]:
@@ -69,7 +70,9 @@ class RunsScreen(ModeScreen):
         pair = [card.run for card in self.console.history if card.run in table.marked]
         if self._compare and len(pair) == 2:
             left, right = (self._details(name, (width - 3) // 2) for name in pair)
-            detail.show(view.compared(left, right, width))
+            one, other = (self._settings.get(name, {}) for name in pair)
+            differ = view.differences(one, other, self.texts, width)
+            detail.show([*differ, *view.compared(left, right, width)])
         else:
             self._compare = False
             detail.show(self._details(table.cursor, width))
@@ -77,26 +80,42 @@ class RunsScreen(ModeScreen):
     def _details(self, name: str, width: int) -> Sequence[Spans]:
         live = self.console.engine.state.runs.get(name)
         run = live if live is not None else self._read.get(name)
+        if run is None or name not in self._settings:
+            self._load(name, whole=run is None)
         if run is None:
-            self._load(name)
             return [[(self.texts("runs.loading"), "muted")]]
         return view.details(run, self.texts, width)
 
-    def _load(self, name: str) -> None:
-        """Read a recording beside the screen: it may be long."""
+    def _load(self, name: str, *, whole: bool) -> None:
+        """Read a run's settings, and the ``whole`` recording, beside the screen: it may be long."""
         operations, app = self.console.operations, self.console
 
         def read() -> None:
             worker = get_current_worker()
-            run = reduced(operations.recorded(name))
-            if run is not None and not worker.is_cancelled:
-                app.call_from_thread(self._have, name, run)
+            settings = operations.settings(name)
+            run = reduced(operations.recorded(name)) if whole else None
+            if not worker.is_cancelled:
+                app.call_from_thread(self._have, name, run, settings)
 
         self.run_worker(read, thread=True, group="recording", exclusive=True, exit_on_error=False)
 
-    def _have(self, name: str, run: RunState) -> None:
-        self._read[name] = run
-        self.redraw()
+    def _have(self, name: str, run: RunState | None, settings: Mapping[str, str]) -> None:
+        self._settings[name] = settings
+        if run is not None:
+            self._read[name] = run
+            self.redraw()
+        elif self._compare:
+            self.redraw()
+
+    def _run_read(self) -> RunState | None:
+        """Return the run under the cursor; says so when its recording is still being read."""
+        card = self._current()
+        if card is None:
+            return None
+        run = self._read.get(card.run) or self.console.engine.state.runs.get(card.run)
+        if run is None:
+            self.notify(self.texts("runs.loading"))
+        return run
 
     def on_table_moved(self) -> None:
         """Show the other run."""
@@ -134,8 +153,7 @@ class RunsScreen(ModeScreen):
 
     def action_runs_restart(self) -> None:
         """Start again on the run's nodes."""
-        card = self._current()
-        run = self._read.get(card.run) or self.console.engine.state.runs.get(card.run) if card else None
+        run = self._run_read()
         if run is not None:
             nodes = list(dict.fromkeys(rank.node for rank in run.ranks.values()))
             question = self.texts("runs.confirm_restart", count=len(nodes), run=run.id)
@@ -143,11 +161,10 @@ class RunsScreen(ModeScreen):
 
     def action_runs_export(self) -> None:
         """Ask for a file and write a report of the run to it."""
-        card = self._current()
-        run = self._read.get(card.run) or self.console.engine.state.runs.get(card.run) if card else None
+        run = self._run_read()
         if run is None:
             return
-        text = view.report(run, self.texts)
+        text = view.report(run, self.texts, self._settings.get(run.id))
 
         def save(name: str) -> str | None:
             return self.write_new(Path(name), text)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+
+from rich.cells import cell_len
 
 from fleet.state import RunState
 from tui.i18n import Texts
@@ -21,7 +23,7 @@ def columns(texts: Texts) -> list[Column]:
     """Return the columns of the history."""
     title = {
         key: texts(f"runs.column.{key}")
-        for key in ("run", "started", "took", "outcome", "ranks", "nodes", "cause")
+        for key in ("run", "started", "took", "outcome", "ranks", "nodes", "config", "cause")
     }
     return [
         Column("run", title["run"], 20),
@@ -30,7 +32,8 @@ def columns(texts: Texts) -> list[Column]:
         Column("took", title["took"], 9, align="right", order=2),
         Column("ranks", title["ranks"], 5, align="right", order=3),
         Column("nodes", title["nodes"], 5, align="right", order=4),
-        Column("cause", title["cause"], 16, 1, order=5),
+        Column("config", title["config"], 8, order=5),
+        Column("cause", title["cause"], 16, 1, order=6),
     ]
 
 
@@ -51,6 +54,7 @@ def _row(card: RunCard, texts: Texts, now: float) -> Row:
             "took": [(duration(took), "text")],
             "ranks": [(f"{card.world_size}", "text")],
             "nodes": [(f"{card.nodes}", "text")],
+            "config": [(card.config[:8], "text")],
             "cause": [(card.cause, "muted")],
         },
     )
@@ -74,6 +78,7 @@ def details(run: RunState, texts: Texts, width: int) -> list[Spans]:
         (texts("run.samples"), f"{number(figures.get('samples_s'))}/s"),
         (texts("runs.checkpoints"), ", ".join(str(item.step) for item in run.checkpoints) or "–"),
         (texts("runs.command"), run.plan.command),
+        *_digests(run, texts),
     ]
     for label, value in pairs:
         first, *rest = wrap(value, max(10, width - _LABEL))
@@ -84,10 +89,38 @@ def details(run: RunState, texts: Texts, width: int) -> list[Spans]:
     return lines
 
 
+def _digests(run: RunState, texts: Texts) -> list[tuple[str, str]]:
+    pairs = [("config", run.plan.config_digest), ("code", run.plan.code_digest)]
+    return [(texts(f"runs.column.{name}"), digest) for name, digest in pairs if digest]
+
+
+def differences(one: Mapping[str, str], other: Mapping[str, str], texts: Texts, width: int) -> list[Spans]:
+    """Return the settings in which two runs differ, each with both values; nothing when none were kept."""
+    if not one or not other:
+        return []
+    keys = [key for key in {**one, **other} if one.get(key) != other.get(key)]
+    if not keys:
+        return [[(f"✓ {texts('runs.same_settings')}", "ok")], []]
+    lines: list[Spans] = [[(texts("runs.differ", count=len(keys)), "head")]]
+    room = min(max(map(cell_len, keys)) + 2, width // 2)
+    for key in keys:
+        change = f"{one.get(key, '–')} → {other.get(key, '–')}"
+        first, *rest = wrap(change, max(10, width - room))
+        lines.append([(fit(key, room), "muted"), (first, "warn")])
+        lines += [[(" " * room + part, "warn")] for part in rest]
+    return [*lines, []]
+
+
 def compared(left: Sequence[Spans], right: Sequence[Spans], width: int) -> list[Spans]:
     """Return two runs' details side by side in ``width`` cells."""
     half = (width - 3) // 2
     lines: list[Spans] = []
+    # Causes differ in length: the figures below them stand side by side all the same.
+    heads = [next((i for i, line in enumerate(side) if not line), 0) for side in (left, right)]
+    left, right = (
+        [*side[:head], *[()] * (max(heads) - head), *side[head:]]
+        for side, head in zip((left, right), heads, strict=True)
+    )
     for position in range(max(len(left), len(right))):
         one = left[position] if position < len(left) else ()
         other = right[position] if position < len(right) else ()
@@ -95,9 +128,13 @@ def compared(left: Sequence[Spans], right: Sequence[Spans], width: int) -> list[
     return lines
 
 
-def report(run: RunState, texts: Texts) -> str:
-    """Return a run as Markdown."""
+def report(run: RunState, texts: Texts, settings: Mapping[str, str] | None = None) -> str:
+    """Return a run as Markdown, with the settings it was started with where they were kept."""
     lines = [f"# {texts('runs.report', run=run.id)}", ""]
     lines += ["".join(text for text, _ in spans).rstrip() for spans in details(run, texts, 96)]
     fence = "```"
-    return "\n".join([lines[0], "", fence, *lines[2:], fence]) + "\n"
+    text = "\n".join([lines[0], "", fence, *lines[2:], fence]) + "\n"
+    if settings:
+        kept = [f"{key}: {value}" for key, value in settings.items()]
+        text += "\n".join(["", f"## {texts('runs.settings')}", "", fence, *kept, fence]) + "\n"
+    return text

@@ -50,7 +50,9 @@ class Prompt(Horizontal):
     def compose(self) -> ComposeResult:
         """Lay out label, field and a place for what is wrong with the input."""
         yield Label("", id="asking", markup=False)
-        yield Input(id="answer", select_on_focus=True)
+        field = Input(id="answer", select_on_focus=True)
+        field.cursor_blink = False
+        yield field
         yield Label("", id="hint", markup=False)
         yield Label("", id="fault", markup=False)
 
