@@ -10,11 +10,16 @@ import asyncio
 import threading
 import traceback
 from collections.abc import AsyncIterator, Callable, Iterable
+from typing import TYPE_CHECKING
 
 from fleet.events import Event, LinkChanged, LogChunk, Notice, RunPlanned
 from fleet.logbook import Logbook
 from fleet.state import FleetState
+from tui.load import Load
 from tui.operations import Operations
+
+if TYPE_CHECKING:
+    from fleet.telemetry import History, Meaning
 
 #: Logs of so many runs are kept for looking back.
 KEPT_LOGBOOKS = 3
@@ -36,6 +41,7 @@ class Engine:
         self._state = FleetState.of(card.name for card in operations.nodes())
         self._version = 0
         self._logbooks: dict[str, Logbook] = {}
+        self._load = Load(operations)
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
@@ -61,6 +67,16 @@ class Engine:
         """Return the logs of a run, empty ones when nothing has come."""
         found = self._logbooks.get(run)
         return found if found is not None else Logbook()
+
+    def meaning(self) -> Meaning | None:
+        """Return what the load of the nodes means for the run that is looked at; None before any sample."""
+        with self._writing:
+            return self._load.meaning(self._state.current, self._clock())
+
+    def sampled(self, node: str, wanted: Callable[[str], bool], after: float = 0.0) -> History:
+        """Return what this console has sampled of a node later than ``after``, of the series wanted."""
+        with self._writing:
+            return self._load.history(node, wanted, after)
 
     def start(self) -> None:
         """Start the thread and begin to watch the nodes."""
@@ -135,6 +151,9 @@ class Engine:
                 self._open_logbook(event)
             elif isinstance(event, LogChunk):
                 self._logbooks.setdefault(event.run, Logbook()).take(event)
+            trouble = self._load.take(event)
+            if trouble is not None:
+                self._state = self._state.after(trouble)
             self._state = self._state.after(event)
             self._version += 1
 

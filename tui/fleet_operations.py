@@ -5,7 +5,7 @@ What only an operation needs is imported when it is asked for: the first frame d
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from fleet.fleet import Fleet
     from fleet.inventory import FaultsError, Inventory, Node
     from fleet.runs import RunSummary
+    from fleet.telemetry import History, Meter
     from transports.base import Prompts
 
 
@@ -76,6 +77,24 @@ class FleetOperations:
         from fleet.runs import RunStore
 
         return RunStore(self._home, run).origin().settings
+
+    def meter(self) -> Meter:
+        """Return a meter that goes on where earlier consoles have stopped counting."""
+        from fleet.inventory import FaultsError
+        from fleet.telemetry import Meter, load_settings, read_tallies
+        from fleet.telemetry.settings import DEFAULT_FILE
+
+        try:
+            settings = load_settings(self._folder / DEFAULT_FILE)
+        except FaultsError as error:
+            raise Refused(_first_fault(error)) from error
+        return Meter(settings, lambda run: read_tallies(self._home / "runs" / run))
+
+    def history(self, run: str, node: str, wanted: Callable[[str], bool]) -> History:
+        """Return what is kept of a node in a run's folder."""
+        from fleet.telemetry import read_history
+
+        return read_history(self._home / "runs" / run, node, wanted)
 
     async def watch(self) -> AsyncIterator[Event]:
         """Connect to all nodes, tell their facts, then their load once a second."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from fleet.events import Event
+
+if TYPE_CHECKING:
+    from fleet.telemetry import History, Meter
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +91,12 @@ class Operations(Protocol):
 
     def settings(self, run: str) -> Mapping[str, str]:
         """Return the settings of the configuration that a run was started with, empty when not kept."""
+
+    def meter(self) -> Meter:
+        """Return a new meter with the project's limits and prices; raises Refused."""
+
+    def history(self, run: str, node: str, wanted: Callable[[str], bool]) -> History:
+        """Return the load of a node that is kept of a run, of the series wanted; empty when none is."""
 
     def watch(self) -> AsyncIterator[Event]:
         """Links, facts and load of all nodes, for as long as it is read."""

@@ -37,6 +37,17 @@ def percent(value: float | None) -> str:
     return "–" if value is None else f"{value:.0f}%"
 
 
+def energy(joules: float) -> str:
+    """Return joules as ``12.3 Wh`` or ``1.24 kWh``."""
+    hours = joules / 3600
+    return f"{hours:.1f} Wh" if hours < 1000 else f"{hours / 1000:,.2f} kWh"
+
+
+def money(amount: float, currency: str) -> str:
+    """Return an amount with its currency, small change only where it counts."""
+    return f"{amount:,.0f} {currency}".rstrip() if amount >= 100 else f"{amount:,.2f} {currency}".rstrip()
+
+
 def number(value: float | None, digits: int = 4) -> str:
     """Return ``value`` in ``digits`` significant figures; a dash for None."""
     if value is None:

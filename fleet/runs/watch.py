@@ -21,7 +21,7 @@ from fleet.runs.store import RunStore
 from fleet.runs.verdict import node_failure, rank_failure, supervisor_failure, verdict
 from fleet.runs.watchdog import watch_joining
 from fleet.streams import merge
-from fleet.telemetry import keep_telemetry
+from fleet.telemetry import Keeper, keep_telemetry
 
 #: Reading a long recording must leave the screen alive.
 _BREATH = 200
@@ -41,9 +41,11 @@ async def watch(
     plan = store.plan()
     progress = Progress()
     tails = LogTails()
+    keeper = Keeper(store.folder)
     with Recorder(store) as recorder:
         for number, event in enumerate(store.events(), 1):
             progress.add(event)
+            keeper.take(event)
             if isinstance(event, LogChunk):
                 tails.add(event)
             if history:
@@ -56,11 +58,12 @@ async def watch(
             if recorder.recording:
                 names = {part.node for part in plan.nodes}
                 nodes = [node for node in fleet.nodes if node.name in names]
-                await stack.enter_async_context(keep_telemetry(fleet, nodes, store.folder))
+                await stack.enter_async_context(keep_telemetry(fleet, nodes, keeper))
             live = _Watch(fleet, plan, progress, tails, options or WatchOptions()).events()
             events = await stack.enter_async_context(aclosing(live))
             async for event in events:
                 notice = recorder.write(event)
+                keeper.take(event)
                 yield event
                 if notice is not None:
                     yield notice

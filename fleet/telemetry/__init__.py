@@ -4,25 +4,30 @@ from __future__ import annotations
 
 from fleet.telemetry.export import export
 from fleet.telemetry.history import History, TelemetryRecorder, read_history, recorded_nodes
-from fleet.telemetry.keep import keep_telemetry
-from fleet.telemetry.lights import LIGHTS, Light
+from fleet.telemetry.keep import Keeper, keep_telemetry
+from fleet.telemetry.lights import LIGHTS, Light, worst
 from fleet.telemetry.meter import Meaning, Meter, NodeMeaning
 from fleet.telemetry.settings import TelemetrySettings, load_settings
+from fleet.telemetry.tally import Tally, read_tallies
 from fleet.telemetry.watch import watch
 
 __all__ = [
     "LIGHTS",
     "History",
+    "Keeper",
     "Light",
     "Meaning",
     "Meter",
     "NodeMeaning",
+    "Tally",
     "TelemetryRecorder",
     "TelemetrySettings",
     "export",
     "keep_telemetry",
     "load_settings",
     "read_history",
+    "read_tallies",
     "recorded_nodes",
     "watch",
+    "worst",
 ]

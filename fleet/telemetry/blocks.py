@@ -1,7 +1,8 @@
 """A block of a history: some hundred samples, column by column, each value as its change, compressed.
 
-On disk: ``DTB1``, length and CRC-32 of what follows, then zlib of one line of JSON (names, steps, count)
-and the columns. A block needs no other to be read, so a file may be cut or torn anywhere between two.
+On disk: ``DTB1``, length and CRC-32 of what follows, then zlib of one line of JSON (names, steps, count,
+bytes of each column) and the columns. A block needs no other to be read, so a file may be cut or torn
+anywhere between two; and who wants few of its columns passes over the others.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import json
 import struct
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from agent.deltas import DeltaError, put_change, take_change
 from fleet.telemetry.series import Row, step_of
@@ -26,18 +27,24 @@ Sampled = tuple[float, Row]
 def pack_block(samples: Sequence[Sampled]) -> bytes:
     """Return the block of ``samples``, (Unix seconds, numbers) each."""
     names = sorted({name for _, row in samples for name in row})
-    body = bytearray()
-    head = {"names": names, "steps": [step_of(name) for name in names], "count": len(samples)}
-    body += json.dumps(head, separators=(",", ":")).encode("ascii") + b"\n"
-    _pack_column(body, [at for at, _ in samples], _TIME_STEP)
-    for name, step in zip(names, head["steps"], strict=True):  # type: ignore[call-overload]
-        _pack_column(body, [row.get(name) for _, row in samples], step)
-    packed = zlib.compress(bytes(body), 6)
+    steps = [step_of(name) for name in names]
+    times = _pack_column([at for at, _ in samples], _TIME_STEP)
+    columns = [
+        _pack_column([row.get(name) for _, row in samples], step)
+        for name, step in zip(names, steps, strict=True)
+    ]
+    sizes = [len(column) for column in columns]
+    head = {"names": names, "steps": steps, "count": len(samples), "sizes": sizes}
+    line = json.dumps(head, separators=(",", ":")).encode("ascii") + b"\n"
+    packed = zlib.compress(b"".join([line, times, *columns]), 6)
     return _HEAD.pack(_MAGIC, len(packed), zlib.crc32(packed)) + packed
 
 
-def read_blocks(data: bytes) -> Iterator[list[Sampled]]:
-    """Yield the samples of each whole block; what is torn or damaged is passed over."""
+def read_blocks(data: bytes, wanted: Callable[[str], bool] | None = None) -> Iterator[list[Sampled]]:
+    """Yield the samples of each whole block; what is torn or damaged is passed over.
+
+    With ``wanted`` only the columns whose names it takes.
+    """
     at = 0
     while (at := data.find(_MAGIC, at)) >= 0:
         if at + _HEAD.size > len(data):
@@ -48,17 +55,25 @@ def read_blocks(data: bytes) -> Iterator[list[Sampled]]:
             at += 1  # not the beginning of a block after all: look on behind it
             continue
         at += _HEAD.size + length
-        yield _unpack(zlib.decompress(packed))
+        yield _unpack(zlib.decompress(packed), wanted)
 
 
-def _unpack(body: bytes) -> list[Sampled]:
+def _unpack(body: bytes, wanted: Callable[[str], bool] | None) -> list[Sampled]:
     line, _, columns = body.partition(b"\n")
     head = json.loads(line)
     count, at = int(head["count"]), 0
     times, at = _take_column(columns, at, count, _TIME_STEP)
     rows: list[Row] = [{} for _ in range(count)]
-    for name, step in zip(head["names"], head["steps"], strict=True):
+    names = head["names"]
+    # Blocks of earlier versions do not tell the sizes: there each column has to be read to find the next.
+    for name, step, size in zip(names, head["steps"], head.get("sizes") or [None] * len(names), strict=True):
+        skipped = wanted is not None and not wanted(name)
+        if skipped and size is not None:
+            at += size
+            continue
         values, at = _take_column(columns, at, count, step)
+        if skipped:
+            continue
         for row, value in zip(rows, values, strict=True):
             row[name] = value
     if at != len(columns):
@@ -66,12 +81,14 @@ def _unpack(body: bytes) -> list[Sampled]:
     return [(when or 0.0, row) for when, row in zip(times, rows, strict=True)]
 
 
-def _pack_column(body: bytearray, values: Sequence[float | None], step: float) -> None:
+def _pack_column(values: Sequence[float | None], step: float) -> bytes:
+    body = bytearray()
     last: int | None = None
     for value in values:
         now = None if value is None else round(value / step)
         put_change(body, last, now)
         last = now
+    return bytes(body)
 
 
 def _take_column(data: bytes, at: int, count: int, step: float) -> tuple[list[float | None], int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fleet.telemetry.series import gpus_of
@@ -23,6 +23,17 @@ class EnergyMeter:
     def joules(self) -> float:
         """All GPUs so far."""
         return sum(self._joules.values())
+
+    @property
+    def kept(self) -> dict[str, list[float | None]]:
+        """What :meth:`resume` needs, as JSON: GPU -> joules, and its last time, power and counter."""
+        return {str(index): [self._joules.get(index, 0.0), *last] for index, last in self._last.items()}
+
+    def resume(self, kept: Mapping[str, Sequence[float | None]]) -> None:
+        """Go on where another meter of this node stood: a counter tells what was used meanwhile."""
+        for index, (joules, at, power, counter) in kept.items():
+            self._joules[int(index)] = joules or 0.0
+            self._last[int(index)] = (at or 0.0, power, counter)
 
     def take(self, at: float, sample: Mapping[str, Any]) -> None:
         """Add what was used since the sample before."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
-from collections.abc import Mapping
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -39,21 +39,35 @@ class History:
 
     def window(self, name: str, start: float, end: float, points: int) -> list[Bucket | None]:
         """Return ``points`` buckets of a series between two moments; None where nothing was measured."""
-        buckets: list[list[float]] = [[] for _ in range(points)]
         values = self.series.get(name, ())
         width = (end - start) / points if points else 0.0
-        if values and width > 0:
-            for position in range(bisect_left(self.times, start), bisect_left(self.times, end)):
-                value = values[position]
-                if value is not None:
-                    place = min(int((self.times[position] - start) / width), points - 1)
-                    buckets[place].append(value)
-        return [
-            Bucket(start + place * width, min(bucket), sum(bucket) / len(bucket), max(bucket))
-            if bucket
-            else None
-            for place, bucket in enumerate(buckets)
-        ]
+        if not values or width <= 0:
+            return [None] * points
+        # Slices and built-ins: hours of samples of many GPUs are drawn while a person waits.
+        edges = [bisect_left(self.times, start + place * width) for place in range(points)]
+        edges.append(bisect_left(self.times, end))
+        found: list[Bucket | None] = []
+        for place in range(points):
+            bucket = [value for value in values[edges[place] : edges[place + 1]] if value is not None]
+            found.append(
+                Bucket(start + place * width, min(bucket), sum(bucket) / len(bucket), max(bucket))
+                if bucket
+                else None
+            )
+        return found
+
+    def then(self, later: History) -> History:
+        """Return this history and what ``later`` tells beyond its end."""
+        start = bisect_right(later.times, self.times[-1]) if self.times else 0
+        before, after = len(self.times), len(later.times) - start
+        return History(
+            self.times + later.times[start:],
+            {
+                name: self.series.get(name, (None,) * before)
+                + (later.series[name][start:] if name in later.series else (None,) * after)
+                for name in {**self.series, **later.series}
+            },
+        )
 
 
 class HistoryWriter:
@@ -82,7 +96,7 @@ class HistoryWriter:
             return
         self._new.parent.mkdir(parents=True, exist_ok=True)
         if self._written is None:
-            self._written = sum(map(len, _blocks(self._new)))
+            self._written = sum(map(len, _blocks(self._new, lambda _: False)))
         if self._written >= self._kept:
             self._new.replace(self._old)
             self._written = 0
@@ -118,10 +132,10 @@ class TelemetryRecorder:
         writer.append(event.at, event.sample)
 
 
-def read_history(run_folder: Path, node: str) -> History:
-    """Return what is kept of a node in a run; empty when nothing is."""
+def read_history(run_folder: Path, node: str, wanted: Callable[[str], bool] | None = None) -> History:
+    """Return what is kept of a node in a run, of all series or of those wanted; empty when nothing is."""
     new, old = _files(run_folder / FOLDER, node)
-    samples = [sample for file in (old, new) for block in _blocks(file) for sample in block]
+    samples = [sample for file in (old, new) for block in _blocks(file, wanted) for sample in block]
     samples.sort(key=lambda sample: sample[0])
     names = dict.fromkeys(name for _, row in samples for name in row)
     return History(
@@ -142,8 +156,8 @@ def _files(folder: Path, node: str) -> tuple[Path, Path]:
     return folder / f"{node}.tel", folder / f"{node}.tel.old"
 
 
-def _blocks(file: Path) -> list[list[Sampled]]:
+def _blocks(file: Path, wanted: Callable[[str], bool] | None = None) -> list[list[Sampled]]:
     try:
-        return list(read_blocks(file.read_bytes()))
+        return list(read_blocks(file.read_bytes(), wanted))
     except FileNotFoundError:
         return []

@@ -4,25 +4,66 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing, asynccontextmanager, suppress
+from contextlib import aclosing, asynccontextmanager, closing, suppress
 from pathlib import Path
 
+from fleet.events import Event
 from fleet.fleet import Fleet
 from fleet.inventory import Node
 from fleet.telemetry.history import TelemetryRecorder
+from fleet.telemetry.meter import Meter
+from fleet.telemetry.tally import read_tallies, write_tallies
 from fleet.telemetry.watch import watch
+
+#: Seconds between two writings of the tallies: what a console that is killed can lose of them.
+_EACH = 10.0
+
+
+class Keeper:
+    """Writes a run's samples, and what they add up to, below ``run_folder``.
+
+    The run's own events belong into :meth:`take`: they tell which processes are the run's.
+    """
+
+    def __init__(self, run_folder: Path) -> None:
+        self._folder = run_folder
+        self._meter = Meter(before=lambda _: read_tallies(run_folder))
+        self._recorder = TelemetryRecorder(run_folder)
+        self._written = 0.0
+
+    def take(self, event: Event) -> None:
+        """Take one event into account; never raises."""
+        self._meter.take(event)
+
+    def keep(self, event: Event) -> None:
+        """Take a sample and keep it; raises OSError."""
+        self._meter.take(event)
+        self._recorder.take(event)
+        if event.at - self._written >= _EACH:
+            self._written = event.at
+            self._write()
+
+    def close(self) -> None:
+        """Write what still waits; raises OSError."""
+        self._recorder.__exit__()
+        self._write()
+
+    def _write(self) -> None:
+        tallies = self._meter.tallies(self._folder.name)
+        if tallies:
+            write_tallies(self._folder, tallies)
 
 
 @asynccontextmanager
 async def keep_telemetry(
-    fleet: Fleet, nodes: Sequence[Node], run_folder: Path, *, interval: float = 1.0
+    fleet: Fleet, nodes: Sequence[Node], keeper: Keeper, *, interval: float = 1.0
 ) -> AsyncGenerator[None, None]:
-    """Sample ``nodes`` as long as the block and keep that below ``run_folder``; see ``read_history``.
+    """Sample ``nodes`` for the keeper as long as the block; see ``read_history`` and ``read_tallies``.
 
     Troubles are not told here: who watches the run hears of a lost node or a full disk anyway, and a
     run must not end because its load can't be kept.
     """
-    task = asyncio.create_task(_keep(fleet, nodes, run_folder, interval), name="keep telemetry")
+    task = asyncio.create_task(_keep(fleet, nodes, keeper, interval), name="keep telemetry")
     try:
         yield
     finally:
@@ -30,10 +71,10 @@ async def keep_telemetry(
         await asyncio.wait([task])
 
 
-async def _keep(fleet: Fleet, nodes: Sequence[Node], run_folder: Path, interval: float) -> None:
+async def _keep(fleet: Fleet, nodes: Sequence[Node], keeper: Keeper, interval: float) -> None:
     if not nodes:
         return
-    with suppress(OSError), TelemetryRecorder(run_folder) as recorder:
+    with suppress(OSError), closing(keeper):
         async with aclosing(watch(fleet, nodes, interval=interval)) as events:
             async for event in events:
-                recorder.take(event)
+                keeper.keep(event)

@@ -23,13 +23,35 @@ _REMEDIES = {
 
 @dataclass(frozen=True, slots=True)
 class Light:
-    """``status`` is ok, warn, fail or skip (nothing to judge by); ``value`` in percent."""
+    """``status`` is ok, warn, fail or skip (nothing to judge by); ``value`` in percent.
+
+    ``seen`` and ``remedy`` are English for a command line. A screen words them itself: by ``reason``, which
+    is unknown, none (no GPU), idle (nothing of ours runs), stale, broken, slowed, or empty when ``value``
+    was judged; ``subject`` is the GPU or the driver's own words, ``causes`` are throttle reasons.
+    """
 
     name: str
     status: str
     value: float | None
     seen: str
     remedy: str = ""
+    reason: str = ""
+    subject: str = ""
+    causes: tuple[str, ...] = ()
+
+
+_ORDER = ("skip", "ok", "warn", "fail")
+
+
+def worst(lights: Mapping[str, Sequence[Light]]) -> tuple[tuple[str, Light], ...]:
+    """Return of each of the four the light of the node that is worst off, with that node's name."""
+    found: dict[str, tuple[str, Light]] = {}
+    for node, shown in lights.items():
+        for light in shown:
+            other = found.get(light.name)
+            if other is None or _ORDER.index(light.status) > _ORDER.index(other[1].status):
+                found[light.name] = (node, light)
+    return tuple(found[name] for name in LIGHTS if name in found)
 
 
 def lights_of(
@@ -83,24 +105,28 @@ def _gpu_light(
 ) -> Light:
     if newest.get("stale"):
         seen = str(newest.get("error") or "the GPU driver does not answer")
-        return Light("gpu", "fail", None, seen, "restart the node if this stays")
+        return Light("gpu", "fail", None, seen, "restart the node if this stays", "stale", seen)
     for index, gpu in gpus_of(newest):
         if gpu.get("error"):
-            return Light("gpu", "fail", None, f"GPU {index}: {gpu['error']}")
+            text = f"GPU {index}: {gpu['error']}"
+            return Light("gpu", "fail", None, text, reason="broken", subject=text)
     value = mean_util(samples)
     if value is None or not training:
-        seen = "no GPU" if value is None else "nothing of ours runs here"
-        return Light("gpu", "skip", value, seen)
+        seen, reason = ("no GPU", "none") if value is None else ("nothing of ours runs here", "idle")
+        return Light("gpu", "skip", value, seen, reason=reason)
     light = _light("gpu", value, band, "{:.0f} % busy")
     slowed = {index: words for index, gpu in gpus_of(newest) if (words := harmful(gpu.get("throttle")))}
     if slowed and light.status != "fail":
         text = "; ".join(f"GPU {index} is slowed down: {', '.join(words)}" for index, words in slowed.items())
-        return Light("gpu", "warn", value, text, "check the cooling and the power supply")
+        causes = tuple(dict.fromkeys(word for words in slowed.values() for word in words))
+        which = ", ".join(map(str, slowed))
+        remedy = "check the cooling and the power supply"
+        return Light("gpu", "warn", value, text, remedy, "slowed", which, causes)
     return light
 
 
 def _light(name: str, value: float | None, band: Band, text: str) -> Light:
     if value is None:
-        return Light(name, "skip", None, "not known")
+        return Light(name, "skip", None, "not known", reason="unknown")
     status = band.status(value)
     return Light(name, status, value, text.format(value), "" if status == "ok" else _REMEDIES[name])

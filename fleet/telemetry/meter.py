@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,12 +16,19 @@ from fleet.events import (
     RunPlanned,
     TelemetrySampled,
 )
-from fleet.telemetry.energy import EnergyMeter, cost
+from fleet.telemetry.energy import cost
 from fleet.telemetry.lights import Light, lights_of, mean_util, network_use
 from fleet.telemetry.series import gpus_of
 from fleet.telemetry.settings import TelemetrySettings
 from fleet.telemetry.shares import Share, training_share
-from fleet.telemetry.steps import Bound, StepWindow, Straggler, bound_of, straggler_of
+from fleet.telemetry.steps import Bound, Step, StepWindow, Straggler, bound_of, straggler_of
+from fleet.telemetry.tally import Tally
+
+#: Of so many runs something is remembered: one that goes on, and those that a person looks back at.
+KEPT_RUNS = 4
+
+#: Run -> what earlier consoles have counted of it, by node.
+Before = Callable[[str], Mapping[str, Tally]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +46,10 @@ class NodeMeaning:
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """The whole run; ``joules`` and ``cost`` are of its GPUs since it started."""
+    """The whole run; ``joules``, ``cost`` and ``training`` are of its GPUs since it started.
+
+    ``training`` is the percentage of their time that went into the run; None when it can't be told.
+    """
 
     nodes: Mapping[str, NodeMeaning]
     bound: Bound
@@ -47,75 +57,140 @@ class Meaning:
     joules: float
     cost: float | None
     currency: str
+    training: float | None = None
 
 
 @dataclass
 class _Watched:
+    """The samples of a node within the window, by time."""
+
     samples: deque[tuple[float, Mapping[str, Any]]] = field(default_factory=deque)
-    energy: EnergyMeter = field(default_factory=EnergyMeter)
+
+    @property
+    def values(self) -> list[Mapping[str, Any]]:
+        return [sample for _, sample in self.samples]
+
+
+@dataclass
+class _Run:
+    """A run as far as its events have told it."""
+
+    steps: StepWindow
+    places: dict[int, str] = field(default_factory=dict)
+    #: Rank -> its node and its processes: the one that was started, and the one that says it trains
+    #: (a virtual environment's python.exe on Windows, uv and accelerate start another).
+    pids: dict[int, tuple[str, set[int]]] = field(default_factory=dict)
+    tallies: dict[str, Tally] = field(default_factory=dict)
+    over: bool = False
+
+    def own(self, node: str) -> dict[int, int]:
+        """Return pid -> rank of the living processes on a node."""
+        return {pid: rank for rank, (where, pids) in self.pids.items() if where == node for pid in pids}
+
+    def steps_on(self, node: str) -> list[Step]:
+        return self.steps.of(rank for rank, where in self.places.items() if where == node)
 
 
 class Meter:
     """Takes events in their order; :meth:`meaning` may be asked at any time."""
 
-    def __init__(self, settings: TelemetrySettings | None = None) -> None:
+    def __init__(self, settings: TelemetrySettings | None = None, before: Before | None = None) -> None:
         self._settings = settings or TelemetrySettings()
+        self._before = before
         self._nodes: dict[str, _Watched] = {}
-        self._places: dict[int, str] = {}
-        self._pids: dict[int, tuple[str, int]] = {}
-        self._steps = StepWindow(self._settings.window)
+        self._runs: dict[str, _Run] = {}
 
     def take(self, event: Event) -> None:
         """Take one event into account."""
         if isinstance(event, TelemetrySampled):
             self._sampled(event)
-        elif isinstance(event, MetricsSeen) and event.record.get("kind", "step") == "step":
-            self._steps.take(event.at, event.rank, event.record)
         elif isinstance(event, RunPlanned):
-            # Energy is counted anew: another run, another bill.
-            self._nodes = {name: _Watched(watched.samples) for name, watched in self._nodes.items()}
-            self._places = {rank.rank: rank.node for rank in event.ranks}
-            self._pids = {}
-            self._steps = StepWindow(self._settings.window)
+            self._planned(event)
         elif isinstance(event, RankStarted):
-            self._places[event.rank] = event.node
-            self._pids[event.rank] = (event.node, event.pid)
+            run = self._run(event.run)
+            run.places[event.rank] = event.node
+            run.pids[event.rank] = (event.node, {event.pid})
+        elif isinstance(event, MetricsSeen):
+            self._measured(event)
         elif isinstance(event, RankExited):
-            self._pids.pop(event.rank, None)
+            self._run(event.run).pids.pop(event.rank, None)
         elif isinstance(event, RunFinished):
-            self._pids = {}
+            run = self._run(event.run)
+            run.pids.clear()
+            run.over = True
 
-    def meaning(self) -> Meaning:
-        """Return what all events so far mean."""
+    def tallies(self, run: str) -> Mapping[str, Tally]:
+        """Return node -> what the run used of it so far."""
+        return self._runs[run].tallies if run in self._runs else {}
+
+    def meaning(self, run: str = "") -> Meaning:
+        """Return what all events so far mean for ``run`` (empty: the newest), of an unknown one little."""
         settings = self._settings
-        nodes = {name: self._node(name, watched) for name, watched in self._nodes.items()}
-        samples = [sample for watched in self._nodes.values() for _, sample in watched.samples]
-        steps = self._steps.of(self._places)
-        joules = sum(node.joules for node in nodes.values())
+        name = run or next(reversed(self._runs), "")
+        followed = self._runs.get(name) or _Run(StepWindow(settings.window))
+        nodes = {name: self._node(name, watched, followed) for name, watched in self._nodes.items()}
+        # What the nodes do now says nothing about a run that is over.
+        watched = [] if followed.over else list(self._nodes.values())
+        samples = [sample for one in watched for sample in one.values]
+        tallies = followed.tallies.values()
+        joules = sum(tally.energy.joules for tally in tallies)
+        known = sum(tally.known for tally in tallies)
         return Meaning(
             nodes=nodes,
-            bound=bound_of(steps, settings, mean_util(samples), network_use(samples)),
-            straggler=straggler_of(self._steps.ranks, settings.straggler),
+            bound=bound_of(
+                followed.steps.of(followed.places), settings, mean_util(samples), network_use(samples)
+            ),
+            straggler=straggler_of(followed.steps.ranks, settings.straggler),
             joules=joules,
             cost=cost(joules, settings.price_per_kwh),
             currency=settings.currency,
+            training=100 * sum(tally.trained for tally in tallies) / known if known else None,
         )
+
+    def _run(self, name: str) -> _Run:
+        run = self._runs.get(name)
+        if run is None:
+            run = self._runs[name] = _Run(StepWindow(self._settings.window))
+            while len(self._runs) > KEPT_RUNS:
+                self._runs.pop(next(iter(self._runs)))
+        return run
+
+    def _planned(self, event: RunPlanned) -> None:
+        self._runs.pop(event.run, None)
+        run = self._run(event.run)
+        run.places = {rank.rank: rank.node for rank in event.ranks}
+        if self._before is not None:
+            run.tallies = dict(self._before(event.run))
+
+    def _measured(self, event: MetricsSeen) -> None:
+        run, record = self._run(event.run), event.record
+        if record.get("kind", "step") == "step":
+            run.steps.take(event.at, event.rank, record)
+        elif isinstance(pid := record.get("pid"), int) and event.rank in run.pids:
+            run.pids[event.rank][1].add(pid)
 
     def _sampled(self, event: TelemetrySampled) -> None:
         watched = self._nodes.setdefault(event.node, _Watched())
         watched.samples.append((event.at, event.sample))
         while watched.samples[0][0] < event.at - self._settings.window:
             watched.samples.popleft()
-        if any(node == event.node for node, _ in self._pids.values()):
-            watched.energy.take(event.at, event.sample)
-        self._steps.forget(event.at)
+        for run in self._going_on():
+            if own := run.own(event.node):
+                run.tallies.setdefault(event.node, Tally()).take(event.at, event.sample, own)
+            run.steps.forget(event.at)
 
-    def _node(self, name: str, watched: _Watched) -> NodeMeaning:
-        samples = [sample for _, sample in watched.samples]
-        own = {pid: rank for rank, (node, pid) in self._pids.items() if node == name}
-        steps = self._steps.of(rank for rank, node in self._places.items() if node == name)
+    def _going_on(self) -> Iterable[_Run]:
+        return [run for run in self._runs.values() if not run.over]
+
+    def _node(self, name: str, watched: _Watched, followed: _Run) -> NodeMeaning:
+        """Return what a node does now, for whichever runs, and what ``followed`` used of it."""
+        samples = watched.values
+        own = {pid: rank for run in self._going_on() for pid, rank in run.own(name).items()}
+        steps = [step for run in self._going_on() for step in run.steps_on(name)]
         bound = bound_of(steps, self._settings, mean_util(samples), network_use(samples))
         gpus = dict(gpus_of(samples[-1])) if samples else {}
+        tally = followed.tallies.get(name)
+        joules = tally.energy.joules if tally is not None else 0.0
         return NodeMeaning(
             node=name,
             lights=lights_of(samples, bound, self._settings, training=bool(own)),
@@ -125,6 +200,6 @@ class Meter:
                 index: tuple(own[item["pid"]] for item in gpu.get("processes") or () if item["pid"] in own)
                 for index, gpu in gpus.items()
             },
-            joules=watched.energy.joules,
-            cost=cost(watched.energy.joules, self._settings.price_per_kwh),
+            joules=joules,
+            cost=cost(joules, self._settings.price_per_kwh),
         )

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from fleet.events import Event, from_json
+from fleet.telemetry import History, Meter, TelemetrySettings
 from tests.console.record import FOLDER, NODES, RUN, START
 from tui.app import ConsoleApp
 from tui.engine import Engine
@@ -97,6 +98,12 @@ class Recorded:
     def recorded(self, run: str) -> Sequence[Event]:
         events = recorded("monitor_error" if run == RUN else "monitor_busy")
         return [dataclasses.replace(event, run=run) if hasattr(event, "run") else event for event in events]
+
+    def meter(self) -> Meter:
+        return Meter(TelemetrySettings(price_per_kwh=150.0, currency="KRW"))
+
+    def history(self, run: str, node: str, wanted: Callable[[str], bool]) -> History:
+        return History()
 
     async def _tell(self, *asked: object) -> AsyncIterator[Event]:
         self.asked.append(asked)

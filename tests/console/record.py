@@ -93,14 +93,23 @@ def sample(node: str, index: int, second: int, busy: bool) -> dict[str, object]:
                 "power_cap": 450.0,
                 "temperature": 71 + i if busy else 38,
                 "clock": 2520,
+                "processes": [{"pid": pid, "name": "python.exe"} for pid in _pids(node, i)] if busy else [],
             }
         )
     return {
         "gpus": gpus,
         "cpu": {"util": 37.0 + index if busy else 4.0},
         "ram": {"used": 96 * GIB, "total": 256 * GIB},
-        "network": {"rx": 612 * 2**20 if busy else 2_000, "tx": 598 * 2**20 if busy else 1_500},
+        "network": {
+            "speed_mbps": 10_000,
+            "rx": 612 * 2**20 if busy else 2_000,
+            "tx": 598 * 2**20 if busy else 1_500,
+        },
     }
+
+
+def _pids(node: str, gpu: int) -> list[int]:
+    return [4200 + plan.rank for plan in ranks() if (plan.node, plan.local_rank) == (node, gpu)]
 
 
 def links(reached: int = 4, at: float = 0.0) -> Iterator[Event]:

@@ -104,6 +104,10 @@ def test_every_text_is_asked_for():
         "outcome",
         "level",
         "change",
+        "light",
+        "throttle",
+        "bound",
+        "straggler",
         "action",
         "help",
     }

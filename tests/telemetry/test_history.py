@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
+import struct
+import zlib
 from pathlib import Path
 
 import pytest
@@ -12,9 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fleet.events import Notice, TelemetrySampled
-from fleet.telemetry import TelemetryRecorder, export, read_history, recorded_nodes
+from fleet.telemetry import History, TelemetryRecorder, export, read_history, recorded_nodes
 from fleet.telemetry.blocks import pack_block, read_blocks
 from fleet.telemetry.history import HistoryWriter
+from fleet.telemetry.ring import Ring
 from fleet.telemetry.series import row_of
 from tests.telemetry.samples import GIB, gpu, sample
 
@@ -118,6 +121,50 @@ def test_a_hung_driver_is_a_gap_and_not_a_steady_load() -> None:
     assert row["gpu0.util"] is None
     assert row["stale"] == 1
     assert row["ram.used"] == 8 * GIB
+
+
+def test_only_the_columns_that_are_wanted_are_read(tmp_path: Path) -> None:
+    fill(tmp_path, 100)
+    history = read_history(tmp_path, "gpu1", lambda name: name.endswith(".util"))
+    whole = read_history(tmp_path, "gpu1")
+    assert set(history.series) == {"gpu0.util", "cpu.util"}
+    assert history.times == whole.times
+    assert history.series["gpu0.util"] == whole.series["gpu0.util"]
+
+
+def test_a_block_of_an_earlier_version_is_read_too() -> None:
+    block = pack_block([(1e9 + i, {"a.util": 1.0 * i, "cpu.util": 2.0 * i}) for i in range(3)])
+    (head, columns) = zlib.decompress(block[12:]).split(b"\n", 1)
+    older = {key: value for key, value in json.loads(head).items() if key != "sizes"}
+    packed = zlib.compress(json.dumps(older).encode() + b"\n" + columns)
+    file = b"DTB1" + struct.pack(">II", len(packed), zlib.crc32(packed)) + packed
+    (rows,) = read_blocks(file, lambda name: name == "cpu.util")
+    assert [row for _, row in rows] == [{"cpu.util": 0.0}, {"cpu.util": 2.0}, {"cpu.util": 4.0}]
+
+
+def test_what_is_kept_and_what_came_since_are_one_history() -> None:
+    kept = History((1.0, 2.0), {"cpu.util": (10, 20)})
+    live = History((2.0, 3.0), {"cpu.util": (20, 30), "gpu0.util": (5, 6)})
+    both = kept.then(live)
+    assert both.times == (1.0, 2.0, 3.0)
+    assert both.series == {"cpu.util": (10, 20, 30), "gpu0.util": (None, None, 6)}
+    assert History().then(live) == live
+    assert kept.then(History()) == kept
+
+
+def test_the_newest_samples_stay_in_memory_and_the_oldest_go() -> None:
+    ring = Ring(kept=100)
+    for second in range(1000):
+        gpus = [gpu(0, util=second % 100)] + ([gpu(1, util=7)] if second >= 950 else [])
+        ring.take(TelemetrySampled(node="gpu1", at=float(second), sample=sample(*gpus)))
+    history = ring.history("gpu1", lambda name: name.startswith("gpu"))
+    assert 100 <= len(history.times) <= 125
+    assert history.times[-1] == 999.0
+    assert history.series["gpu0.util"][-3:] == (97.0, 98.0, 99.0)
+    assert history.series["gpu1.util"][-50:] == (7.0,) * 50
+    assert set(history.series["gpu1.util"][:-50]) == {None}
+    assert ring.history("gpu1", lambda name: name == "cpu.util", after=997.0).times == (998.0, 999.0)
+    assert ring.history("gpu2", lambda _: True).times == ()
 
 
 def test_export_to_a_table_and_to_json_tells_the_same(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,12 +16,13 @@ from fleet.events import (
     RunPlanned,
     TelemetrySampled,
 )
-from fleet.telemetry import LIGHTS, Meter, TelemetrySettings
+from fleet.telemetry import LIGHTS, Meter, TelemetrySettings, read_tallies, worst
 from fleet.telemetry.energy import EnergyMeter, cost
 from fleet.telemetry.lights import lights_of, memory_use, network_use
 from fleet.telemetry.settings import Band
 from fleet.telemetry.shares import Share, training_share
 from fleet.telemetry.steps import Bound, StepWindow, bound_of, straggler_of
+from fleet.telemetry.tally import write_tallies
 from fleet.telemetry.throttle import harmful, reasons
 from tests.telemetry.samples import GIB, gpu, process, sample
 
@@ -181,6 +183,98 @@ def test_throttle_reasons_in_words() -> None:
     assert harmful(0x5) == ()
     assert harmful(0xA8) == ("hardware slowdown", "temperature (software)", "power brake")
     assert reasons(None) == ()
+
+
+def planned(run: str, *nodes: str) -> RunPlanned:
+    ranks = tuple(RankPlan(node=node, rank=rank, local_rank=0) for rank, node in enumerate(nodes))
+    return RunPlanned(
+        run=run, world_size=len(nodes), master_address="127.0.0.1", master_port=29500, ranks=ranks
+    )
+
+
+def sampled(node: str, at: float, *gpus: dict[str, Any]) -> TelemetrySampled:
+    return TelemetrySampled(node=node, at=at, sample=sample(*gpus))
+
+
+def test_a_rank_may_train_in_another_process_than_the_one_that_was_started() -> None:
+    meter = Meter()
+    meter.take(planned("r", "gpu1"))
+    meter.take(RankStarted(run="r", rank=0, node="gpu1", pid=100))
+    busy = gpu(util=90, processes=[process(101), process(7)])
+    meter.take(sampled("gpu1", 1.0, busy))
+    assert meter.meaning().nodes["gpu1"].shares[0].percent == 0.0
+    # python.exe of a virtual environment on Windows starts another, which says so.
+    record = {"kind": "phase", "phase": "starting", "pid": 101}
+    meter.take(MetricsSeen(run="r", rank=0, node="gpu1", at=1.5, record=record))
+    meter.take(sampled("gpu1", 2.0, busy))
+    meaning = meter.meaning()
+    assert meaning.nodes["gpu1"].shares[0].percent == 45.0
+    assert meaning.training == pytest.approx(45.0)
+
+
+def test_runs_are_told_apart_when_one_is_looked_back_at() -> None:
+    meter = Meter()
+    for run, node, wait in (("old", "gpu1", 0.6), ("new", "gpu2", 0.0)):
+        meter.take(planned(run, node))
+        meter.take(RankStarted(run=run, rank=0, node=node, pid=4711))
+        for second in range(5):
+            record = {"kind": "step", "step_time": 1.0, "data_time": wait, "comm_time": 0.0}
+            meter.take(MetricsSeen(run=run, rank=0, node=node, at=float(second), record=record))
+            meter.take(sampled(node, float(second), gpu(power=100.0, processes=[process(4711)])))
+        if run == "old":
+            meter.take(RunFinished(run=run, outcome="succeeded"))
+    for second in range(5, 15):
+        meter.take(sampled("gpu2", float(second), gpu(power=100.0, processes=[process(4711)])))
+    old, new = meter.meaning("old"), meter.meaning("new")
+    assert (old.bound.kind, new.bound.kind) == ("data", "compute")
+    assert (old.joules, new.joules) == (400.0, 1400.0)
+    assert meter.meaning() == new
+    assert meter.meaning("never heard of").joules == 0.0
+    assert old.nodes["gpu2"].lights == new.nodes["gpu2"].lights, "lights are of now, whatever is looked at"
+    meter.take(sampled("gpu2", 500.0, gpu()))
+    assert meter.meaning("old").bound.kind == "data", "what a run waited for at its end stays"
+
+
+def test_energy_goes_on_where_an_earlier_console_stopped_counting(tmp_path: Path) -> None:
+    first = Meter()
+    first.take(planned("r", "gpu1"))
+    first.take(RankStarted(run="r", rank=0, node="gpu1", pid=4711))
+    for second in range(3):
+        busy = gpu(energy=1000.0 * second, processes=[process(4711)])
+        first.take(sampled("gpu1", float(second), busy))
+    write_tallies(tmp_path, first.tallies("r"))
+
+    second_one = Meter(before=lambda run: read_tallies(tmp_path) if run == "r" else {})
+    second_one.take(planned("r", "gpu1"))
+    assert second_one.meaning().joules == 2000.0
+    assert second_one.meaning().training == pytest.approx(97.0)
+    second_one.take(RankStarted(run="r", rank=0, node="gpu1", pid=4711))
+    # An hour in which nobody looked: the board has counted.
+    second_one.take(sampled("gpu1", 3600.0, gpu(energy=90_000.0, processes=[process(4711)])))
+    assert second_one.meaning().joules == 90_000.0
+    assert second_one.meaning().training == pytest.approx(97.0), "and of that hour nothing is claimed"
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"gpu1": 3}', '{"gpu1": {"energy": {"0": 1}}}'])
+def test_a_damaged_tally_is_none(tmp_path: Path, text: str) -> None:
+    (tmp_path / "telemetry").mkdir()
+    (tmp_path / "telemetry" / "tally.json").write_text(text)
+    assert read_tallies(tmp_path) == {}
+
+
+def test_the_lights_of_a_fleet_are_those_of_whoever_is_worst_off() -> None:
+    found = worst(
+        {
+            "gpu1": lights_of([sample(gpu(util=99))], Bound("compute", data=2.0), SETTINGS, training=True),
+            "gpu2": lights_of([sample(gpu(util=50))], Bound("unknown"), SETTINGS, training=True),
+        }
+    )
+    assert [(light.name, node, light.status) for node, light in found] == [
+        ("gpu", "gpu2", "fail"),
+        ("network", "gpu1", "ok"),
+        ("data", "gpu1", "ok"),
+        ("memory", "gpu1", "ok"),
+    ]
 
 
 def test_a_run_is_followed_from_its_plan_to_its_end() -> None:

@@ -11,7 +11,7 @@ import pytest
 from fleet.events import LinkChanged, TelemetrySampled
 from fleet.fleet import Fleet
 from fleet.inventory import Inventory, Node, default_master
-from fleet.telemetry import keep_telemetry, read_history, recorded_nodes, watch
+from fleet.telemetry import Keeper, keep_telemetry, read_history, recorded_nodes, watch
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ async def test_the_load_of_a_run_is_kept_while_it_is_watched(inventory: Inventor
     run = tmp_path / ".dtui" / "runs" / "r"
     async with (
         Fleet(inventory, home=tmp_path / ".dtui") as fleet,
-        keep_telemetry(fleet, inventory.nodes, run, interval=0.1),
+        keep_telemetry(fleet, inventory.nodes, Keeper(run), interval=0.1),
     ):
         async for event in watch(fleet, [inventory.master], interval=0.1, count=6):
             assert isinstance(event, TelemetrySampled)
@@ -81,7 +81,7 @@ async def test_a_full_disk_costs_the_history_and_not_the_run(inventory: Inventor
     run.write_text("a file where the folder should be: nothing can be written below it")
     async with (
         Fleet(inventory, home=tmp_path / ".dtui") as fleet,
-        keep_telemetry(fleet, inventory.nodes, run, interval=0.1),
+        keep_telemetry(fleet, inventory.nodes, Keeper(run), interval=0.1),
     ):
         events = [event async for event in watch(fleet, interval=0.1, count=3)]
     assert len(events) == 6

@@ -15,7 +15,7 @@ from fleet.state import FleetState, RunState
 from tui import actions
 from tui.screens.log_requests import LogRequests
 from tui.view_state import Kept, View
-from tui.views import gpu
+from tui.views import gpu, load
 from tui.views import run as view
 from tui.widgets.lines import Lines
 from tui.widgets.log_lines import Look
@@ -69,7 +69,9 @@ class MonitorScreen(LogRequests):
             self.query_one("#empty", Lines).show(view.empty(state, self.texts))
             return
         header = self.query_one("#header", Lines)
-        header.show([view.header(run, self.texts, now, header.room)])
+        meaning = self.console.engine.meaning()
+        worst = load.worst_lights(meaning, run, self.texts)
+        header.show([view.header(run, self.texts, now, header.room, worst)])
         self._draw_ending(run)
         tiles = self.tiles
         tiles.show(run, self.console.engine.logbook(run.id))
@@ -86,8 +88,11 @@ class MonitorScreen(LogRequests):
             self.call_after_refresh(self.focus_main)
         training, gpus = self.query_one("#training", Lines), self.query_one("#gpus", Lines)
         if training.size.width:
-            training.show(view.training(run, self.texts, training.room, training.size.height, now))
-            gpus.show(gpu.panel(state, self.texts, gpus.room, now))
+            notes = load.summary(meaning, self.texts, training.room)
+            named = meaning is not None and meaning.straggler is not None
+            width, height = training.room, training.size.height
+            training.show(view.training(run, self.texts, width, height, now, notes, explained=named))
+            gpus.show(gpu.panel(state, self.texts, gpus.room, now, meaning))
 
     def _draw_ending(self, run: RunState) -> None:
         lines = view.ending(run, self.texts, max(20, self.size.width - 4))

@@ -17,6 +17,7 @@ from tui.screens.base import ModeScreen
 from tui.view_state import Kept, View
 from tui.views import nodes as view
 from tui.views.empty import empty_fleet
+from tui.views.load import node_lights
 from tui.widgets.lines import Lines
 from tui.widgets.paint import Span, Spans
 from tui.widgets.prompt import Prompt
@@ -72,7 +73,8 @@ class NodesScreen(ModeScreen):
         elif card is not None:
             node = state.nodes.get(card.name) or NodeState(card.name)
             room = max(20, detail.room)
-            detail.show(view.details(card, node, self.texts, room, ran.get(card.name)))
+            load = node_lights(self.console.engine.meaning(), node.name, self.texts, room)
+            detail.show(view.details(card, node, self.texts, room, ran.get(card.name), load))
         else:
             detail.show([])
         self.query_one("#note", Lines).show([self._note(len(rows), len(cards), state)])

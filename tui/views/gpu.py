@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from fleet.state import FleetState, NodeState
 from tui.i18n import Texts
 from tui.units import bar, percent, size, sparkline
 from tui.views import facts
+from tui.views.load import lights
 from tui.widgets.paint import Span, Spans, fit
+
+if TYPE_CHECKING:
+    from fleet.telemetry import Meaning
 
 #: Samples older than this are no longer "now", in seconds.
 STALE = 10.0
 
 
-def panel(state: FleetState, texts: Texts, width: int, now: float) -> list[Spans]:
-    """Return each node with its CPU and RAM and a line for each GPU."""
+def panel(
+    state: FleetState, texts: Texts, width: int, now: float, meaning: Meaning | None = None
+) -> list[Spans]:
+    """Return each node with its CPU and RAM, its four lights, and a line for each GPU."""
     lines: list[Spans] = []
     head = _head(texts, width)
     for node in state.nodes.values():
         if node.sampled is None:
             continue
-        lines += [[]] if lines else [head]
+        lines += [] if lines else [head]
         lines.append(_node_line(node, texts, now))
+        if meaning is not None and node.name in meaning.nodes:
+            lines.append([("  ", "text"), *lights(meaning.nodes[node.name].lights, texts, width - 2)])
         found = facts.gpus(node)
         lines += [_gpu_line(gpu, texts, width) for gpu in found]
         if not found:

@@ -151,9 +151,14 @@ def _disk_style(node: NodeState) -> str:
 
 
 def details(
-    card: NodeCard, node: NodeState, texts: Texts, width: int, ran: LastRun | None = None
+    card: NodeCard,
+    node: NodeState,
+    texts: Texts,
+    width: int,
+    ran: LastRun | None = None,
+    load: Sequence[Spans] = (),
 ) -> list[Spans]:
-    """Return everything known of one node, for a pane ``width`` cells wide."""
+    """Return everything known of one node, ``load`` among it, for a pane ``width`` cells wide."""
     lines: list[Spans] = [[(card.name, "title"), ("  ", "text"), mark("link", node.link.state, texts)]]
     if card.is_master:
         lines[0] = [*lines[0], (f"  ★ {texts('nodes.master')}", "accent")]
@@ -185,6 +190,7 @@ def details(
     if ran is not None:
         how, style = mark("outcome", ran.outcome, texts)
         lines += _pair(texts("nodes.column.last_run"), f"{how} {ran.run}", width, style)
+    lines += load
     lines += _gpu_lines(node, texts)
     lines += _adapter_lines(node, texts, width)
     return lines

@@ -15,6 +15,8 @@ from tui.widgets.paint import Span, Spans, fit, width_of, wrap
 
 #: A rank whose step takes so much longer than the median of all is called a straggler.
 STRAGGLER = 1.15
+#: Lines that the loss curve has at least.
+LEAST_CURVE = 4
 
 
 def median(values: Sequence[float]) -> float:
@@ -34,8 +36,8 @@ def phase(rank: RankState) -> str:
     return "failed" if rank.failed else "stopped" if rank.stopped else "done"
 
 
-def header(run: RunState, texts: Texts, now: float, width: int) -> list[Span]:
-    """Return the run in one line: state, elapsed, ranks up, step, loss, left; what does not fit goes."""
+def header(run: RunState, texts: Texts, now: float, width: int, lights: Spans = ()) -> list[Span]:
+    """Return the run in one line: state, elapsed, ranks, step, loss, left, lights; what does not fit goes."""
     up = sum(rank.alive for rank in run.ranks.values())
     figures = run.leader
     spans: list[Span] = [mark("outcome", outcome(run), texts), ("  ", "text"), (run.id, "strong")]
@@ -49,6 +51,8 @@ def header(run: RunState, texts: Texts, now: float, width: int) -> list[Span]:
         spans.append((f"  {texts('run.loss')} {number(figures.get('loss'))}", "text"))
         if run.active and figures.get("eta_s") is not None:
             spans.append((f"  {texts('run.left')} {duration(figures['eta_s'])}", "text"))
+    if run.active and width_of(spans) + width_of(lights) + 3 <= width:
+        spans += [("   ", "text"), *lights]
     while len(spans) > 3 and width_of(spans) > width:
         spans.pop()
     return spans
@@ -69,21 +73,34 @@ def ending(run: RunState, texts: Texts, width: int) -> list[Spans]:
     return lines
 
 
-def training(run: RunState, texts: Texts, width: int, height: int, now: float) -> list[Spans]:
-    """Return the training panel: figures, the loss curve, the ranks' step times, checkpoints."""
-    lines = figures(run, texts, width)
-    ranks = rank_lines(run, texts, width, now)
+def training(
+    run: RunState,
+    texts: Texts,
+    width: int,
+    height: int,
+    now: float,
+    notes: Sequence[Spans] = (),
+    *,
+    explained: bool = False,
+) -> list[Spans]:
+    """Return the training panel: figures, ``notes`` on the load, the loss curve, the ranks, checkpoints.
+
+    ``explained``: the notes name the straggler.
+    """
+    lines = [*figures(run, texts, width), *notes]
+    ranks = rank_lines(run, texts, width, now, explained=explained)
+    # The curve takes what the rest leaves; where that is little, the empty lines go first.
+    space = height - len(lines) - len(ranks) - 3 - 2 * bool(run.checkpoints)
+    gap: list[Spans] = [[]] if space >= LEAST_CURVE else []
     if run.loss.drawn:
-        # The curve takes what the rest leaves.
-        space = height - len(lines) - len(ranks) - 3 - 2 * bool(run.checkpoints)
-        curve = plot(run.loss.drawn, width, max(4, min(14, space)))
-        lines += [[], [(texts("run.loss_curve"), "head")], *curve]
-    lines += [[], *ranks]
+        curve = plot(run.loss.drawn, width, max(LEAST_CURVE, min(14, space)))
+        lines += [*gap, [(texts("run.loss_curve"), "head")], *curve]
+    lines += [*gap, *ranks]
     if run.checkpoints:
         newest = run.checkpoints[-1]
         ago = duration(now - newest.at)
         lines += [
-            [],
+            *gap,
             [(texts("run.checkpoint", step=newest.step, ago=ago, count=len(run.checkpoints)), "text")],
         ]
     return lines
@@ -114,8 +131,13 @@ def figures(run: RunState, texts: Texts, width: int) -> list[Spans]:
     return lines
 
 
-def rank_lines(run: RunState, texts: Texts, width: int, now: float) -> list[Spans]:
-    """Return one line a rank: number, node, phase and where the time of a step goes; stragglers are named."""
+def rank_lines(
+    run: RunState, texts: Texts, width: int, now: float, *, explained: bool = False
+) -> list[Spans]:
+    """Return one line a rank: number, node, phase and where the time of a step goes.
+
+    A slow rank's mark is explained below them, unless that is done elsewhere.
+    """
     pace = [median(rank.pace[-10:]) for rank in run.ranks.values() if rank.pace]
     usual = median(pace) if pace else None
     wide = width >= 44
@@ -125,7 +147,7 @@ def rank_lines(run: RunState, texts: Texts, width: int, now: float) -> list[Span
     lines: list[Spans] = [[(head, "head")]]
     for number_, rank in sorted(run.ranks.items()):
         lines.append(_rank_line(number_, rank, texts, usual, wide, now, run.active))
-    if wide and run.active and any(straggles(rank, usual) for rank in run.ranks.values()):
+    if not explained and wide and run.active and any(straggles(rank, usual) for rank in run.ranks.values()):
         lines.append([(f"   ▲ {texts('run.slow')}", "warn")])
     return lines
 
