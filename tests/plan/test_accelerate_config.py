@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
 from dataclasses import replace
@@ -16,6 +15,7 @@ from fleet.accelerate_config import accelerate_config
 from fleet.inventory import RunSettings
 from fleet.plan import INTERPRETER, RunPlan, plan_run
 from tests.plan.fleets import facts, inventory, worker
+from tests.support.ports import free_port
 
 PROGRAM = """\
 import json, os, sys
@@ -74,12 +74,6 @@ def test_one_process_alone_is_not_distributed(tmp_path: Path) -> None:
     plan = plan_run(inventory(), {"master": facts("192.168.1.100")}, run_id="r1")
     config = read_by_accelerate(accelerate_config(plan, "master"), tmp_path)
     assert (config.distributed_type, config.num_processes, config.use_cpu) == ("NO", 1, True)
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 def environment(added: dict[str, str]) -> dict[str, str]:

@@ -12,7 +12,8 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from tests.trainer.ranks import ROOT, SMALL, Project, free_port, wait_for
+from tests.support.ports import free_port
+from tests.trainer.ranks import ROOT, SMALL, Project, wait_for
 from trainer import evaluate, export, sample
 from trainer.journal import PHASES
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
-import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from fleet.runs import LaunchOptions, WatchOptions, run_to_end
 from fleet.up import UpOptions, lay_out, up
 from lab.lab import Lab
 from lab.wine.machine import WindowsMachine
+from tests.support.ports import free_port
 from tests.wine.fleets import of
 from trainer.sample_data import write
 
@@ -62,12 +62,6 @@ def settle(fleet: Fleet, **run: Any) -> None:
     arguments = [word for key, value in SHORT.items() for word in ("--set", f"{key}={value}")]
     settings = RunSettings(port=free_port(), args=(*arguments, "--resume", "none"), **run)
     fleet.inventory = dataclasses.replace(fleet.inventory, run=settings)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 async def go(fleet: Fleet) -> list[Event]:
