@@ -213,6 +213,15 @@ class RunFinished(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PlanDrawn(Event):
+    """The network of a run has drawn a plan for a text: a PNG at ``path`` on the master."""
+
+    run: str
+    text: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Notice(Event):
     """Something that a person should know: ``level`` is info, warning or error."""
 
@@ -226,7 +235,7 @@ _KINDS: dict[str, type[Event]] = {
     for kind in (
         LinkChanged, NodeProbed, CheckFinished, PairProbed, StageChanged, CopyProgressed, FileChange,
         EnvironmentOutput, NodeDeployed, RunPlanned, RankStarted, RankPhase, RankExited, LogChunk,
-        MetricsSeen, TelemetrySampled, RunFinished, Notice,
+        MetricsSeen, TelemetrySampled, RunFinished, PlanDrawn, Notice,
     )
 }  # fmt: skip
 

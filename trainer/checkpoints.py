@@ -121,6 +121,19 @@ def open_checkpoint(path: Path) -> Checkpoint:
     return newest
 
 
+def best_checkpoint(run: Path) -> Checkpoint:
+    """Return the checkpoint of a run's folder with the lowest held-out loss; raises CheckpointError."""
+    folder = CheckpointFolder(run, 1)
+    step = folder.best.get("step")
+    for checkpoint in folder.all():
+        if checkpoint.step == step:
+            return checkpoint
+    raise CheckpointError(
+        f"{run}: none of its checkpoints was marked as the best",
+        "set training.eval_every, or take the newest",
+    )
+
+
 def newest_checkpoint(folder: Path, only: str = "") -> Checkpoint | None:
     """Return the checkpoint last written below the folder of all runs, None when there is none."""
     runs = [path for path in folder.iterdir() if path.is_dir()] if folder.is_dir() else []

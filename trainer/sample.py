@@ -19,6 +19,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--checkpoint", type=Path, default=Path("checkpoints"), help="a step's or run's folder, or an export"
     )
+    parser.add_argument("--best", action="store_true", help="of a run's folder the best, not the newest")
     parser.add_argument(
         "--text-encoder", default="", help="folder of the pretrained encoder, if not where training had it"
     )
@@ -30,12 +31,14 @@ def main(arguments: list[str] | None = None) -> int:
     chosen = parser.parse_args(arguments)
     if chosen.count < 1 or chosen.steps < 1:
         parser.error("--count and --steps have to be at least 1")
+    from trainer.checkpoints import best_checkpoint
     from trainer.painter import Painter, pick_device
     from trainer.pictures import save_grid, write_png
 
     try:
         texts = chosen.text or [path.read_text(encoding="utf-8-sig") for path in chosen.text_file]
-        painter = Painter.load(chosen.checkpoint, pick_device(chosen.device), chosen.text_encoder)
+        checkpoint = best_checkpoint(chosen.checkpoint).folder if chosen.best else chosen.checkpoint
+        painter = Painter.load(checkpoint, pick_device(chosen.device), chosen.text_encoder)
         read = [painter.tokens([text] * chosen.count) for text in texts]
     except (TrainerError, OSError) as error:
         print(error, file=sys.stderr)

@@ -108,6 +108,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("monitor.next_pane", ("tab",), palette=False),
     Action("monitor.previous_pane", ("shift+tab",), palette=False),
     Action("monitor.pick", ("p",), takes="text"),
+    Action("monitor.draw", ("d",), writes=True, takes="text"),
     Action("monitor.next_ranks", ("right_square_bracket",)),
     Action("monitor.previous_ranks", ("left_square_bracket",)),
 
@@ -136,6 +137,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("runs.replay", ("p",), bar=12),
     Action("runs.attach", ("w",), bar=13),
     Action("runs.restart", ("R",), writes=True),
+    Action("runs.draw", ("d",), writes=True, takes="text"),
     Action("runs.export", ("o",), bar=14),
 
     Action("config.nodes", ("f2",), bar=11),

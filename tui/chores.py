@@ -124,6 +124,28 @@ class Chores(App[None], inherit_bindings=False):
             self.engine.look_at(run)
         self.switch_mode("monitor")
 
+    def draw_plan(self, run: str, text: str) -> str | None:
+        """Draw a plan for a text by a run's network and show it; returns what is wrong with the text."""
+        text, operations = text.strip(), self.operations
+        if not text:
+            return self.texts("draw.no_text")
+        before = self.engine.state.drawn
+        if not self.engine.run("sample", lambda: operations.sample(run, text)):
+            return self.texts("draw.busy")
+
+        def look() -> None:
+            drawn = self.engine.state.drawn
+            if drawn is not before and drawn is not None:
+                from tui.screens.plan import PlanScreen
+
+                timer.stop()
+                self.push_screen(PlanScreen(drawn, self.texts))
+            elif "sample" not in self.engine.running:
+                timer.stop()
+
+        timer = self.set_interval(0.2, look)
+        return None
+
     def _follow_run(self, before: str) -> None:
         """Go to the monitor as soon as another run than ``before`` is planned."""
 

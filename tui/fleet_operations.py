@@ -163,6 +163,16 @@ class FleetOperations:
 
         return stop(self._open(), run, collect=not followed)
 
+    def sample(self, run: str, text: str) -> AsyncIterator[Event]:
+        """Draw a plan into the run's folder on the master, beside earlier ones."""
+        from fleet.runs import RunStore, sample
+
+        plans = RunStore(self._home, run).folder / "plans"
+        number = 1
+        while (plans / f"plan-{number}.png").exists():
+            number += 1
+        return sample(self._open(), run, text, plans / f"plan-{number}.png")
+
     def add_node(self, draft: Draft) -> None:
         """Add a node to the inventory, which is made when there is none."""
         from fleet.inventory import FaultsError, add_node, save_inventory

@@ -122,6 +122,9 @@ class Operations(Protocol):
     def stop(self, run: str, *, followed: bool) -> AsyncIterator[Event]:
         """End a run on all its nodes; ``followed`` tells that a stream which follows it is open."""
 
+    def sample(self, run: str, text: str) -> AsyncIterator[Event]:
+        """Draw a plan for a text by a run's network; the last event is a PlanDrawn."""
+
     def add_node(self, draft: Draft) -> None:
         """Add a node to the inventory; raises Refused."""
 

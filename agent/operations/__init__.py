@@ -26,6 +26,7 @@ _PLACES = {
     "digest": "agent.operations.digest:digest",
     "trial": "agent.operations.trial:trial",
     "fix": "agent.operations.fix:fix",
+    "program": "agent.operations.program:program",
     "configcheck": "agent.operations.configcheck:configcheck",
 }
 

@@ -6,6 +6,7 @@ from fleet.runs.ids import new_run_id
 from fleet.runs.launch import LaunchFailed, LaunchOptions, announce, launch
 from fleet.runs.read import read_logs
 from fleet.runs.restart import run_to_end
+from fleet.runs.sample import SampleFailed, sample
 from fleet.runs.status import NodeRuns, node_runs, sweep
 from fleet.runs.stop import stop
 from fleet.runs.store import NoSuchRun, RunStore, RunSummary, find_runs, replay
@@ -18,6 +19,7 @@ __all__ = [
     "NodeRuns",
     "RunStore",
     "RunSummary",
+    "SampleFailed",
     "WatchOptions",
     "announce",
     "find_runs",
@@ -27,6 +29,7 @@ __all__ = [
     "read_logs",
     "replay",
     "run_to_end",
+    "sample",
     "stop",
     "sweep",
     "watch",

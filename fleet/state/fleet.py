@@ -11,6 +11,7 @@ from fleet.events import (
     LogChunk,
     MetricsSeen,
     Notice,
+    PlanDrawn,
     RankExited,
     RankPhase,
     RankStarted,
@@ -41,6 +42,8 @@ class FleetState:
     noticed: int = 0
     #: Names of the checks seen so far, in the order in which they first had a result.
     checks: tuple[str, ...] = ()
+    #: The plan that was drawn last.
+    drawn: PlanDrawn | None = None
     #: The run planned or heard of last.
     current: str = ""
 
@@ -67,6 +70,8 @@ class FleetState:
         if isinstance(event, Notice):
             notices = (*self.notices, event)[-KEPT_NOTICES:]
             return replace(self, notices=notices, noticed=self.noticed + 1)
+        if isinstance(event, PlanDrawn):
+            return replace(self, drawn=event)
         if isinstance(event, RunPlanned):
             runs = {name: run for name, run in self.runs.items() if name != event.run}
             runs[event.run] = RunState.planned_by(event)

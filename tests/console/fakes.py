@@ -137,6 +137,9 @@ class Recorded:
     def stop(self, run: str, *, followed: bool) -> AsyncIterator[Event]:
         return self._tell("stop", run, followed)
 
+    def sample(self, run: str, text: str) -> AsyncIterator[Event]:
+        return self._tell("sample", run, text)
+
     def add_node(self, draft: Draft) -> None:
         if not draft.address:
             raise Refused("the address is missing")

@@ -20,6 +20,7 @@ SMALL = {
     "data.generate": "false",
     "data.image_size": 32,
     "data.text_tokens": 24,
+    "model.size": "tiny",
     "model.vocabulary": 256,
     "training.max_steps": 6,
     "training.batch_size": 2,
@@ -28,6 +29,9 @@ SMALL = {
     "training.log_every": 1,
     "training.eval_pairs": 0,
     "training.mixed_precision": "no",
+    "training.num_workers": 0,
+    # Several buckets, as a large network has.
+    "communication.bucket_mb": 1,
     "sampling.steps": 1,
     "sampling.count": 2,
     "accelerate_config.timeout": 60,

@@ -13,8 +13,8 @@ from tui.cli.streams import prepare_streams
 
 #: Each is a module of ``tui.cli.commands`` with ``add(subparsers)``; the order is that of ``--help``.
 COMMANDS = (
-    "demo", "init", "up", "preflight", "forecast", "deploy", "launch", "status", "logs", "stop", "replay",
-    "nodes", "gpu", "lab", "doctor", "completion",
+    "demo", "init", "up", "preflight", "forecast", "deploy", "launch", "status", "logs", "stop", "sample",
+    "replay", "nodes", "gpu", "lab", "doctor", "completion",
 )  # fmt: skip
 
 

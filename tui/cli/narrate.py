@@ -14,6 +14,7 @@ from fleet.events import (
     NodeDeployed,
     NodeProbed,
     Notice,
+    PlanDrawn,
     RankExited,
     RankPhase,
     RankStarted,
@@ -169,3 +170,8 @@ def _(event: RunFinished) -> str | None:
 def _(event: Notice) -> str | None:
     status = {"info": "info", "warning": "warn"}.get(event.level, "fail")
     return _line(status, event, event.text, event.remedy)
+
+
+@sentence.register
+def _(event: PlanDrawn) -> str | None:
+    return _line("ok", event, f"run {event.run} drew {event.path}")

@@ -278,6 +278,12 @@ TEXTS = ACTION_TEXTS | {
     "runs.over": "that run has ended: p shows it again",
     "runs.confirm_restart": "Start again on the {count} nodes of run {run}, from its last checkpoint?",
     "runs.ask_export": "Save the report to:",
+    "draw.ask": "Draw a plan for:",
+    "draw.no_text": "say what the plan should be like",
+    "draw.busy": "another plan is being drawn",
+    "draw.title": "Plan of run {run}, drawn on {node}",
+    "draw.saved": "saved: {path}",
+    "draw.no_preview": "no preview: {why}",
     "runs.report": "Report of run {run}",
 
     "config.nodes": "nodes.yaml",

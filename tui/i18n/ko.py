@@ -278,6 +278,12 @@ TEXTS = ACTION_TEXTS | {
     "runs.over": "이미 끝난 실행입니다: p로 다시 볼 수 있습니다",
     "runs.confirm_restart": "실행 {run}의 노드 {count}개에서 마지막 체크포인트부터 다시 시작할까요?",
     "runs.ask_export": "보고서를 저장할 파일:",
+    "draw.ask": "어떤 평면도를 그릴까요:",
+    "draw.no_text": "어떤 평면도인지 적어 주세요",
+    "draw.busy": "다른 평면도를 그리는 중입니다",
+    "draw.title": "실행 {run}의 평면도 ({node}에서 그림)",
+    "draw.saved": "저장됨: {path}",
+    "draw.no_preview": "미리 볼 수 없습니다: {why}",
     "runs.report": "실행 {run} 보고서",
 
     "config.nodes": "nodes.yaml",

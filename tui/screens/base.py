@@ -168,6 +168,13 @@ class ModeScreen(Screen[None]):
         if fault:
             self.notify(fault, severity="error", markup=False)
 
+    def ask_to_draw(self, run: str, typed: str) -> None:
+        """Let a run's network draw a plan for what is typed already, or for what the person types now."""
+        if typed:
+            self.tell_fault(self.console.draw_plan(run, typed))
+            return
+        self.query_one(Prompt).ask(self.texts("draw.ask"), "", lambda text: self.console.draw_plan(run, text))
+
     def show_item(self, name: str) -> None:
         """Put the cursor of the main table on an item."""
         table = self.query_one(self.main)

@@ -200,6 +200,12 @@ class MonitorScreen(LogRequests):
             return
         self.prompt.ask(self.texts("monitor.ask_ranks"), tiles.wanted, picked)
 
+    def action_monitor_draw(self, typed: str = "") -> None:
+        """Ask for a text, and let the run's network draw a plan for it."""
+        run = self.console.engine.state.run
+        if run is not None:
+            self.ask_to_draw(run.id, typed)
+
     def on_descendant_focus(self) -> None:
         """The current pane is the one with the focus."""
         if isinstance(self.focused, RankPane):

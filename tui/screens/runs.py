@@ -159,6 +159,12 @@ class RunsScreen(ModeScreen):
             question = self.texts("runs.confirm_restart", count=len(nodes), run=run.id)
             self.console.launch(nodes, question)
 
+    def action_runs_draw(self, typed: str = "") -> None:
+        """Ask for a text, and let the run's network draw a plan for it."""
+        card = self._current()
+        if card is not None:
+            self.ask_to_draw(card.run, typed)
+
     def action_runs_export(self) -> None:
         """Ask for a file and write a report of the run to it."""
         run = self._run_read()
