@@ -12,10 +12,10 @@ import yaml
 from fleet.deploy import DeployOptions, deploy
 from fleet.events import CheckFinished, Event, NodeDeployed, NodeProbed, Notice
 from fleet.fleet import Fleet
-from fleet.inventory import Inventory, Node
+from fleet.inventory import Fault, Inventory, Node
 from fleet.node_files import node_files
 from fleet.nodeset import fold
-from fleet.plan import RunPlan, plan_run
+from fleet.plan import PlanError, RunPlan, plan_run
 from fleet.preflight import AFTER, PreflightOptions, preflight
 from fleet.runs import LaunchOptions, WatchOptions, announce, launch, new_run_id, run_to_end
 
@@ -92,6 +92,10 @@ def lay_out(
     fleet: Fleet, nodes: Sequence[Node], facts: Mapping[str, dict[str, Any]], *, cpu: bool = False
 ) -> RunPlan:
     """Return the plan of a new run over ``nodes``, whose probes are ``facts``; raises PlanError."""
+    script = fleet.inventory.run.script
+    if script is not None and not (fleet.inventory.project / script).is_file():
+        remedy = "name a file of the project as `run: {script: ...}` in nodes.yaml, or with --script"
+        raise PlanError([Fault(f"the project {fleet.inventory.project} has no {script}", remedy)])
     return plan_run(
         fleet.inventory,
         facts,

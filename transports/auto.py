@@ -14,6 +14,7 @@ from transports.errors import (
     HostKeyUnknown,
     TransportError,
     Unreachable,
+    Unresolved,
 )
 
 _WINRM_PORTS = {"https": 5986, "http": 5985}
@@ -90,6 +91,8 @@ class AutoTransport(Transport):
                 if isinstance(error, (HostKeyChanged, HostKeyUnknown)):
                     # Somebody may be in between: another door of the same address is no safer.
                     raise
+                if isinstance(error, Unresolved):
+                    break  # every other way begins with the same name
                 if isinstance(error, AuthenticationFailed) and prompts.gave_password:
                     # The same account behind every door, and Windows locks it after a few failures.
                     break

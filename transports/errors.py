@@ -29,6 +29,10 @@ class Unreachable(TransportError):
     transient = True
 
 
+class Unresolved(Unreachable):
+    """The name has no address, so that no way leads to the node."""
+
+
 class Refused(Unreachable):
     """The address answered, and nothing listens on the port."""
 

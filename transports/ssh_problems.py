@@ -14,6 +14,7 @@ from transports.errors import (
     Refused,
     TransportError,
     Unreachable,
+    Unresolved,
 )
 from transports.ssh_client import LoginClient
 
@@ -99,7 +100,7 @@ def _denied(where: str, client: LoginClient) -> AuthenticationFailed:
 
 def _from_system(error: BaseException, where: str, reach: float) -> TransportError:
     if isinstance(error, (socket.gaierror, UnicodeError)):
-        return Unreachable(
+        return Unresolved(
             "the name can't be resolved", where=where, remedy="write the node's address as numbers"
         )
     if isinstance(error, TimeoutError):

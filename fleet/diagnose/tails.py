@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from fleet.diagnose.exceptions import exception_of
 from fleet.diagnose.signatures import Diagnosis, Signature, first_match
 from fleet.events import LogChunk
 
@@ -37,6 +38,10 @@ class LogTails:
                 if found is not None:
                     return found
         return None
+
+    def exception(self, rank: int | None) -> str:
+        """Return the exception that a rank's output ends with; empty when it tells of none."""
+        return exception_of(self._text(rank)) if rank is not None and rank in self._tails else ""
 
     def _text(self, rank: int) -> str:
         return self._tails[rank][-KEPT:].decode("utf-8", "replace")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shlex
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 
 from fleet.accelerate_config import accelerate_config
 from fleet.errors import FleetError
@@ -12,6 +12,7 @@ from fleet.events import Event, Notice, RunFinished, RunPlanned
 from fleet.fleet import Fleet
 from fleet.inventory import Node
 from fleet.plan import NodePlan, RunPlan
+from fleet.plan.model import INTERPRETER
 from fleet.runs.gangstart import GangStart
 from fleet.runs.options import LaunchOptions
 from fleet.runs.origin import Origin, read_origin
@@ -71,9 +72,14 @@ def announce(plan: RunPlan, at: float, origin: Origin | None = None) -> list[Eve
         master_port=plan.master_port,
         ranks=plan.ranks,
         method=plan.method,
-        command=shlex.join(plan.nodes[0].processes[0].argv),
+        command=_shown(plan.nodes[0].processes[0].argv),
         configs={part.node: accelerate_config(plan, part.node) for part in plan.nodes},
         config_digest=origin.config_digest,
         code_digest=origin.code_digest,
     )
     return [planned, *(Notice(at=at, level="warning", text=note) for note in plan.notes)]
+
+
+def _shown(argv: Sequence[str]) -> str:
+    """Return a rank's command as a person would type it; each node has its own interpreter."""
+    return shlex.join("python" if word == INTERPRETER else word for word in argv)

@@ -61,18 +61,24 @@ def node_failure(ended: NodeEnded) -> Failure | None:
 
 
 def verdict(
-    run: str, progress: Progress, gang: Gang, at: float, found: Diagnosis | None = None
+    run: str,
+    progress: Progress,
+    gang: Gang,
+    at: float,
+    found: Diagnosis | None = None,
+    exception: str = "",
 ) -> RunFinished:
     """Return the run's end. The earliest failure is the cause; what followed it is not repeated.
 
-    ``found`` is what the ranks' output says about it.
+    ``found`` is what the ranks' output says about it, ``exception`` what the failed rank's ends with.
     """
     cause = gang.cause
     if cause is not None and found is not None:
         text = f"{cause.cause}: {found.cause} ({found.line[:_LINE_SHOWN]!r})"
         return RunFinished(at=at, run=run, outcome="failed", cause=text, remedy=found.remedy)
     if cause is not None:
-        return RunFinished(at=at, run=run, outcome="failed", cause=cause.cause, remedy=cause.remedy)
+        text = f"{cause.cause}: {exception[:_LINE_SHOWN]}" if exception else cause.cause
+        return RunFinished(at=at, run=run, outcome="failed", cause=text, remedy=cause.remedy)
     stopped = any(end.stopped for end in progress.exited.values())
     not_done = [node for node, ended in gang.ended.items() if ended.state != "succeeded"]
     if stopped or not_done:

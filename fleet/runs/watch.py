@@ -109,12 +109,14 @@ class _Watch:
                     self._gang.fail(rank_failure(event))
                 yield event
         found: Diagnosis | None = None
+        exception = ""
         if (cause := self._gang.cause) is not None:
             signatures, problem = self._signatures()
             if problem is not None:
                 yield problem
             found = self._tails.diagnose(signatures, cause.rank)
-        yield verdict(self._plan.run, self._progress, self._gang, clock(), found)
+            exception = self._tails.exception(cause.rank)
+        yield verdict(self._plan.run, self._progress, self._gang, clock(), found, exception)
 
     def _signatures(self) -> tuple[Sequence[Signature], Notice | None]:
         """Return the project's signatures; the shipped ones, and why, when its file is faulty."""

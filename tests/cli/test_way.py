@@ -158,6 +158,50 @@ def test_a_node_that_is_off_stops_the_way_before_anything_is_sent(project: Proje
     assert "deployed, " not in failed.stderr
 
 
+@pytest.mark.usefixtures("nodes")
+def test_an_exception_of_one_rank_is_the_runs_cause(project: Project) -> None:
+    project.write(
+        "train.py",
+        "import os, time\n"
+        "if os.environ['RANK'] == '1': raise ValueError('the data on this node is broken')\n"
+        "time.sleep(60)\n",
+    )
+    failed = project.run("up", "--script", "train.py")
+    assert failed.returncode == 1
+    cause = "rank 1 (node1) ended with exit code 1: ValueError: the data on this node is broken"
+    assert cause in failed.stderr
+    assert cause in project.run("status").stdout
+
+
+@pytest.mark.usefixtures("nodes")
+def test_a_script_that_the_project_does_not_have_is_told_before_anything_is_sent(project: Project) -> None:
+    refused = project.run("up", "--script", "trian.py")
+    assert refused.returncode == 2
+    assert f"the project {project.folder} has no trian.py" in refused.stderr
+    assert "--script" in refused.stderr
+    assert "files to send" not in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("deply",), "there is no command 'deply'; did you mean 'deploy'?"),
+        (("zzz",), "there are demo, init, up"),
+        (("up", "--port", "99999"), "'99999' is not a port from 1024 to 65535"),
+        (
+            ("nodes", "--offline", "--workers", "127.0.0.1", "--on", "gpu7"),
+            "the inventory has 127.0.0.1,master",
+        ),
+    ],
+)
+def test_a_slip_of_the_fingers_is_told_with_what_there_is(
+    project: Project, words: tuple[str, ...], told: str
+) -> None:
+    refused = project.run(*words)
+    assert refused.returncode == 2
+    assert told in refused.stderr
+
+
 def test_without_any_node_named_the_way_out_is_told(project: Project) -> None:
     refused = project.run("up")
     assert refused.returncode == 2

@@ -177,6 +177,19 @@ async def test_help_opens_scrolls_and_closes():
         await until(pilot, lambda: not isinstance(app.screen, HelpScreen))
 
 
+async def test_messages_are_shown_the_newest_first():
+    app = console("nodes_error")
+    texts = ("the first thing", "the second thing")
+    for text in texts:
+        app.engine.tell("error", text)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await pilot.press("exclamation_mark")
+        await until(pilot, lambda: "the first thing" in text_of(app))
+        shown = text_of(app)
+        assert shown.index("the second thing") < shown.index("the first thing")
+        assert "Go to mode 1" not in shown, "the panel is not the help"
+
+
 async def test_the_palette_finds_actions_and_nodes():
     app = console("nodes_busy")
     async with app.run_test(size=(120, 40)) as pilot:

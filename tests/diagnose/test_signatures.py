@@ -82,6 +82,23 @@ def test_unknown_output_is_not_explained() -> None:
     assert tails.diagnose(load_signatures(), 0) is None
 
 
+@pytest.mark.parametrize("lead", ["", "[rank1]: "])
+def test_an_exception_that_no_signature_knows_is_named_as_its_traceback_names_it(lead: str) -> None:
+    tails = LogTails()
+    lines = [
+        "Traceback (most recent call last):", '  File "a.py", line 1, in <module>', "    first()",
+        "KeyError: 'first'", "", "During handling of the above exception, another exception occurred:", "",
+        "Traceback (most recent call last):", '  File "a.py", line 3, in <module>', "    second()",
+        "data.Broken: the file has no column 'text'", "  it has these",
+    ]  # fmt: skip
+    tails.add(chunk(1, "".join(f"{lead}{line}\n" for line in lines)))
+    tails.add(chunk(2, "hello\n"))
+    assert tails.exception(1) == "data.Broken: the file has no column 'text'"
+    assert tails.exception(2) == ""
+    assert tails.exception(3) == ""
+    assert tails.exception(None) == ""
+
+
 def test_only_the_end_of_a_long_log_is_kept() -> None:
     tails = LogTails()
     tails.add(chunk(0, "CUDA out of memory\n"))

@@ -324,6 +324,8 @@ CASES = [
     Case("config", "gpu1", "skip", "see master"),
     Case("config", "master", "skip", "gets no --config", {"master/config/path": None}),
     Case("config", "master", "ok", "is readable YAML", {"master/config/by_program": False}),
+    Case("config", "master", "fail", "there is no train_config.yaml",
+         {"master/config/exists": False, "master/config/faults": ["there is no train_config.yaml"]}),
     Case("config", "master", "fail", "batch_size: must be at least 1",
          {"master/config/faults": ["configs/train_config.yaml:3: batch_size: must be at least 1"]}),
     Case("batch", "master", "ok", "effective batch 96 = 8 x 6 ranks x 2 accumulation steps; 30000 training"),

@@ -105,6 +105,13 @@ async def test_all_reasons_when_nothing_works(address: str, tmp_path: Path) -> N
     assert caught.value.remedy
 
 
+async def test_a_name_without_an_address_is_what_is_told_and_nothing_else_is_tried(tmp_path: Path) -> None:
+    with pytest.raises(Unreachable, match="ssh: the name can't be resolved") as caught:
+        await auto(Endpoint("gpu9.invalid"), tmp_path).connect()
+    assert "winrm" not in str(caught.value)
+    assert "address as numbers" in caught.value.remedy
+
+
 async def test_a_rejected_password_is_asked_once_and_not_tried_behind_the_next_door(
     address: str, windows: Windows, tmp_path: Path
 ) -> None:

@@ -167,7 +167,8 @@ class WinRMTransport(Transport):
             raise AuthenticationFailed(
                 "no password was given, or one that the node had rejected before",
                 where=where,
-                remedy="store the right one in the keyring, or start dtui in a terminal and type it",
+                remedy=f"store the right one (keyring set dtui {self.endpoint}), or start dtui in a terminal "
+                "and type it",
             )
         if not password:
             raise AuthenticationFailed(

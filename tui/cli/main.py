@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import importlib
 import signal
 import sys
@@ -46,6 +47,13 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     return parser.parse_args([])
 
 
+def _no_command(word: str) -> str:
+    close = difflib.get_close_matches(word, COMMANDS, n=1)
+    return f"there is no command {word!r}; " + (
+        f"did you mean {close[0]!r}?" if close else f"there are {', '.join(COMMANDS)}"
+    )
+
+
 def _end_gently() -> None:
     """Take a request to end, and a closed terminal, as Ctrl-C: a lab cleans up, links close."""
     for name in ("SIGTERM", "SIGHUP"):
@@ -59,7 +67,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from fleet.errors import FleetError
 
     prepare_streams()
-    args = _parse(sys.argv[1:] if arguments is None else arguments)
+    words = sys.argv[1:] if arguments is None else arguments
+    if words and not words[0].startswith("-") and words[0] not in COMMANDS:
+        print(f"dtui: {_no_command(words[0])}", file=sys.stderr)
+        return USAGE
+    args = _parse(words)
     _end_gently()
     try:
         return int(args.handler(args))

@@ -16,7 +16,7 @@ from fleet.inventory import (
     save_inventory,
     with_master_address,
 )
-from fleet.nodeset import NodeSetError
+from fleet.nodeset import NodeSetError, fold
 from tui.cli.exits import UsageError
 
 DEFAULT_INVENTORY = Path("configs/nodes.yaml")
@@ -46,7 +46,9 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--config", metavar="FILE", help="configuration handed to the program as --config")
     group.add_argument("--module", help="module that each rank runs (default: trainer)")
     group.add_argument("--script", help="script that each rank runs, instead of a module")
-    group.add_argument("--port", type=int, help="port of the rendezvous on the master (default: 29500)")
+    group.add_argument(
+        "--port", type=_port, help="port of the rendezvous on the master, 1024 to 65535 (default: 29500)"
+    )
     group.add_argument("--method", choices=("ranks", "accelerate"), help="how ranks are started")
     group.add_argument("--cpu", action="store_true", help="train on the CPU even where there are GPUs")
     group.add_argument("program_args", nargs="*", metavar="ARG", help="arguments of the program, after --")
@@ -119,7 +121,8 @@ def selected(inventory: Inventory, args: argparse.Namespace) -> tuple[Node, ...]
     try:
         nodes = inventory.select(args.on)
     except NodeSetError as error:
-        raise UsageError(str(error)) from error
+        known = fold([node.name for node in inventory.nodes])
+        raise UsageError(f"--on {args.on}: {error}; the inventory has {known}") from error
     if not nodes:
         raise UsageError(f"--on {args.on}: no node of the inventory matches")
     return nodes
@@ -128,6 +131,12 @@ def selected(inventory: Inventory, args: argparse.Namespace) -> tuple[Node, ...]
 def home_of(inventory: Inventory) -> Path:
     """Return the folder of what dtui keeps for the project."""
     return inventory.project / ".dtui"
+
+
+def _port(word: str) -> int:
+    if not word.isdecimal() or not 1024 <= int(word) <= 65535:
+        raise argparse.ArgumentTypeError(f"{word!r} is not a port from 1024 to 65535")
+    return int(word)
 
 
 def _with_environment(node: Node, kind: str) -> Node:
@@ -170,7 +179,7 @@ def _ask_for_addresses(path: Path) -> list[str]:
     if not sys.stdin.isatty():
         raise UsageError(
             f"there is no inventory at {path}. Name the workers (--workers 192.168.1.101,192.168.1.102), "
-            "a file (--inventory, --workers-file), or try `dtui demo`, which needs none"
+            "a file (--inventory, --workers-file), write one (dtui init), or try `dtui demo`"
         )
     print("Addresses of the workers, separated by commas or spaces: ", end="", file=sys.stderr, flush=True)
     addresses = sys.stdin.readline().replace(",", " ").split()

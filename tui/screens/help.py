@@ -67,21 +67,30 @@ class HelpScreen(ModalScreen[None]):
     }
     """
 
+    #: Text of the panel's title.
+    TITLE_TEXT = "help.title"
+
     def __init__(self, mode: str, texts: Texts, changed: Mapping[str, str]) -> None:
         super().__init__()
-        self._lines = help_lines(mode, texts, changed)
+        self._mode = mode
+        self._changed = changed
         self._texts = texts
+
+    def lines(self, width: int) -> list[Spans]:
+        """Return what the panel shows, for lines of ``width`` cells."""
+        return help_lines(self._mode, self._texts, self._changed)
 
     def compose(self) -> ComposeResult:
         """Lay out the one panel."""
         panel = Lines()
-        panel.border_title = self._texts("help.title")
+        panel.border_title = self._texts(self.TITLE_TEXT)
         panel.border_subtitle = self._texts("help.close")
         yield panel
 
     def on_mount(self) -> None:
-        """Fill the panel."""
-        self.call_after_refresh(lambda: self.query_one(Lines).show(self._lines))
+        """Fill the panel, once its size is known."""
+        panel = self.query_one(Lines)
+        self.call_after_refresh(lambda: panel.show(self.lines(max(40, panel.size.width))))
 
     def action_move(self, count: int) -> None:
         """Scroll."""

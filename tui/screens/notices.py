@@ -9,7 +9,6 @@ from fleet.events import Notice
 from tui.i18n import Texts
 from tui.screens.help import HelpScreen
 from tui.status import mark
-from tui.widgets.lines import Lines
 from tui.widgets.paint import Spans, fit, wrap
 
 
@@ -36,14 +35,12 @@ class NoticesScreen(HelpScreen):
     NoticesScreen { align: center middle; background: $background 60%; }
     """
 
+    TITLE_TEXT = "notices.title"
+
     def __init__(self, notices: Sequence[Notice], texts: Texts) -> None:
         super().__init__("nodes", texts, {})
         self._notices_shown = notices
 
-    def on_mount(self) -> None:
-        """Fill the panel."""
-        panel = self.query_one(Lines)
-        panel.border_title = self._texts("notices.title")
-        self.call_after_refresh(
-            lambda: panel.show(notice_lines(self._notices_shown, self._texts, max(40, panel.size.width)))
-        )
+    def lines(self, width: int) -> list[Spans]:
+        """Return the messages."""
+        return notice_lines(self._notices_shown, self._texts, width)

@@ -220,7 +220,10 @@ def config(subject: Subject) -> Verdict:
         return skip("the program gets no --config")
     if found["faults"]:
         more = f" (and {len(found['faults']) - 1} more)" if len(found["faults"]) > 1 else ""
-        return fail(f"{found['faults'][0]}{more}", f"correct {found['path']}")
+        remedy = (
+            f"correct {found['path']}" if found["exists"] else "write it, or name another file (--config)"
+        )
+        return fail(f"{found['faults'][0]}{more}", remedy)
     return ok(f"{found['path']} {'as the trainer reads it' if found['by_program'] else 'is readable YAML'}")
 
 

@@ -66,12 +66,13 @@ async def observe_data(fleet: Fleet, node: Node, folder: str, budget: int) -> di
 
 
 async def observe_config(fleet: Fleet) -> dict[str, Any]:
-    """Return ``path``, ``faults``, ``values`` and ``by_program``: the configuration on the master."""
+    """Return ``path``, ``exists``, ``faults``, ``values``, ``by_program`` of the configuration."""
     inventory = fleet.inventory
     handed = inventory.run.config_handed
-    found: dict[str, Any] = {"path": handed, "faults": [], "values": {}, "by_program": False}
+    found: dict[str, Any] = {"path": handed, "exists": False, "faults": [], "values": {}, "by_program": False}
     if handed is None:
         return found
+    found["exists"] = await asyncio.to_thread((inventory.project / handed).exists)
     values, fault = await asyncio.to_thread(read_config, inventory.project / handed)
     found["values"] = values
     if fault:
