@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import os
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,7 +30,7 @@ def own_network() -> Iterator[None]:
     """
     if os.environ.get("CI"):
         need("root", "ip")
-    elif os.name != "posix" or os.geteuid() != 0:
+    elif sys.platform != "linux" or os.geteuid() != 0:
         yield
         return
     libc = ctypes.CDLL(None, use_errno=True)
