@@ -45,7 +45,7 @@ async def serve(
                 with _trusted(lab, project / ".dtui" / "known_hosts"), _written(lab, project, inventory_out):
                     _describe(lab, inventory_out)
                     await stop.wait()
-        except (LabError, OSError) as error:
+        except LabError as error:
             return _say(str(error), _FAILED)
     return _say("the lab is gone", _DONE)
 

@@ -1,4 +1,4 @@
-"""Writes docs/keys.md from the action registry: ``python -m tui.keys_page > docs/keys.md``."""
+"""Writes docs/keys.md and docs/keys.ko.md from the action registry: ``python -m tui.keys_page [ko]``."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ import sys
 from tui.actions import SCOPES, keys_of, of_scope
 from tui.i18n import Texts
 
-_HEAD = """\
+_HEADS = {
+    "en": """\
 # Keys
+
+[한국어](keys.ko.md)
 
 Written by `python -m tui.keys_page > docs/keys.md` from `tui/actions.py`; a test compares the two.
 
@@ -18,18 +21,34 @@ Own keys: `keys.yaml` in `~/.config/dtui/` (Windows: `%APPDATA%\\dtui\\`), one l
 `:` takes any action below by its name, in any mode, and goes where it belongs first: `:preflight start` (or
 `:preflight.start`), `:nodes filter gpu`, `:stop`, `:theme dtui-day`, `:node gpu1`. In its own mode a name
 alone is enough. Tab completes. Only moving in lists is left to keys.
-"""
+""",
+    "ko": """\
+# 키
+
+[English](keys.md)
+
+`tui/actions.py`에서 `python -m tui.keys_page ko > docs/keys.ko.md`로 만듭니다. 테스트가 둘을 비교합니다.
+
+직접 정한 키는 `~/.config/dtui/`(Windows: `%APPDATA%\\dtui\\`)의 `keys.yaml`에 동작마다 한 줄씩 `app.up: f5`처럼
+적습니다. 키가 여럿이면 쉼표로 나누고, 이름은 Textual의 것을 씁니다(`ctrl+u`, `shift+tab`).
+
+`:`은 아래의 모든 동작을 이름으로 받아, 어느 모드에서든 먼저 제자리로 갑니다: `:preflight start`(또는
+`:preflight.start`), `:nodes filter gpu`, `:stop`, `:theme dtui-day`, `:node gpu1`. 그 모드 안에서는 이름만으로 됩니다.
+Tab이 나머지를 채웁니다. 목록에서 움직이는 것만 키로 합니다.
+""",
+}
+_COLUMNS = {"en": "| key | action | what it does |", "ko": "| 키 | 동작 | 하는 일 |"}
 
 
-def page() -> str:
-    """Return the page."""
-    texts = Texts("en")
-    lines = [_HEAD]
+def page(lang: str = "en") -> str:
+    """Return the page in a language of the console."""
+    texts = Texts(lang)
+    lines = [_HEADS[lang]]
     for scope in SCOPES:
         lines += [
             f"## {texts(f'help.scope.{scope}')}",
             "",
-            "| key | action | what it does |",
+            _COLUMNS[lang],
             "|---|---|---|",
         ]
         for action in of_scope(scope):
@@ -40,4 +59,5 @@ def page() -> str:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(page())
+    sys.stdout.reconfigure(encoding="utf-8")  # type: ignore[union-attr]
+    sys.stdout.write(page(*sys.argv[1:]))

@@ -226,6 +226,20 @@ def test_an_inventory_with_five_faults_tells_all_five(project: Project) -> None:
     assert "hunter2" not in refused.stderr
 
 
+@pytest.mark.parametrize(
+    "words",
+    [("nodes", "--offline", "--workers", "127.0.0.1"), ("lab", "--nodes", "1"), ("demo", "--headless")],
+)
+def test_a_folder_that_can_not_be_written_to_is_named(project: Project, words: tuple[str, ...]) -> None:
+    project.write(".dtui", "a file where the folder should be\n")
+    project.write("dtui-demo", "likewise\n")
+    refused = project.run(*words)
+    assert refused.returncode == 1
+    assert "Traceback" not in refused.stderr
+    assert str(project.folder) in refused.stderr
+    assert "may be written to" in refused.stderr
+
+
 def test_workers_named_once_are_remembered(project: Project) -> None:
     named = project.run("nodes", "--offline", "--workers", "127.0.0.1")
     assert "127.0.0.1" in named.stdout

@@ -153,8 +153,9 @@ def test_help_names_every_action_of_its_mode(mode: str):
             assert Texts("en")(f"help.{action.id}") in shown
 
 
-def test_the_docs_page_is_up_to_date():
-    assert (ROOT / "docs" / "keys.md").read_text("utf-8") == page()
+@pytest.mark.parametrize(("lang", "name"), [("en", "keys.md"), ("ko", "keys.ko.md")])
+def test_the_docs_pages_are_up_to_date(lang: str, name: str):
+    assert (ROOT / "docs" / name).read_text("utf-8") == page(lang)
 
 
 def test_no_attribute_shadows_one_of_textuals():

@@ -40,6 +40,21 @@ def test_links_lead_to_files_and_headings(path: Path) -> None:
             assert anchor in headings(target), f"{path.name}: {link}"
 
 
+#: Documents for users, in both languages; the rest is for those who work on dtui.
+TWINS = (
+    "exit-codes", "files", "guide", "keys", "preflight", "scaling", "security", "transports", "windows-support",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", TWINS)
+def test_korean_twins_have_the_same_parts_and_lead_to_each_other(name: str) -> None:
+    english, korean = ROOT / "docs" / f"{name}.md", ROOT / "docs" / f"{name}.ko.md"
+    assert f"{name}.ko.md" in links(english)
+    assert f"{name}.md" in links(korean)
+    parts = [len(re.findall(r"^## ", path.read_text("utf-8"), re.MULTILINE)) for path in (english, korean)]
+    assert parts[0] == parts[1]
+
+
 def headings(path: Path) -> set[str]:
     """Return the anchors that GitHub makes of a file's headings."""
     found = re.findall(r"^#+ (.+)$", path.read_text("utf-8"), re.MULTILINE)

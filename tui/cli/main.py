@@ -90,3 +90,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The reader of our output left (`dtui logs | head`): nothing is wrong, and nothing more to say.
         sys.stderr.close()
         return FAILED
+    except OSError as error:
+        if error.filename is None:
+            raise
+        what = f"{error.filename}: {error.strerror or error}"
+        print(f"dtui: {what}. Look whether it may be written to, and has room", file=sys.stderr)
+        return FAILED
