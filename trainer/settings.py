@@ -101,7 +101,7 @@ class Sampling:
 class Wandb:
     """Weights & Biases."""
 
-    enabled: bool = option(False, "log to W&B (package wandb); WANDB_MODE=offline works")
+    enabled: bool = option(False, "log to W&B (extra wandb); WANDB_MODE=offline works")
     project: str = option("floorplan-distributed", "project name")
 
 
@@ -109,7 +109,7 @@ class Wandb:
 class TensorBoard:
     """TensorBoard."""
 
-    enabled: bool = option(False, "write event files to logs/ (package tensorboard)")
+    enabled: bool = option(False, "write event files to logs/<run> (extra tensorboard)")
 
 
 @dataclass(frozen=True)
