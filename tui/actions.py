@@ -93,6 +93,9 @@ ACTIONS: tuple[Action, ...] = (
     Action("preflight.row", ("R",)),
     Action("preflight.column", ("C",)),
     Action("preflight.failures", ("f",), bar=12),
+    Action("preflight.ways", ("w",), bar=13),
+    Action("preflight.fix", ("m",), bar=14, writes=True),
+    Action("preflight.fix_all", ("M",), writes=True),
     Action("preflight.export", ("o",)),
 
     Action("deploy.start", ("d",), bar=10, writes=True),

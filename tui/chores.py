@@ -279,7 +279,7 @@ class Chores(App[None], inherit_bindings=False):
         self.push_screen(screen, answered)
 
     def ask_person(self, question: Question) -> None:
-        """Ask for a password, or whether a host key is to be trusted."""
+        """Ask for a password, whether a host key is to be trusted, or whether a fix is wanted."""
         from tui.screens.confirm import ConfirmScreen
         from tui.screens.form import Field, FormScreen
 
@@ -291,6 +291,16 @@ class Chores(App[None], inherit_bindings=False):
                 question.answer(bool(yes))
 
             self.push_screen(ConfirmScreen(text, [key.fingerprint], self.texts), trusted)
+            return
+        if question.fix is not None:
+            fix = question.fix
+            text = "preflight.ask_fix_admin" if fix.needs_administrator else "preflight.ask_fix"
+
+            def wanted(yes: bool | None) -> None:
+                question.answer(bool(yes))
+
+            asked = self.texts(text, node=fix.node, what=fix.what)
+            self.push_screen(ConfirmScreen(asked, [fix.shown], self.texts), wanted)
             return
 
         def save(values: dict[str, str]) -> None:

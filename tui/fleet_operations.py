@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fleet.events import Event, LinkChanged, RunPlanned
-from tui.operations import Draft, NodeCard, Refused, RunCard
+from tui.operations import Agreed, Draft, NodeCard, Refused, RunCard
 
 if TYPE_CHECKING:
     from fleet.fleet import Fleet
@@ -124,6 +124,14 @@ class FleetOperations:
         fleet = self._open()
         options = PreflightOptions(checks=tuple(checks) or BEFORE, among=fleet.nodes)
         return preflight(fleet, self._named(nodes), options)
+
+    def mend(self, troubles: Mapping[str, Sequence[str]], agreed: Agreed) -> AsyncIterator[Event]:
+        """Mend what checks found, each fix after the person has agreed."""
+        from fleet.preflight import PreflightOptions
+        from fleet.preflight.mend import offer
+
+        fleet = self._open()
+        return offer(fleet, fleet.nodes, troubles, PreflightOptions(), agreed)
 
     async def deploy(self, nodes: Sequence[str], *, dry_run: bool = False) -> AsyncIterator[Event]:
         """Check and deploy."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, Protocol
 from fleet.events import Event
 
 if TYPE_CHECKING:
+    from fleet.preflight.fixes import Fix
     from fleet.telemetry import History, Meter
+
+Agreed = Callable[["Fix"], Awaitable[bool]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +109,9 @@ class Operations(Protocol):
 
     def preflight(self, nodes: Sequence[str], checks: Sequence[str] = ()) -> AsyncIterator[Event]:
         """Check nodes; all checks when none is named."""
+
+    def mend(self, troubles: Mapping[str, Sequence[str]], agreed: Agreed) -> AsyncIterator[Event]:
+        """Mend what checks found (node -> names of checks), each fix when ``agreed`` to, and check again."""
 
     def deploy(self, nodes: Sequence[str], *, dry_run: bool = False) -> AsyncIterator[Event]:
         """Put the project on nodes; with ``dry_run`` only say what would be sent."""

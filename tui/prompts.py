@@ -1,4 +1,4 @@
-"""How a transport, on the engine's thread, asks the person at the screen."""
+"""How an operation, on the engine's thread, asks the person at the screen."""
 
 from __future__ import annotations
 
@@ -6,19 +6,23 @@ import asyncio
 import threading
 from collections import deque
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from transports.base import Endpoint, HostKey
 from tui.kept_passwords import KeptPassword, nothing_kept
 
+if TYPE_CHECKING:
+    from fleet.preflight.fixes import Fix
+
 
 @dataclass(frozen=True)
 class Question:
-    """Something to ask: a password or passphrase, or whether a host key is trusted."""
+    """Something to ask: a password or passphrase, whether a host key is trusted, or a fix is wanted."""
 
     endpoint: Endpoint | None
     reason: str
     key: HostKey | None
+    fix: Fix | None
     _loop: asyncio.AbstractEventLoop
     _answer: asyncio.Future[Any]
 
@@ -49,16 +53,27 @@ class Questions:
         kept = await self._kept(endpoint, reason)
         if kept is not None:
             return kept
-        answer = await self._ask(endpoint, reason, None)
+        answer = await self._ask(endpoint=endpoint, reason=reason)
         return None if answer is None else str(answer)
 
     async def trust_host_key(self, key: HostKey) -> bool:
         """Return whether the person trusts the key."""
-        return bool(await self._ask(None, "", key))
+        return bool(await self._ask(key=key))
 
-    async def _ask(self, endpoint: Endpoint | None, reason: str, key: HostKey | None) -> object:
+    async def agreed(self, fix: Fix) -> bool:
+        """Return whether the person wants this fix."""
+        return bool(await self._ask(fix=fix))
+
+    async def _ask(
+        self,
+        *,
+        endpoint: Endpoint | None = None,
+        reason: str = "",
+        key: HostKey | None = None,
+        fix: Fix | None = None,
+    ) -> object:
         loop = asyncio.get_running_loop()
-        question = Question(endpoint, reason, key, loop, loop.create_future())
+        question = Question(endpoint, reason, key, fix, loop, loop.create_future())
         with self._lock:
             self._waiting.append(question)
         try:

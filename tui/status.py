@@ -22,6 +22,12 @@ MARKS: dict[str, dict[str, tuple[str, str]]] = {
         "skip": ("–", "muted"),
         "none": ("·", "faint"),
     },
+    "way": {
+        "ok": ("✓", "ok"),
+        "warn": ("▲", "warn"),
+        "fail": ("✗", "fail"),
+        "none": ("·", "faint"),
+    },
     "stage": {
         "waiting": ("·", "faint"),
         "running": ("▸", "busy"),

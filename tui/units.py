@@ -19,6 +19,16 @@ def size(count: float | None) -> str:
     return ""
 
 
+def bits(bytes_per_second: float | None) -> str:
+    """Return a network's rate: ``941 Mbit/s``, ``9.4 Gbit/s``; a dash for None."""
+    if bytes_per_second is None:
+        return "–"
+    rate = bytes_per_second * 8 / 1e6
+    if rate >= 1000:
+        return f"{rate / 1000:.1f} Gbit/s"
+    return f"{rate:.0f} Mbit/s" if rate >= 10 else f"{rate:.1f} Mbit/s"
+
+
 def duration(seconds: float | None) -> str:
     """Return ``0:42``, ``3:05`` or ``2:10:00`` (``3d 02:10`` from a day on); a dash for None."""
     if seconds is None:

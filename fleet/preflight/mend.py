@@ -1,14 +1,15 @@
-"""Find the fixes for what a preflight saw, and apply one that a person has agreed to."""
+"""Find the fixes for what a preflight saw, and apply those that a person agrees to."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
 
 from fleet.errors import FleetError
-from fleet.events import CheckFinished, Event, NodeProbed, Notice
+from fleet.events import Event, NodeProbed, Notice
 from fleet.fleet import Fleet
 from fleet.inventory import FaultsError, Node, change_node
 from fleet.preflight.fixes import Fix, Patient, fixable, fixes_for
@@ -16,20 +17,42 @@ from fleet.preflight.options import PreflightOptions
 from fleet.preflight.pairs import peer_address, source_of
 from fleet.preflight.run import preflight
 
+#: Asks a person whether one fix may be applied.
+Agreed = Callable[[Fix], Awaitable[bool]]
 
-async def find_fixes(fleet: Fleet, nodes: Sequence[Node], results: Iterable[CheckFinished]) -> list[Fix]:
-    """Return what could be mended of ``results``, node by node; nodes that don't answer are left out."""
-    troubled: dict[str, list[str]] = {}
-    for result in results:
-        if result.status in ("warn", "fail") and fixable(result.check):
-            troubled.setdefault(result.node, []).append(result.check)
-    if not troubled:
+
+async def offer(
+    fleet: Fleet,
+    nodes: Sequence[Node],
+    troubles: Mapping[str, Sequence[str]],
+    options: PreflightOptions,
+    agreed: Agreed,
+) -> AsyncGenerator[Event, None]:
+    """Ask for each fix of ``troubles``, apply those that are ``agreed`` to, and check again."""
+    fixes = await find_fixes(fleet, nodes, troubles)
+    if not fixes:
+        yield Notice(at=fleet.clock(), level="info", text="there is nothing that dtui can mend")
+    for fix in fixes:
+        if not await agreed(fix):
+            continue
+        async with aclosing(mend(fleet, nodes, fix, options)) as events:
+            async for event in events:
+                yield event
+
+
+async def find_fixes(fleet: Fleet, nodes: Sequence[Node], troubles: Mapping[str, Sequence[str]]) -> list[Fix]:
+    """Return what could be mended of ``troubles``, node by node; nodes that don't answer are left out.
+
+    ``troubles`` are the names of the checks that warned or failed on each node.
+    """
+    troubled = {name: [one for one in checks if fixable(one)] for name, checks in troubles.items()}
+    if not any(troubled.values()):
         return []
     facts: dict[str, dict[str, Any]] = {}
     async for event in fleet.connect(nodes):
         if isinstance(event, NodeProbed):
             facts[event.node] = event.facts
-    concerned = [node for node in nodes if node.name in troubled and node.name in facts]
+    concerned = [node for node in nodes if troubled.get(node.name) and node.name in facts]
     found = await asyncio.gather(
         *(_of_node(fleet, node, nodes, facts, troubled[node.name]) for node in concerned)
     )

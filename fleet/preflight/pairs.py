@@ -70,14 +70,21 @@ def broken_ways(seen: Seen, nodes: Sequence[Node], target: str | None = None) ->
             continue
         for other in targets:
             ports: Mapping[str, Any] = mesh["reaches"].get(other, {})
-            outcomes: dict[str, list[str]] = {}
-            for port, result in ports.items():
-                if result["outcome"] != "open":
-                    outcomes.setdefault(result["outcome"], []).append(port)
-            for outcome, failing in outcomes.items():
-                everything = len(failing) == len(ports) > 1
-                found.append(Broken(source.name, other, tuple(failing), outcome, everything))
+            outcomes = {port: str(result["outcome"]) for port, result in ports.items()}
+            found += broken_way(source.name, other, outcomes)
     return found
+
+
+def broken_way(source: str, target: str, outcomes: Mapping[str, str]) -> list[Broken]:
+    """Return what is closed of one way, from the outcome of each port that was tried."""
+    closed: dict[str, list[str]] = {}
+    for port, outcome in outcomes.items():
+        if outcome != "open":
+            closed.setdefault(outcome, []).append(port)
+    return [
+        Broken(source, target, tuple(ports), outcome, len(ports) == len(outcomes) > 1)
+        for outcome, ports in closed.items()
+    ]
 
 
 def sentences(broken: Iterable[Broken]) -> list[str]:

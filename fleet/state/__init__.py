@@ -1,7 +1,18 @@
 """What is known about a fleet, as one frozen value that every event moves on."""
 
 from fleet.state.fleet import FleetState
-from fleet.state.node import Check, Copy, Link, NodeState, Stage
+from fleet.state.node import Check, Copy, Link, NodeState, Stage, Way
 from fleet.state.run import Checkpoint, RankState, RunState
 
-__all__ = ["Check", "Checkpoint", "Copy", "FleetState", "Link", "NodeState", "RankState", "RunState", "Stage"]
+__all__ = [
+    "Check",
+    "Checkpoint",
+    "Copy",
+    "FleetState",
+    "Link",
+    "NodeState",
+    "RankState",
+    "RunState",
+    "Stage",
+    "Way",
+]

@@ -15,6 +15,7 @@ from fleet.events import (
     LinkChanged,
     NodeDeployed,
     NodeProbed,
+    PairProbed,
     StageChanged,
     TelemetrySampled,
 )  # fmt: skip
@@ -47,6 +48,17 @@ class Check:
     why: str = ""
     remedy: str = ""
     at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """The newest of what was learnt of the way to another node; empty and None: not looked at."""
+
+    #: Port (or ``ephemeral``) -> outcome, as in PairProbed.
+    ports: Mapping[str, str] = field(default_factory=dict)
+    latency_ms: float | None = None
+    #: At which bytes come from the other node.
+    bytes_per_second: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +101,8 @@ class NodeState:
     link: Link = field(default_factory=Link)
     facts: Mapping[str, Any] = field(default_factory=dict)
     checks: Mapping[str, Check] = field(default_factory=dict)
+    #: Other node -> the way there.
+    ways: Mapping[str, Way] = field(default_factory=dict)
     stages: Mapping[str, Stage] = field(default_factory=dict)
     copy: Copy | None = None
     plan: Plan = field(default_factory=Plan)
@@ -137,6 +151,17 @@ def _probed(node: NodeState, event: NodeProbed) -> NodeState:
 def _checked(node: NodeState, event: CheckFinished) -> NodeState:
     check = Check(event.status, event.seen, event.why, event.remedy, event.at)
     return replace(node, checks={**node.checks, event.check: check})
+
+
+def _tried(node: NodeState, event: PairProbed) -> NodeState:
+    # Ports and speed are told by events of their own.
+    old = node.ways.get(event.peer, Way())
+    way = Way(
+        event.ports or old.ports,
+        event.latency_ms if event.latency_ms is not None else old.latency_ms,
+        event.bytes_per_second if event.bytes_per_second is not None else old.bytes_per_second,
+    )
+    return replace(node, ways={**node.ways, event.peer: way})
 
 
 def _staged(node: NodeState, event: StageChanged) -> NodeState:
@@ -197,6 +222,7 @@ _STEPS: dict[type[Event], Callable[[NodeState, Any], NodeState]] = {
     LinkChanged: _link,
     NodeProbed: _probed,
     CheckFinished: _checked,
+    PairProbed: _tried,
     StageChanged: _staged,
     CopyProgressed: _copied,
     FileChange: _planned,

@@ -12,7 +12,7 @@ from fleet.telemetry import History, Meter, TelemetrySettings
 from tests.console.record import FOLDER, NODES, RUN, START
 from tui.app import ConsoleApp
 from tui.engine import Engine
-from tui.operations import Draft, NodeCard, Refused, RunCard
+from tui.operations import Agreed, Draft, NodeCard, Refused, RunCard
 
 #: The moment at which every recording is looked at, in seconds from START.
 NOW = {
@@ -121,6 +121,9 @@ class Recorded:
 
     def preflight(self, nodes: Sequence[str], checks: Sequence[str] = ()) -> AsyncIterator[Event]:
         return self._tell("preflight", tuple(nodes), tuple(checks))
+
+    def mend(self, troubles: Mapping[str, Sequence[str]], agreed: Agreed) -> AsyncIterator[Event]:
+        return self._tell("mend", *((node, *checks) for node, checks in troubles.items()))
 
     def deploy(self, nodes: Sequence[str], *, dry_run: bool = False) -> AsyncIterator[Event]:
         return self._tell("plan" if dry_run else "deploy", *nodes)

@@ -32,6 +32,7 @@ from fleet.events import (
     TelemetrySampled,
     to_json,
 )
+from tests.console.record_ways import ways
 
 FOLDER = Path(__file__).parent / "recordings"
 START = 1_800_000_000.0
@@ -397,6 +398,7 @@ def preflight_busy() -> Iterator[Event]:
             yield CheckFinished(
                 node=node, at=START + number, check=check, status="ok", seen="as it should be"
             )
+    yield from ways(list(NODES)[:3], START + 8)
 
 
 def preflight_error() -> Iterator[Event]:
@@ -437,6 +439,12 @@ def preflight_error() -> Iterator[Event]:
         yield CheckFinished(
             node="gpu4", at=START + 6, check=check, status="skip", seen="the node is not reached"
         )
+    dropped = {"29500": "dropped"}
+    closed = {("gpu1", "연구실-3"): dropped, ("gpu2", "연구실-3"): dropped}
+    closed["연구실-3", "gpu1"] = {"29503": "refused", "29504": "refused"}
+    yield from ways(
+        list(NODES)[:4], START + 7, closed, {"master": 1170, "gpu1": 1170, "gpu2": 1170, "연구실-3": 117.5}
+    )
 
 
 RECORDINGS = {

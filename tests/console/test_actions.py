@@ -98,6 +98,7 @@ def test_every_text_is_asked_for():
         "mode",
         "link",
         "check",
+        "way",
         "stage",
         "step",
         "phase",
@@ -160,7 +161,7 @@ def test_the_docs_pages_are_up_to_date(lang: str, name: str):
 
 def test_no_attribute_shadows_one_of_textuals():
     """A name that Textual uses itself breaks things far away (``_nodes``, ``_running``, ``log`` ...)."""
-    meant = {"can_focus", "theme", "virtual_size", "border_title", "border_subtitle"}
+    meant = {"can_focus", "cursor_blink", "theme", "virtual_size", "border_title", "border_subtitle"}
     wrong = []
     for path in sorted((ROOT / "tui").rglob("*.py")):
         if "cli" in path.parts or path.stem == "__main__":

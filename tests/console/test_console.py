@@ -265,6 +265,33 @@ async def test_preflight_again_for_one_cell_or_the_failures(tmp_path: Path, monk
         assert "| gpu4 | ✗ failed |" in (tmp_path / "preflight.md").read_text("utf-8")
 
 
+async def test_what_dtui_can_mend_is_mended_by_a_key(tmp_path: Path):
+    app = console("preflight_error", "preflight")
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settled(pilot)
+        await pilot.press("m")
+        await until(pilot, lambda: "nothing here that dtui can mend" in text_of(app))
+        await pilot.press(*"jjjjjlll", "m")
+        await until(pilot, lambda: ("mend", ("연구실-3", "29500")) in app.operations.asked)
+        await until(pilot, lambda: "mend" not in app.engine.running)
+        await pilot.press("w", "j", "m")
+        await until(pilot, lambda: app.operations.asked.count(("mend", ("연구실-3", "29500"))) == 2)
+        await pilot.press("r")
+        await until(
+            pilot,
+            lambda: ("preflight", ("gpu1", "연구실-3"), ("ports", "network")) in app.operations.asked,
+        )
+
+
+async def test_a_read_only_console_mends_nothing(tmp_path: Path):
+    app = console("preflight_error", "preflight", read_only=True)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settled(pilot)
+        await pilot.press(*"jjjjjlll", "m", "M")
+        await settled(pilot)
+        assert app.operations.asked == [("watch",)]
+
+
 async def test_a_faulty_configuration_is_not_saved_and_a_valid_one_is(tmp_path: Path):
     (tmp_path / "nodes.yaml").write_text("nodes: 4\n", "utf-8")
     app = console("nodes_busy", "config", operations=Recorded(cards(), folder=tmp_path))

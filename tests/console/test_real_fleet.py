@@ -12,6 +12,7 @@ import pytest
 from fleet.inventory import RunSettings, save_inventory
 from lab.lab import Lab
 from tests.console.driving import text_of
+from tests.support.leftover import leftover
 from transports.base import NoPrompts, Prompts
 from tui.app import ConsoleApp
 from tui.fleet_operations import FleetOperations
@@ -97,6 +98,45 @@ async def test_a_plan_sends_nothing(project):
         await until(pilot, lambda: "plan" not in app.engine.running)
         assert app.engine.state.run is None
         assert not any(node.deployed and node.deployed.files_sent for node in app.engine.state.nodes.values())
+
+
+async def test_a_fix_is_shown_and_applied_after_a_yes_and_checked_again(project):
+    folder, _ = project
+    app = opened(project)
+    with leftover(folder) as orphan:
+        async with app.run_test(size=(120, 40)) as pilot:
+            await until(pilot, lambda: "3/3 up" in text_of(app))
+            checks = lambda: app.engine.state.nodes["master"].checks  # noqa: E731
+            app.engine.run("preflight", lambda: app.operations.preflight(["master"], ["leftovers"]))
+            await until(pilot, lambda: "leftovers" in checks())
+            assert checks()["leftovers"].status == "warn"
+            await pilot.press("2", "M")
+            asked = f"end process {orphan.pid} of run run-old"
+            await until(pilot, lambda: asked in text_of(app))
+            await pilot.press("enter")  # No is the default
+            await until(pilot, lambda: "mend" not in app.engine.running)
+            assert orphan.poll() is None
+            await pilot.press("M")
+            await until(pilot, lambda: asked in text_of(app))
+            await pilot.press("y")
+            await until(pilot, lambda: checks()["leftovers"].status == "ok")
+            assert orphan.wait(10) != 0
+
+
+async def test_every_way_between_the_nodes_is_tried_and_measured(project):
+    app = opened(project)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await until(pilot, lambda: "3/3 up" in text_of(app))
+        await pilot.press("2", "w", "p")
+        names = list(app.engine.state.nodes)
+        pairs = [(source, target) for source in names for target in names if source != target]
+
+        def ways():
+            return [app.engine.state.nodes[source].ways.get(target) for source, target in pairs]
+
+        await until(pilot, lambda: all(way and way.bytes_per_second for way in ways()))
+        assert {way.ports["ephemeral"] for way in ways()} == {"open"}
+        await until(pilot, lambda: text_of(app).count("bit/s") >= len(pairs))
 
 
 async def test_operations_on_no_inventory(tmp_path: Path):

@@ -37,6 +37,11 @@ async def test_mode(mode: str, recording: str, screen: SnapshotAssertion):
     await compare(console(recording, mode, operations=operations), screen, keys.get(recording, ""))
 
 
+@pytest.mark.parametrize("recording", ["nodes_busy", "preflight_busy", "preflight_error"])
+async def test_ways(recording: str, screen: SnapshotAssertion):
+    await compare(console(recording, "preflight"), screen, "wjlll")
+
+
 @pytest.mark.parametrize("state", ["empty", "busy", "compared"])
 async def test_runs(state: str, screen: SnapshotAssertion):
     runs = () if state == "empty" else history()

@@ -15,6 +15,7 @@ from fleet.events import (
     MetricsSeen,
     NodeDeployed,
     Notice,
+    PairProbed,
     RankExited,
     RankPhase,
     RankPlan,
@@ -24,7 +25,7 @@ from fleet.events import (
     StageChanged,
     TelemetrySampled,
 )
-from fleet.state import FleetState
+from fleet.state import FleetState, Way
 from fleet.state.node import KEPT_CHANGES, KEPT_LINES
 from fleet.state.series import CURVE, RECENT, Curve
 
@@ -80,6 +81,18 @@ def test_checks_keep_the_order_in_which_they_came():
         state = state.after(CheckFinished(node=node, check=check, status="ok", seen=""))
     assert state.checks == ("ping", "ssh")
     assert set(state.nodes) == {"a", "b"}
+
+
+def test_ports_and_speed_of_a_way_come_by_themselves_and_stay():
+    state = FleetState.of("ab").after_all(
+        [
+            PairProbed(node="a", peer="b", ports={"29500": "dropped"}),
+            PairProbed(node="a", peer="b", latency_ms=0.3, bytes_per_second=1e8),
+            PairProbed(node="a", peer="b", ports={"29500": "open"}),
+        ]
+    )
+    assert state.nodes["a"].ways == {"b": Way({"29500": "open"}, 0.3, 1e8)}
+    assert state.nodes["b"].ways == {}
 
 
 def test_a_deploy_is_told_stage_by_stage_and_the_next_one_starts_clean():

@@ -12,31 +12,15 @@ import pytest
 
 from fleet.preflight import columns
 from tests.cli.conftest import Project
+from tests.support.leftover import leftover
 
 pytestmark = pytest.mark.usefixtures("nodes")
 
 
 @pytest.fixture
 def orphan(project: Project) -> Iterator[subprocess.Popen[bytes]]:
-    """A rank of an earlier run on the master whose supervisor is gone, as a crash leaves it."""
-    from agent.processes import identify
-
-    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
-    identity = identify(process.pid)
-    assert identity is not None
-    gone = {"pid": 1 << 22, "start_time": "gone"}
-    rank = {
-        "rank": 0, "local_rank": 0, "pid": process.pid, "start_time": identity.start_time, "started_at": 0.0,
-        "exited_at": None, "exit_code": None, "stopped": False,
-    }  # fmt: skip
-    folder = project.folder / ".dtui" / "runs" / "run-old"
-    folder.mkdir(parents=True)
-    status = {"run": "run-old", "node": "master", "state": "running", "error": "", "ranks": [rank], "at": 0.0}
-    (folder / "status.json").write_text(json.dumps({**status, "supervisor": gone}), "utf-8")
-    (folder / "spec.json").write_text(json.dumps({"run": "run-old", "node": "master", "ranks": []}), "utf-8")
-    yield process
-    process.kill()
-    process.wait()
+    with leftover(project.folder) as process:
+        yield process
 
 
 def test_loopback_nodes_are_fit_and_the_table_says_so(project: Project) -> None:

@@ -47,6 +47,14 @@ class Seen(list[Event]):
         return {(one.node, one.check) for one in self.cells if one.status == "fail"}
 
     @property
+    def troubles(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for one in self.cells:
+            if one.status in ("warn", "fail"):
+                found.setdefault(one.node, []).append(one.check)
+        return found
+
+    @property
     def closed(self) -> dict[tuple[str, str], dict[str, str]]:
         """Source, target -> the ports that are not open."""
         ways = [one for one in self if isinstance(one, PairProbed) and one.ports]
@@ -241,7 +249,7 @@ async def test_a_closed_firewall_is_opened_for_the_cluster_alone_and_checked_aga
         options = PreflightOptions(checks=("ports",))
         before = Seen([event async for event in preflight(fleet, fleet.nodes, options)])
         assert before.failed == {("gpu1", "ephemeral")}
-        fixes: list[Fix] = await find_fixes(fleet, fleet.nodes, before.cells)
+        fixes: list[Fix] = await find_fixes(fleet, fleet.nodes, before.troubles)
         (fix,) = fixes
         addresses = ",".join(net[name].address for name in ("master", "gpu2"))
         assert fix.shown == f"iptables -I INPUT -p tcp -s {addresses} -j ACCEPT"

@@ -36,6 +36,15 @@ class Results:
         """Results that keep a run from starting."""
         return [cell for cell in self.cells.values() if cell.status == "fail"]
 
+    @property
+    def troubles(self) -> dict[str, list[str]]:
+        """Names of the checks of each node that warned or failed."""
+        found: dict[str, list[str]] = {}
+        for (node, check), cell in self.cells.items():
+            if cell.status in ("warn", "fail"):
+                found.setdefault(node, []).append(check)
+        return found
+
     def table(self, order: Sequence[str]) -> str:
         """Return checks by nodes, only those of which some result is not simply good, and the sums."""
         checks = [

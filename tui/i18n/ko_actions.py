@@ -36,6 +36,12 @@ _ACTIONS = {
     "preflight.row": ("노드 다시", "이 노드의 모든 점검 다시 실행"),
     "preflight.column": ("점검 다시", "모든 노드에서 이 점검 다시 실행"),
     "preflight.failures": ("실패만", "실패한 것만 다시 실행"),
+    "preflight.ways": ("연결", "누가 누구에게 닿는지 보기, 다시 누르면 점검"),
+    "preflight.fix": ("고치기", "커서의 점검이 찾은 문제 고치기 (명령을 보이고 확인함)"),
+    "preflight.fix_all": (
+        "모두 고치기",
+        "선택한 노드(없으면 모두)에서 고칠 수 있는 문제 고치기 (하나씩 확인함)",
+    ),
     "preflight.export": ("내보내기", "결과를 Markdown 표로 저장"),
     "deploy.start": ("배포", "선택한 노드(없으면 모두)에 배포"),
     "deploy.plan": ("미리 보기", "보내지 않고 보낼 내용만 보기"),

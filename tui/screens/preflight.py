@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -13,6 +13,7 @@ from fleet.state import FleetState
 from tui import actions
 from tui.screens.base import ModeScreen
 from tui.views import preflight as view
+from tui.views import ways
 from tui.views.empty import empty_fleet
 from tui.widgets.lines import Lines
 from tui.widgets.matrix import Matrix
@@ -41,28 +42,40 @@ class PreflightScreen(ModeScreen):
         yield Matrix(id="matrix")
         yield Lines(id="detail")
 
+    def __init__(self) -> None:
+        super().__init__()
+        #: Whether the matrix shows ways between nodes instead of checks.
+        self._ways = False
+
     def draw(self, state: FleetState) -> None:
         """Draw summary, matrix and details."""
-        matrix, detail = self.query_one(Matrix), self.query_one("#detail", Lines)
-        self.set_class(not self.console.cards, "-empty")
         cards, texts = self.console.cards, self.texts
-        matrix.show(view.rows(cards, state, texts), view.columns(cards, state, texts))
-        self.query_one("#summary", Lines).show(view.summary(state, self.texts))
-        if not self.console.cards:
-            detail.show(empty_fleet(self.texts, elsewhere=True))
-        elif not state.checks:
-            detail.show([])
+        self.set_class(not cards, "-empty")
+        matrix, detail = self.query_one(Matrix), self.query_one("#detail", Lines)
+        summary, room = self.query_one("#summary", Lines), max(20, detail.room)
+        if self._ways:
+            matrix.show(ways.rows(cards, state, texts), ways.columns(cards))
+            summary.show(ways.summary(cards, state, texts, summary.room))
+            found = ways.details(matrix.cursor, matrix.column, state, texts, room)
         else:
+            matrix.show(view.rows(cards, state, texts), view.columns(cards, state, texts))
+            summary.show(view.summary(state, texts))
             name, check = self._cell()
             node = state.nodes.get(name)
-            found = node.checks.get(check) if node else None
-            detail.show(view.details(name, check, found, texts, max(20, detail.room)))
+            result = node.checks.get(check) if node else None
+            found = view.details(name, check, result, texts, room) if state.checks else []
+        detail.show(found if cards else empty_fleet(texts, elsewhere=True))
 
     def _cell(self) -> tuple[str, str]:
         """Node and check under the cursor."""
         matrix = self.query_one(Matrix)
         turned = view.turned(self.console.cards, self.console.engine.state)
         return (matrix.column, matrix.cursor) if turned else (matrix.cursor, matrix.column)
+
+    def _pair(self) -> list[str]:
+        """The two nodes of the way under the cursor."""
+        matrix = self.query_one(Matrix)
+        return list(dict.fromkeys((matrix.cursor, matrix.column)))
 
     def on_table_moved(self) -> None:
         """Show the other result."""
@@ -73,21 +86,30 @@ class PreflightScreen(ModeScreen):
         self.redraw()
 
     def action_preflight_start(self) -> None:
-        """Run all checks on the marked nodes, or all."""
-        self._run(self.console.targets(), ())
+        """Run all checks on the marked nodes, or all; of ways, try and measure each."""
+        self._run(self.console.targets(), ways.CHECKS if self._ways else ())
 
     def action_preflight_cell(self) -> None:
-        """Run the check under the cursor again."""
-        node, check = self._cell()
-        self._run([node], [check] if check else [])
+        """Run the check, or try the way, under the cursor again."""
+        if self._ways:
+            self._run(self._pair(), ways.CHECKS)
+        else:
+            node, check = self._cell()
+            self._run([node], [check] if check else [])
 
     def action_preflight_row(self) -> None:
-        """Run all checks of the node under the cursor again."""
-        self._run([self._cell()[0]], ())
+        """Run all checks of the node under the cursor again, or try all ways from and to it."""
+        if self._ways:
+            self._run(self._pair()[:1], ways.CHECKS)
+        else:
+            self._run([self._cell()[0]], ())
 
     def action_preflight_column(self) -> None:
-        """Run the check under the cursor again on all nodes."""
-        self._run(self.console.targets(), [self._cell()[1]])
+        """Run the check under the cursor again on all nodes, or try all ways to this node."""
+        if self._ways:
+            self._run(self._pair()[-1:], ways.CHECKS)
+        else:
+            self._run(self.console.targets(), [self._cell()[1]])
 
     def action_preflight_failures(self) -> None:
         """Run again whatever failed."""
@@ -96,6 +118,39 @@ class PreflightScreen(ModeScreen):
             self.notify(self.texts("preflight.no_failures"))
             return
         self._run(list(failed), sorted({check for checks in failed.values() for check in checks}))
+
+    def action_preflight_ways(self) -> None:
+        """Show who reaches whom, or the checks again."""
+        self._ways = not self._ways
+        self.redraw()
+
+    def action_preflight_fix(self) -> None:
+        """Mend what is under the cursor, after showing how and asking."""
+        state = self.console.engine.state
+        if self._ways:
+            source, target = self._pair()[0], self._pair()[-1]
+            self._mend({target: ways.closed(source, target, state)})
+            return
+        name, check = self._cell()
+        found = state.nodes[name].checks.get(check) if name in state.nodes else None
+        if found is not None and view.mendable(check, found):
+            self._mend({name: [check]})
+        elif found is not None and found.remedy:
+            self.notify(self.texts("preflight.not_fixable", remedy=found.remedy), markup=False)
+        else:
+            self.notify(self.texts("preflight.nothing_to_fix"))
+
+    def action_preflight_fix_all(self) -> None:
+        """Mend whatever dtui can, asking for each."""
+        self._mend(view.troubles(self.console.engine.state, self.console.targets()))
+
+    def _mend(self, troubles: Mapping[str, Sequence[str]]) -> None:
+        if not any(troubles.values()):
+            self.notify(self.texts("preflight.nothing_to_fix"))
+            return
+        operations, agreed = self.console.operations, self.console.questions.agreed
+        if not self.console.engine.run("mend", lambda: operations.mend(troubles, agreed)):
+            self.notify(self.texts("preflight.busy"), severity="warning")
 
     def action_preflight_export(self) -> None:
         """Ask for a file and write the results to it."""

@@ -73,7 +73,28 @@ def details(node: str, check: str, found: Check | None, texts: Texts, width: int
         if text:
             lines += [[], [(texts(f"preflight.{key}"), "head")]]
             lines += [[(line, "text")] for line in wrap(text, width)]
+    if mendable(check, found):
+        lines += [[], [(texts("preflight.fixable"), "accent")]]
     return lines
+
+
+def mendable(check: str, found: Check) -> bool:
+    """Return whether dtui may know a fix for this result."""
+    if found.status not in ("warn", "fail"):
+        return False
+    from fleet.preflight.fixes import fixable  # nothing before the first trouble needs it
+
+    return fixable(check)
+
+
+def troubles(state: FleetState, nodes: Sequence[str]) -> dict[str, list[str]]:
+    """Return the checks of each of the nodes that warned or failed, and that dtui may mend."""
+    found = {
+        name: [check for check, result in state.nodes[name].checks.items() if mendable(check, result)]
+        for name in nodes
+        if name in state.nodes
+    }
+    return {name: checks for name, checks in found.items() if checks}
 
 
 def failures(state: FleetState) -> dict[str, list[str]]:

@@ -68,9 +68,11 @@ def run(args: argparse.Namespace) -> int:
             results.take(event)
             yield event
         if args.fix:
-            from tui.cli.fixing import offer
+            from fleet.preflight.mend import offer
+            from tui.cli.fixing import agreed
 
-            async for event in offer(fleet, nodes, options, results):
+            async for event in offer(fleet, nodes, results.troubles, options, agreed):
+                results.take(event)
                 yield event
 
     status = run_operation(inventory, make_printer(json=args.json, every_check=True), look)

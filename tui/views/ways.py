@@ -1,0 +1,146 @@
+"""Who reaches whom: every way between two nodes as a cell, a row for where it starts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from rich.cells import cell_len
+
+from fleet.state import FleetState, Way
+from tui import units
+from tui.i18n import Texts
+from tui.operations import NodeCard
+from tui.status import mark
+from tui.widgets.paint import Span, Spans, wrap
+from tui.widgets.table import Column, Row
+
+#: Checks that look at the ways, and measure them.
+CHECKS = ("ports", "network")
+_WIDTH = 14
+_OPEN = "open"
+
+
+def columns(cards: Sequence[NodeCard]) -> list[Column]:
+    """Return a column for each node that is gone to."""
+    return [Column(card.name, f"→ {card.name}", _WIDTH) for card in cards]
+
+
+def rows(cards: Sequence[NodeCard], state: FleetState, texts: Texts) -> list[Row]:
+    """Return a row for each node that is started from."""
+    names = [card.name for card in cards]
+    return [
+        Row(
+            source,
+            {
+                "node": [(source, "strong")],
+                **{target: [_cell(source, target, state, texts)] for target in names},
+            },
+        )
+        for source in names
+    ]
+
+
+def status(source: str, target: str, state: FleetState) -> str:
+    """Return ``ok``, ``fail`` or ``warn`` for a way, ``none`` when it has not been tried.
+
+    A closed port weighs as much as its check on the node that is gone to says: most runs need few of them.
+    """
+    if not _way(source, target, state).ports:
+        return "none"
+    ports = closed(source, target, state)
+    if not ports:
+        return "ok"
+    checks = state.nodes[target].checks if target in state.nodes else {}
+    return "fail" if any(port in checks and checks[port].status == "fail" for port in ports) else "warn"
+
+
+def closed(source: str, target: str, state: FleetState) -> list[str]:
+    """Return the ports at which ``target`` could not be reached; each is the name of a check."""
+    return [port for port, outcome in _way(source, target, state).ports.items() if outcome != _OPEN]
+
+
+def summary(cards: Sequence[NodeCard], state: FleetState, texts: Texts, width: int) -> list[Spans]:
+    """Return how many ways there are of each kind, and the slowest that was measured where there is room."""
+    names = [card.name for card in cards]
+    ways = [(source, target) for source in names for target in names if source != target]
+    counts = Counter(status(*way, state) for way in ways)
+    if not ways or counts["none"] == len(ways):
+        return [[(texts("ways.idle"), "muted")]]
+    line: list[Span] = [
+        (f"{mark('way', kind, texts)[0]} {counts[kind]}   ", mark("way", kind, texts)[1])
+        for kind in ("ok", "warn", "fail", "none")
+        if counts[kind]
+    ]
+    rates = {way: _way(*way, state).bytes_per_second for way in ways}
+    known = {way: rate for way, rate in rates.items() if rate}
+    if known:
+        (source, target), rate = min(known.items(), key=lambda item: item[1])
+        # Bytes were poured by the other end.
+        slowest = texts("ways.slowest", source=target, target=source, rate=units.bits(rate))
+        if sum(cell_len(text) for text, _ in line) + cell_len(slowest) <= width:
+            line.append((slowest, "muted"))
+    return [line]
+
+
+def details(source: str, target: str, state: FleetState, texts: Texts, width: int) -> list[Spans]:
+    """Return one way in full: each port, the round trip and the rate, and what is closed as a sentence."""
+    title: Span = (f"{source} → {target}  ", "title")
+    if source == target:
+        return [[title, (texts("ways.same"), "muted")]]
+    way = _way(source, target, state)
+    lines: list[Spans] = [[title, mark("way", status(source, target, state), texts)]]
+    lines += [[(line, "text")] for told in _sentences(source, target, way) for line in wrap(told, width)]
+    if shut := closed(source, target, state):
+        checks = state.nodes[target].checks if target in state.nodes else {}
+        remedy = next((checks[port].remedy for port in shut if port in checks and checks[port].remedy), "")
+        lines += [[], [(texts("preflight.remedy"), "head")]] if remedy else []
+        lines += [[(line, "text")] for line in wrap(remedy, width)]
+        lines += [[], [(texts("preflight.fixable"), "accent")]]
+    if way.ports:
+        lines += [[], [(texts("ways.ports"), "head")], *_ports(way, width)]
+    rate = _way(target, source, state).bytes_per_second
+    if way.latency_ms is not None or rate:
+        told = texts("ways.measured", ms=units.number(way.latency_ms, 2), rate=units.bits(rate))
+        lines += [[], [(texts("ways.link"), "head")], [(told, "text")]]
+    return lines
+
+
+def _ports(way: Way, width: int) -> list[Spans]:
+    room = max(len(f"{port} {outcome}") for port, outcome in way.ports.items()) + 3
+    cells: list[Spans] = [
+        [(f"{port} ", "text"), (outcome.ljust(room - len(port) - 1), "ok" if outcome == _OPEN else "fail")]
+        for port, outcome in way.ports.items()
+    ]
+    in_line = max(1, width // room)
+    return [
+        [span for cell in cells[start : start + in_line] for span in cell]
+        for start in range(0, len(cells), in_line)
+    ]
+
+
+def _cell(source: str, target: str, state: FleetState, texts: Texts) -> Span:
+    if source == target:
+        return "·", "faint"
+    kind = status(source, target, state)
+    ports = closed(source, target, state)
+    sign, style = mark("way", kind, texts)
+    glyph = sign.split()[0]
+    if ports and len(ports) < len(_way(source, target, state).ports):
+        # Which ones says more than the word; there is room for one.
+        return f"{glyph} {ports[0]}" + (f" +{len(ports) - 1}" if len(ports) > 1 else ""), style
+    rate = _way(target, source, state).bytes_per_second
+    return (f"{glyph} {units.bits(rate)}", style) if kind == "ok" and rate else (sign, style)
+
+
+def _sentences(source: str, target: str, way: Way) -> list[str]:
+    if all(outcome == _OPEN for outcome in way.ports.values()):
+        return []
+    from fleet.preflight.pairs import broken_way, sentences  # nothing before the first preflight needs it
+
+    return sentences(broken_way(source, target, way.ports))
+
+
+def _way(source: str, target: str, state: FleetState) -> Way:
+    node = state.nodes.get(source)
+    return node.ways.get(target, Way()) if node else Way()
