@@ -272,7 +272,7 @@ async def test_what_dtui_can_mend_is_mended_by_a_key(tmp_path: Path):
         await pilot.press("m", *"jjjjjlll", "m")  # the first is on a cell that is well
         await until(pilot, lambda: ("mend", ("연구실-3", "29500")) in app.operations.asked)
         await until(pilot, lambda: "mend" not in app.engine.running)
-        await pilot.press("w", "j", "m")
+        await pilot.press("w", "home", "j", "m")
         await until(pilot, lambda: app.operations.asked.count(("mend", ("연구실-3", "29500"))) == 2)
         assert [asked for asked in app.operations.asked if asked[0] == "mend"] == [
             ("mend", ("연구실-3", "29500"))
