@@ -29,12 +29,12 @@ alone is enough. Tab completes. Only moving in lists is left to keys.
 
 `tui/actions.py`에서 `python -m tui.keys_page ko > docs/keys.ko.md`로 만듭니다. 테스트가 둘을 비교합니다.
 
-직접 정한 키는 `~/.config/dtui/`(Windows: `%APPDATA%\\dtui\\`)의 `keys.yaml`에 동작마다 한 줄씩 `app.up: f5`처럼
-적습니다. 키가 여럿이면 쉼표로 나누고, 이름은 Textual의 것을 씁니다(`ctrl+u`, `shift+tab`).
+직접 정한 키는 `~/.config/dtui/`(Windows: `%APPDATA%\\dtui\\`)의 `keys.yaml`에 동작마다 한 줄씩
+`app.up: f5`처럼 적습니다. 키가 여럿이면 쉼표로 나누고, 이름은 Textual의 것을 씁니다(`ctrl+u`, `shift+tab`).
 
 `:`은 아래의 모든 동작을 이름으로 받아, 어느 모드에서든 먼저 제자리로 갑니다: `:preflight start`(또는
-`:preflight.start`), `:nodes filter gpu`, `:stop`, `:theme dtui-day`, `:node gpu1`. 그 모드 안에서는 이름만으로 됩니다.
-Tab이 나머지를 채웁니다. 목록에서 움직이는 것만 키로 합니다.
+`:preflight.start`), `:nodes filter gpu`, `:stop`, `:theme dtui-day`, `:node gpu1`. 그 모드 안에서는
+이름만으로 됩니다. Tab이 나머지를 채웁니다. 목록에서 움직이는 것만 키로 합니다.
 """,
 }
 _COLUMNS = {"en": "| key | action | what it does |", "ko": "| 키 | 동작 | 하는 일 |"}

@@ -42,7 +42,8 @@ def test_links_lead_to_files_and_headings(path: Path) -> None:
 
 #: Documents for users, in both languages; the rest is for those who work on dtui.
 TWINS = (
-    "exit-codes", "files", "guide", "keys", "preflight", "scaling", "security", "transports", "windows-support",
+    "exit-codes", "files", "guide", "keys", "preflight", "scaling", "security", "transports",
+    "windows-support",
 )  # fmt: skip
 
 
