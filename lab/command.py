@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from fleet.inventory import save_inventory
 from lab.errors import LabError
+from lab.guardian import forget_keys, guarded
 from lab.lab import Lab
 
 if TYPE_CHECKING:
@@ -42,7 +43,13 @@ async def serve(
             return _say(str(error), _FAILED)
         try:
             async with lab:
-                with _trusted(lab, project / ".dtui" / "known_hosts"), _written(lab, project, inventory_out):
+                known_hosts = project / ".dtui" / "known_hosts"
+                files = [inventory_out] if inventory_out is not None else []
+                with (
+                    guarded(files, known_hosts, lab.known_hosts()),
+                    _trusted(lab, known_hosts),
+                    _written(lab, project, inventory_out),
+                ):
                     _describe(lab, inventory_out)
                     await stop.wait()
         except LabError as error:
@@ -74,17 +81,12 @@ def _interrupts(stop: asyncio.Event) -> Iterator[None]:
 
 @contextmanager
 def _trusted(lab: Lab, path: Path) -> Iterator[None]:
-    ours = set(lab.known_hosts().splitlines())
     folder_is_new = not path.parent.exists()
     lab.trust(path)
     try:
         yield
     finally:
-        rest = [line for line in path.read_text("utf-8").splitlines() if line not in ours]
-        if rest:
-            path.write_text("".join(f"{line}\n" for line in rest), "utf-8")
-        else:
-            path.unlink()
+        forget_keys(path, lab.known_hosts())
         if folder_is_new:
             with suppress(OSError):  # somebody used it
                 path.parent.rmdir()

@@ -15,6 +15,7 @@ from pathlib import Path
 from fleet.inventory import Inventory, save_inventory
 from fleet.shipped import shipped
 from lab.errors import LabError
+from lab.guardian import guarded
 from lab.lab import Lab
 
 INVENTORY = Path("configs/nodes.yaml")
@@ -45,7 +46,8 @@ async def start_demo(folder: Path, *, nodes: int = 3, winrm: int = 0) -> AsyncIt
         lab.trust(known_hosts)
         save_inventory(inventory, folder / INVENTORY)
         try:
-            yield Demo(lab, inventory)
+            with guarded([folder / INVENTORY], known_hosts, lab.known_hosts()):
+                yield Demo(lab, inventory)
         finally:
             (folder / INVENTORY).unlink(missing_ok=True)
 

@@ -37,7 +37,7 @@ class Lab:
     for all that runs on the nodes. On a ``windows`` machine, which is running, the nodes are Windows.
     Raises LabError for WinRM nodes that are to run on Windows itself.
     At the end no process of the lab is left, detached ones included; what a lab that was killed has left
-    behind goes when the next one starts.
+    behind goes when the next one starts, or at once where it has a guardian.
     """
 
     def __init__(

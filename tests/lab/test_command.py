@@ -11,6 +11,7 @@ from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
+import psutil
 import pytest
 
 from fleet.events import LinkChanged
@@ -18,6 +19,7 @@ from fleet.fleet import Fleet
 from fleet.inventory import load_inventory
 from lab.lab import Lab
 from tests.lab.test_lab import DETACH, alive, output
+from tests.support.waiting import until
 from transports.base import Endpoint
 from transports.ssh import SshTransport
 
@@ -119,7 +121,32 @@ async def test_a_password_is_told_for_nodes_that_know_no_keys(start_lab: StartLa
     assert process.returncode == 0
 
 
-async def test_what_a_killed_lab_left_behind_goes_with_the_next(
+async def test_a_killed_lab_leaves_nothing(start_lab: StartLab, tmp_path: Path) -> None:
+    process = await start_lab("--nodes", "1", "--inventory-out", "nodes.yaml")
+    await nodes_of(process, 1)
+    (root,) = (tmp_path / "tmp").iterdir()
+    detached = await start_detached(tmp_path)
+    process.kill()
+    await process.communicate()
+    await until(lambda: not any(path.name != "tmp" for path in tmp_path.iterdir()))
+    assert not root.exists()
+    assert not alive(detached)
+
+
+async def start_detached(folder: Path) -> int:
+    """Start a process on the lab's first node that leaves its session, and return its number."""
+    node = load_inventory(folder / "nodes.yaml").workers[0]
+    assert node.identity is not None
+    endpoint = Endpoint(node.address, node.port, node.user, (node.identity,))
+    transport = SshTransport(
+        endpoint, known_hosts=folder / ".dtui" / "known_hosts", ssh_folder=folder / "none"
+    )
+    detached = int(await output(transport, DETACH))
+    await transport.close()
+    return detached
+
+
+async def test_what_is_left_where_the_guardian_was_killed_too_goes_with_the_next_lab(
     start_lab: StartLab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
@@ -128,15 +155,13 @@ async def test_what_a_killed_lab_left_behind_goes_with_the_next(
     (root,) = (tmp_path / "tmp").iterdir()
     async with Lab(1):
         assert root.exists()  # its lab lives
-    node = load_inventory(tmp_path / "nodes.yaml").workers[0]
-    assert node.identity is not None
-    endpoint = Endpoint(node.address, node.port, node.user, (node.identity,))
-    known_hosts = tmp_path / ".dtui" / "known_hosts"
-    transport = SshTransport(endpoint, known_hosts=known_hosts, ssh_folder=tmp_path)
-    detached = int(await output(transport, DETACH))
+    detached = await start_detached(tmp_path)
+    (guardian,) = (
+        child for child in psutil.Process(process.pid).children() if "lab.guardian" in child.cmdline()
+    )
+    guardian.kill()
     process.kill()
     await process.communicate()
-    await transport.close()
     assert root.exists()
     assert alive(detached)
     async with Lab(1):

@@ -1,0 +1,87 @@
+"""A process that outlives a killed lab and clears up after it: ``python -m lab.guardian``."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from lab.remains import remove_remains
+
+_GONE_WELL = b"done\n"
+#: Windows: no console, and a process group of its own.
+_DETACHED = 0x00000208 if os.name == "nt" else 0
+
+
+@contextmanager
+def guarded(files: Sequence[Path] = (), known_hosts: Path | None = None, keys: str = "") -> Iterator[None]:
+    """Have a guardian while the body runs, which clears up by itself when it ends in any way but a kill.
+
+    After a kill the guardian ends the lab's processes, removes its folder and ``files``, and takes the lines
+    ``keys`` out of ``known_hosts``.
+    """
+    guardian = subprocess.Popen(
+        # Not from the current folder, which may hold a `lab` of somebody else's.
+        [sys.executable, "-P", "-m", "lab.guardian"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        creationflags=_DETACHED,
+    )
+    assert guardian.stdin is not None
+    traces = {
+        "files": [str(path.resolve()) for path in files],
+        "known_hosts": str(known_hosts.resolve()) if known_hosts is not None else None,
+        "keys": keys,
+    }
+    try:
+        _tell(guardian, json.dumps(traces).encode() + b"\n")
+        yield
+    finally:
+        _tell(guardian, _GONE_WELL)
+        with suppress(OSError):
+            guardian.stdin.close()
+        guardian.wait()
+
+
+def forget_keys(known_hosts: Path, keys: str) -> None:
+    """Take lines out of a known_hosts file, and the file away when nothing else is in it."""
+    ours = set(keys.splitlines())
+    rest = [line for line in known_hosts.read_text("utf-8").splitlines() if line not in ours]
+    if rest:
+        known_hosts.write_text("".join(f"{line}\n" for line in rest), "utf-8")
+    else:
+        known_hosts.unlink()
+
+
+def _tell(guardian: subprocess.Popen[bytes], words: bytes) -> None:
+    assert guardian.stdin is not None
+    with suppress(OSError):  # it was killed, and a lab does without
+        guardian.stdin.write(words)
+        guardian.stdin.flush()
+
+
+def main() -> None:
+    """Wait for the lab's end; after a kill, clear up."""
+    told = sys.stdin.buffer.readline()
+    if sys.stdin.buffer.read() == _GONE_WELL or not told:
+        return
+    traces = json.loads(told)
+    asyncio.run(remove_remains())
+    for path in traces["files"]:
+        Path(path).unlink(missing_ok=True)
+    if traces["known_hosts"] is not None:
+        with suppress(FileNotFoundError):
+            forget_keys(Path(traces["known_hosts"]), traces["keys"])
+        with suppress(OSError):  # somebody used it
+            Path(traces["known_hosts"]).parent.rmdir()
+
+
+if __name__ == "__main__":
+    main()
