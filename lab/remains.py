@@ -15,14 +15,15 @@ from lab.ending import sweep
 from lab.errors import LabError
 
 _PREFIX = "dtui-lab-"
-#: Holds the lab's id and the number of its address block, which a living lab does not let go of.
+#: Holds the lab's id, the number of its address block, which a living lab does not let go of, and its network.
 _OWNER = "lab"
+_NETWORK = Path("/proc/thread-self/ns/net")
 
 
 def make_root(lab: str, block: AddressBlock) -> Path:
     """Return a new temporary folder for the lab that has this block."""
     root = Path(tempfile.mkdtemp(prefix=_PREFIX))
-    (root / _OWNER).write_text(f"{lab} {block.number}", "ascii")
+    (root / _OWNER).write_text(f"{lab} {block.number} {_network()}", "ascii")
     return root
 
 
@@ -30,7 +31,9 @@ async def remove_remains() -> None:
     """End the processes and remove the folders of labs that are no more."""
     for root in _our_roots():
         try:
-            lab, number = (root / _OWNER).read_text("ascii").split()
+            lab, number, network = (root / _OWNER).read_text("ascii").split()
+            if network != _network():
+                continue  # whether it lives can't be seen from here
             block = AddressBlock(int(number))
         except (OSError, ValueError, LabError):
             continue  # just being made, gone already, or alive
@@ -39,6 +42,11 @@ async def remove_remains() -> None:
             await asyncio.to_thread(shutil.rmtree, root, ignore_errors=True)
         finally:
             block.release()
+
+
+def _network() -> str:
+    """Return what tells this network namespace from others; the same everywhere where there are none."""
+    return str(_NETWORK.stat().st_ino) if _NETWORK.exists() else "-"
 
 
 def _our_roots() -> Iterator[Path]:

@@ -18,7 +18,9 @@ from fleet.inventory import load_inventory
 from lab.home import MARK
 from lab.lab import Lab
 from lab.node import LabNode
+from lab.remains import remove_remains
 from lab.ssh_node import SshNode
+from tests.support.own_network import own_network
 from tests.support.person import Person
 from tests.support.waiting import until
 from transports.base import Endpoint
@@ -237,3 +239,14 @@ def carries(pid: int, mark: str) -> bool:
         return f"{MARK}={mark}" in Path(f"/proc/{pid}/environ").read_bytes().decode("utf-8", "replace")
     except OSError:
         return os.getpid() == pid
+
+
+async def test_a_lab_in_another_network_is_not_taken_for_abandoned(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    async with Lab(1) as lab:
+        with own_network():
+            await remove_remains()
+        assert lab.node("node1").home.folder.is_dir()

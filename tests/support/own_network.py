@@ -1,8 +1,7 @@
 """Loopback that nobody else uses: fixed ports of one test can't meet those of another worker's.
 
 The thread that runs the test moves into a fresh network namespace, and all that it starts (servers on its
-event loop, executor threads, child processes) lives there with it. A lab that runs there needs a root or a
-temporary folder of its own: whether other labs are alive can't be seen from there.
+event loop, executor threads, child processes) lives there with it.
 """
 
 from __future__ import annotations
