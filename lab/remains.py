@@ -15,7 +15,8 @@ from lab.ending import sweep
 from lab.errors import LabError
 
 _PREFIX = "dtui-lab-"
-#: Holds the lab's id, the number of its address block, which a living lab does not let go of, and its network.
+#: Holds the lab's id, the number of its address block, which a living lab does not let go of, and its
+#: network.
 _OWNER = "lab"
 _NETWORK = Path("/proc/thread-self/ns/net")
 
