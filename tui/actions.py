@@ -14,7 +14,19 @@ if TYPE_CHECKING:
     from textual.binding import BindingType
 
 #: The scopes in the order in which help and docs list them.
-SCOPES = ("app", "nodes", "preflight", "deploy", "monitor", "log", "runs", "config", "list", "matrix")
+SCOPES = (
+    "app",
+    "nodes",
+    "preflight",
+    "deploy",
+    "monitor",
+    "log",
+    "runs",
+    "config",
+    "chart",
+    "list",
+    "matrix",
+)
 MODES = ("nodes", "preflight", "deploy", "monitor", "runs", "config")
 
 
@@ -68,6 +80,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("app.up", ("u",), bar=2, writes=True),
     Action("app.stop", ("X",), bar=70, writes=True),
     Action("app.cancel", ("ctrl+x",), writes=True),
+    Action("app.chart", ("L",)),
     Action("app.notices", ("!",)),
     Action("app.help", ("question_mark",), bar=90),
     Action("app.palette", ("ctrl+p",), bar=80, palette=False),
@@ -150,6 +163,16 @@ ACTIONS: tuple[Action, ...] = (
     Action("config.edit", ("enter", "e"), bar=9),
     Action("config.leave", ("escape",), bar=16, palette=False),
 
+    Action("chart.metric", ("m",), bar=10, palette=False),
+    Action("chart.previous_metric", ("M",), palette=False),
+    Action("chart.zoom_in", ("plus", "equals_sign"), bar=11, palette=False),
+    Action("chart.zoom_out", ("minus",), bar=12, palette=False),
+    Action("chart.earlier", ("left", "h"), bar=13, palette=False),
+    Action("chart.later", ("right", "l"), bar=14, palette=False),
+    Action("chart.follow", ("f",), bar=15, palette=False),
+    Action("chart.whole", ("a",), bar=16, palette=False),
+    Action("chart.back", ("escape", "q", "L"), bar=91, palette=False),
+
     Action("list.up", ("up", "k"), palette=False),
     Action("list.down", ("down", "j"), palette=False),
     Action("list.page_up", ("pageup", "ctrl+b"), palette=False),
@@ -188,6 +211,7 @@ _SHOWN = {
     "right_square_bracket": "]", "left_square_bracket": "[", "enter": "Enter", "escape": "Esc", "tab": "Tab",
     "shift+tab": "Shift+Tab", "up": "↑", "down": "↓", "left": "←", "right": "→", "pageup": "PgUp",
     "pagedown": "PgDn", "home": "Home", "end": "End", "exclamation_mark": "!",
+    "plus": "+", "minus": "-", "equals_sign": "=",
 }  # fmt: skip
 
 

@@ -182,6 +182,20 @@ class Chores(App[None], inherit_bindings=False):
         question = self.texts("confirm.cancel", what=", ".join(names))
         self.confirm(question, [], lambda: [self.engine.cancel(name) for name in names])
 
+    def action_app_chart(self) -> None:
+        """Show the load over time: of the run that the mode is about, else of now."""
+        from tui.charted import Charted
+        from tui.screens.chart import ChartScreen
+
+        run, node = self.mode_screen.charted()
+        state = self.engine.state
+        known = state.runs.get(run)
+        live = not run or (known is not None and known.active)
+        names = dict.fromkeys(self.operations.sampled(run) if run else ())
+        names |= dict.fromkeys(name for name in state.nodes if live and state.nodes[name].sampled is not None)
+        node = node if node in names else ""
+        self.push_screen(ChartScreen(self, Charted(run, live, node), list(names)))  # type: ignore[arg-type]
+
     def action_app_notices(self) -> None:
         """Show what has been told so far."""
         from tui.screens.notices import NoticesScreen

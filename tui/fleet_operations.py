@@ -90,6 +90,14 @@ class FleetOperations:
             raise Refused(_first_fault(error)) from error
         return Meter(settings, lambda run: read_tallies(self._home / "runs" / run))
 
+    def sampled(self, run: str) -> Sequence[str]:
+        """Return the nodes of which a run's folder has a history, in the inventory's order."""
+        from fleet.telemetry import recorded_nodes
+
+        kept = recorded_nodes(self._home / "runs" / run)
+        order = [node.name for node in self._inventory.nodes]
+        return sorted(kept, key=lambda name: order.index(name) if name in order else len(order))
+
     def history(self, run: str, node: str, wanted: Callable[[str], bool]) -> History:
         """Return what is kept of a node in a run's folder."""
         from fleet.telemetry import read_history

@@ -98,6 +98,9 @@ class Operations(Protocol):
     def meter(self) -> Meter:
         """Return a new meter with the project's limits and prices; raises Refused."""
 
+    def sampled(self, run: str) -> Sequence[str]:
+        """Return the nodes whose load is kept of a run."""
+
     def history(self, run: str, node: str, wanted: Callable[[str], bool]) -> History:
         """Return the load of a node that is kept of a run, of the series wanted; empty when none is."""
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from fleet.events import Event, from_json
 from fleet.telemetry import History, Meter, TelemetrySettings
-from tests.console.record import FOLDER, NODES, RUN, START
+from fleet.telemetry.series import row_of
+from tests.console.record import FOLDER, NODES, RUN, START, sample
 from tui.app import ConsoleApp
 from tui.engine import Engine
 from tui.operations import Agreed, Draft, NodeCard, Refused, RunCard
@@ -62,6 +63,15 @@ def history() -> tuple[RunCard, ...]:
     )  # fmt: skip
 
 
+def load_of(node: str, wanted: Callable[[str], bool]) -> History:
+    """Two hours of a node's load up to the middle of the run, with ten minutes in which nobody looked."""
+    index, times = list(NODES).index(node), [START - 7000 + second for second in range(0, 7200, 5)]
+    times = [at for at in times if not 3000 < at - START + 7000 < 3600]
+    rows = [row_of(sample(node, index, int(at - START) // 60, busy=True)) for at in times]
+    names = [name for name in rows[0] if wanted(name)]
+    return History(tuple(times), {name: tuple(row[name] for row in rows) for name in names})
+
+
 class Recorded:
     """Operations that tell recorded events and remember what they were asked."""
 
@@ -102,8 +112,11 @@ class Recorded:
     def meter(self) -> Meter:
         return Meter(TelemetrySettings(price_per_kwh=150.0, currency="KRW"))
 
+    def sampled(self, run: str) -> Sequence[str]:
+        return list(NODES)[:4] if run else ()
+
     def history(self, run: str, node: str, wanted: Callable[[str], bool]) -> History:
-        return History()
+        return load_of(node, wanted)
 
     async def _tell(self, *asked: object) -> AsyncIterator[Event]:
         self.asked.append(asked)

@@ -23,6 +23,7 @@ from tui.status import MARKS
 OWNERS = {
     "app": "tui.app:ConsoleApp",
     "log": "tui.widgets.log_pane:LogPane",
+    "chart": "tui.screens.chart:ChartScreen",
     "list": "tui.widgets.table:Table",
     "matrix": "tui.widgets.matrix:Matrix",
     **{mode: f"tui.screens.{mode}:{mode.capitalize()}Screen" for mode in MODES},
@@ -106,6 +107,7 @@ def test_every_text_is_asked_for():
         "level",
         "change",
         "light",
+        "metric",
         "throttle",
         "bound",
         "straggler",
@@ -126,6 +128,7 @@ def test_every_text_is_asked_for():
                 "run.",
                 "config.",
                 "preflight.",
+                "chart.column.",
             )
         )
     ]

@@ -82,6 +82,11 @@ class ModeScreen(Screen[None]):
     def draw(self, state: FleetState) -> None:
         """Draw ``state`` on what ``body`` has laid out."""
 
+    def charted(self) -> tuple[str, str]:
+        """Return the run whose load a chart shows (empty: none, only now) and the node to begin with."""
+        run = self.console.engine.state.run
+        return (run.id if run is not None and run.active else "", "")
+
     def remember(self) -> View:
         """Return what the next start shows again: plain values, see :class:`tui.view_state.Kept`."""
         return {}

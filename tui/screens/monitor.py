@@ -104,6 +104,11 @@ class MonitorScreen(LogRequests):
             ending.styles.height = len(lines) or None
         ending.show(lines)
 
+    def charted(self) -> tuple[str, str]:
+        """Show the run that is shown, also when it is over."""
+        run = self.console.engine.state.run
+        return (run.id if run is not None else "", "")
+
     def remember(self) -> View:
         """Return how the panes are laid out and look, and what they are filtered by."""
         tiles = self.tiles

@@ -100,6 +100,10 @@ class NodesScreen(ModeScreen):
             spans.append((f"  ● {texts('nodes.marked', count=marked)}", "accent"))
         return spans
 
+    def charted(self) -> tuple[str, str]:
+        """Begin with the node under the cursor."""
+        return super().charted()[0], self.query_one("#nodes", Table).cursor
+
     def remember(self) -> View:
         """Return what the next start shows again."""
         columns = [key for key in self._columns if key not in view.FIXED]

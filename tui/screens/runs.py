@@ -47,6 +47,10 @@ class RunsScreen(ModeScreen):
         yield Table(view.columns(self.texts), id="runs", marks=True)
         yield Lines(id="detail")
 
+    def charted(self) -> tuple[str, str]:
+        """Show the run under the cursor."""
+        return self.query_one("#runs", Table).cursor, ""
+
     def remember(self) -> View:
         """Return the run under the cursor."""
         return {"run": self.query_one("#runs", Table).cursor}

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from tui.units import number
 from tui.widgets.paint import Spans
 
-_DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
+DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
 _LABEL = 8
 
 
@@ -28,8 +28,8 @@ def plot(points: Sequence[tuple[float, float]], width: int, height: int) -> list
             round((x - left) / (right - left or 1) * (columns * 2 - 1)),
             round((high - y) / (high - low or 1) * (rows * 4 - 1)),
         )
-        for across, down in _line(previous or dot, dot):
-            cells[down // 4][across // 2] |= _DOTS[down % 4][across % 2]
+        for across, down in line(previous or dot, dot):
+            cells[down // 4][across // 2] |= DOTS[down % 4][across % 2]
         previous = dot
     lines: list[Spans] = []
     for row, cell in enumerate(cells):
@@ -41,7 +41,7 @@ def plot(points: Sequence[tuple[float, float]], width: int, height: int) -> list
     return lines
 
 
-def _line(start: tuple[int, int], end: tuple[int, int]) -> list[tuple[int, int]]:
+def line(start: tuple[int, int], end: tuple[int, int]) -> list[tuple[int, int]]:
     """Return the dots of a straight line."""
     steps = max(abs(end[0] - start[0]), abs(end[1] - start[1]), 1)
     return [

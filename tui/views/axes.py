@@ -1,0 +1,71 @@
+"""Scales with round numbers: of a quantity with its unit, and of a stretch of time."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tui.units import size
+
+_TIME_STEPS = (5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 28_800)
+#: Quantities whose interesting part is far from nothing.
+_AFLOAT = ("°C", "MHz")
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """From ``low`` to ``high`` in steps that a person would choose."""
+
+    low: float
+    high: float
+    step: float
+
+    @property
+    def ticks(self) -> Sequence[float]:
+        """The round values from low to high."""
+        count = round((self.high - self.low) / self.step)
+        return [self.low + self.step * number for number in range(count + 1)]
+
+
+def scale(low: float, high: float, unit: str, ticks: int) -> Scale:
+    """Return a scale that holds ``low`` to ``high`` in at most about ``ticks`` steps."""
+    if unit == "percent":
+        return Scale(0.0, 100.0, 25.0 if ticks >= 4 else 50.0)
+    base = 1024.0 ** max(0, math.floor(math.log(max(high, 1), 1024))) if unit.startswith("bytes") else 1.0
+    bottom = low if unit in _AFLOAT else 0.0
+    step = _round_step(max((high - bottom) / base, 1e-9) / max(1, ticks)) * base
+    if unit in _AFLOAT:
+        step = max(step, 1.0)
+    bottom = math.floor(bottom / step) * step
+    return Scale(bottom, max(math.ceil(high / step) * step, bottom + step), step)
+
+
+def _round_step(rough: float) -> float:
+    power = 10.0 ** math.floor(math.log10(rough))
+    return next(power * nice for nice in (1, 2, 2.5, 5, 10) if power * nice >= rough * 0.999)
+
+
+def quantity(value: float | None, unit: str) -> str:
+    """Return a value with its unit; a dash for None."""
+    if value is None:
+        return "–"
+    if unit == "percent":
+        return f"{value:.0f}%"
+    if unit.startswith("bytes"):
+        return size(value) + unit.removeprefix("bytes")
+    return f"{value:.0f} {unit}"
+
+
+def moments(start: float, end: float, most: int) -> list[tuple[float, str]]:
+    """Return at most ``most`` round moments between two, each as this machine's clock shows it."""
+    span = end - start
+    step = next((step for step in _TIME_STEPS if span / step <= most), _TIME_STEPS[-1])
+    offset = time.localtime(start).tm_gmtoff
+    first = math.ceil((start + offset) / step) * step - offset
+    form = "%H:%M" if step >= 60 else "%H:%M:%S"
+    return [
+        (first + number * step, time.strftime(form, time.localtime(first + number * step)))
+        for number in range(int((end - first) // step) + 1)
+    ]
