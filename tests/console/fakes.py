@@ -10,7 +10,9 @@ from pathlib import Path
 from fleet.events import Event, from_json
 from fleet.telemetry import History, Meter, TelemetrySettings
 from fleet.telemetry.series import row_of
-from tests.console.record import FOLDER, NODES, RUN, START, sample
+from tests.console.record import FOLDER
+from tests.console.recorded_fleet import NODES, START
+from tests.console.recorded_run import RUN
 from tui.app import ConsoleApp
 from tui.engine import Engine
 from tui.operations import Agreed, Draft, NodeCard, Refused, RunCard
@@ -169,6 +171,9 @@ class Recorded:
 
     def check_inventory(self, text: str) -> Sequence[str]:
         return ["nodes.yaml:2: nodes: expected a list"] if "nodes: 5" in text else []
+
+    def check_config(self, text: str) -> Sequence[str]:
+        return ["train_config.yaml:2: training.bach_size: unknown key"] if "bach_size" in text else []
 
     def reload(self) -> None:
         self.asked.append(("reload",))

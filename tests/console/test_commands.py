@@ -6,7 +6,7 @@ import pytest
 
 from tests.console.driving import settled, text_of, until
 from tests.console.fakes import Recorded, cards, console, history
-from tests.console.record import RUN
+from tests.console.recorded_run import RUN
 from tui.actions import MODES
 from tui.commands import TYPED, complete, nearest, parse, written
 from tui.screens.confirm import ConfirmScreen

@@ -9,7 +9,7 @@ import pytest
 from fleet.events import LinkChanged, LogChunk, RankPlan, RunPlanned
 from tests.console.driving import settled, text_of, until
 from tests.console.fakes import Recorded, cards, console, history, recorded
-from tests.console.record import RUN
+from tests.console.recorded_run import RUN
 from tui.screens.confirm import ConfirmScreen
 from tui.screens.form import FormScreen
 from tui.screens.help import HelpScreen

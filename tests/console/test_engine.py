@@ -12,7 +12,7 @@ import pytest
 from fleet.errors import FleetError
 from fleet.events import Event, LinkChanged, LogChunk, Notice
 from tests.console.fakes import Recorded, cards, recorded
-from tests.console.record import RUN
+from tests.console.recorded_run import RUN
 from transports.base import Endpoint, HostKey
 from tui.engine import Engine
 from tui.prompts import Questions

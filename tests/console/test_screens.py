@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
+from fleet.events import to_json
 from tests.console import record
 from tests.console.driving import settled
 from tests.console.fakes import Recorded, cards, console, history
@@ -118,5 +119,5 @@ def test_no_snapshot_is_left_over():
 def test_the_recordings_are_what_the_script_writes():
     for name, events in record.RECORDINGS.items():
         written = (record.FOLDER / f"{name}.jsonl").read_text("utf-8")
-        assert written == "".join(record.to_json(event) + "\n" for event in events()), name
+        assert written == "".join(to_json(event) + "\n" for event in events()), name
     assert {path.stem for path in record.FOLDER.iterdir()} == set(record.RECORDINGS)

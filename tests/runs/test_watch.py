@@ -1,4 +1,4 @@
-"""Launching and watching runs on loopback nodes, from the first rank to the verdict."""
+"""Watching runs on loopback nodes, from the first rank to the verdict."""
 
 from __future__ import annotations
 
@@ -7,13 +7,9 @@ import os
 import signal
 import time
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 
-import pytest
-
 from agent.processes import identify
-from fleet.errors import FleetError
 from fleet.events import (
     LinkChanged,
     LogChunk,
@@ -25,7 +21,7 @@ from fleet.events import (
     RunPlanned,
 )
 from fleet.fleet import Fleet
-from fleet.runs import LaunchFailed, LaunchOptions, WatchOptions, launch, replay, stop, watch
+from fleet.runs import WatchOptions, launch, replay, watch
 from tests.runs.fleets import (
     SWIFT,
     collect,
@@ -111,45 +107,6 @@ async def test_a_traceback_with_code_0_is_a_success(tmp_path: Path) -> None:
     async with fleet:
         await collect(launch(fleet, plan_of(fleet.inventory)))
         assert finish(await watched(fleet)).outcome == "succeeded"
-
-
-async def test_when_one_node_cannot_start_none_stays(tmp_path: Path) -> None:
-    fleet = fleet_of(inventory(tmp_path, "time.sleep(100)", master=1, gpu1=1, gpu2=1))
-    blocked = project(fleet, "gpu2") / ".dtui"
-    blocked.write_text("a file where a folder has to be")
-    async with fleet:
-        with pytest.raises(LaunchFailed, match="gpu2 could not start its part"):
-            await collect(launch(fleet, plan_of(fleet.inventory)))
-        events = list(replay(fleet.home / "runs" / "run-1" / "events.jsonl"))
-        for name in ("master", "gpu1"):
-            node = fleet.inventory.node(name)
-            answer = await (await fleet.link(node)).call("status", project=node.project)
-            assert [run["state"] for run in answer["runs"]] in ([], ["stopped"], ["failed"])
-            pids = [rank["pid"] for run in answer["runs"] for rank in run["ranks"]]
-            assert not any(map(identify, pids))
-    assert [notice.node for notice in of(events, Notice) if notice.level == "error"] == ["gpu2"]
-    assert finish(events).outcome == "failed"
-
-
-async def test_when_one_node_is_out_of_reach_nothing_is_started(tmp_path: Path) -> None:
-    fleet = fleet_of(inventory(tmp_path, "", master=1, gpu1=1))
-    lost = fleet.inventory.workers[0]
-    object.__setattr__(lost, "python", str(tmp_path / "no-python"))
-    async with fleet:
-        with pytest.raises(LaunchFailed, match="gpu1 could not start its part: no usable Python"):
-            await collect(launch(fleet, plan_of(fleet.inventory)))
-    assert not (project(fleet, "master") / ".dtui" / "runs" / "run-1" / "spec.json").exists()
-
-
-async def test_a_second_run_in_the_same_project_is_refused_unless_forced(tmp_path: Path) -> None:
-    fleet = fleet_of(inventory(tmp_path, "time.sleep(100)", master=1))
-    async with fleet:
-        await collect(launch(fleet, plan_of(fleet.inventory)))
-        with pytest.raises(LaunchFailed, match="run run-1 is under way"):
-            await collect(launch(fleet, plan_of(fleet.inventory, "run-2")))
-        await collect(launch(fleet, plan_of(fleet.inventory, "run-3"), LaunchOptions(force=True)))
-        with pytest.raises(FleetError, match="there is a run run-3 already"):
-            await collect(launch(fleet, plan_of(fleet.inventory, "run-3")))
 
 
 async def test_a_link_cut_in_mid_log_loses_and_doubles_nothing(tmp_path: Path) -> None:
@@ -279,43 +236,6 @@ async def test_a_program_without_phases_is_left_alone(tmp_path: Path) -> None:
     assert not [notice for notice in of(events, Notice) if "joined" in notice.text]
 
 
-async def test_a_stop_lets_the_ranks_save_and_reports_a_stopped_run(tmp_path: Path) -> None:
-    program = """
-say("up")
-while not os.path.exists(os.environ["DTUI_STOP_FILE"]):
-    time.sleep(0.01)
-(HERE / f"saved-{RANK}").touch()
-"""
-    fleet = fleet_of(inventory(tmp_path, program, master=1, gpu1=2))
-    async with fleet:
-        await collect(launch(fleet, plan_of(fleet.inventory)))
-        events = await collect(stop(fleet, "run-1"))
-    assert [path.name for path in sorted(tmp_path.glob("*/saved-*"))] == ["saved-1", "saved-2", "saved-0"]
-    assert {event.code for event in of(events, RankExited)} == {0}
-    assert finish(events).outcome == "stopped"
-    assert {event.level for event in of(events, Notice)} == {"info"}
-
-
-async def test_a_stop_without_grace_ends_ranks_that_do_not_listen(tmp_path: Path) -> None:
-    program = """
-import signal
-from contextlib import suppress
-from dataclasses import replace
-signal.signal(signal.SIGTERM, signal.SIG_IGN)
-child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(100)"], start_new_session=True)
-say(child.pid)
-time.sleep(100)
-"""
-    fleet = fleet_of(inventory(tmp_path, program, master=1))
-    async with fleet:
-        await collect(launch(fleet, plan_of(fleet.inventory)))
-        log = rank_log(fleet, "master", 0)
-        await until(lambda: log.read_bytes().endswith(b"\n"))
-        events = await collect(stop(fleet, "run-1", grace=0))
-    assert finish(events).outcome == "stopped"
-    assert identify(int(log.read_text())) is None, "a child in a session of its own is ended, too"
-
-
 async def test_a_log_that_is_cut_short_is_told_and_read_again(tmp_path: Path) -> None:
     program = "say('long ' + 'x' * 1000); wait_for('go'); say('end')"
     fleet = fleet_of(inventory(tmp_path, program, master=1))
@@ -359,54 +279,3 @@ async def test_times_are_the_masters_whatever_the_nodes_clocks_say(tmp_path: Pat
         events = await watched(fleet)
     times = [event.at for event in launched + events if not isinstance(event, RunPlanned)]
     assert all(launched[0].at - 1 < at < finish(events).at + 1 for at in times)
-
-
-async def test_a_launch_that_is_left_half_way_leaves_no_rank(tmp_path: Path) -> None:
-    fleet = fleet_of(inventory(tmp_path, "time.sleep(100)", master=1, gpu1=1))
-    async with fleet:
-        task = asyncio.create_task(collect(launch(fleet, plan_of(fleet.inventory))))
-        folder = project(fleet, "gpu1") / ".dtui" / "runs" / "run-1"
-        await until((folder / "status.json").exists)
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-        for node in fleet.nodes:
-            link = await fleet.link(node)
-            async with asyncio.timeout(20):
-                answer = await link.call("status", project=node.project)
-            assert all(run["state"] in ("stopped", "failed") for run in answer["runs"])
-            assert not [rank for run in answer["runs"] for rank in run["ranks"] if identify(rank["pid"])]
-
-
-async def test_a_launcher_stands_for_all_the_ranks_that_it_starts(tmp_path: Path) -> None:
-    """As `method: accelerate` does: one process a node, each rank with metrics of its own."""
-    program = """
-say("launcher")
-for RANK in range(int(os.environ["FIRST"]), int(os.environ["FIRST"]) + 2):
-    note(kind="phase", phase="joined")
-sys.exit(3 if RANK == 3 else 0)
-"""
-    fleet = fleet_of(inventory(tmp_path, program, master=2, gpu1=2))
-    plan = plan_of(fleet.inventory)
-    parts = tuple(
-        replace(
-            part,
-            processes=(
-                replace(part.processes[0], ranks=2, env={"RANK": "0", "FIRST": str(part.first_rank)}),
-            ),
-        )
-        for part in plan.nodes
-    )
-    async with fleet:
-        launched = await collect(launch(fleet, replace(plan, nodes=parts)))
-        events = await watched(fleet)
-    started = of(launched, RankStarted)
-    assert [event.rank for event in started] == [0, 1, 2, 3]
-    assert len({event.pid for event in started}) == 2
-    assert {event.rank for event in of(events, RankPhase)} == {0, 1, 2, 3}
-    assert sorted((event.rank, event.code) for event in of(events, RankExited) if event.node == "gpu1") == [
-        (2, 3),
-        (3, 3),
-    ]
-    assert output(events, 2) == b"launcher\n"
-    assert finish(events).outcome == "failed"
