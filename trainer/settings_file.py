@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import math
+import sys
 import typing
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -59,18 +60,22 @@ class _Reader:
         self.faults: list[str] = []
 
     def file(self, path: Path) -> dict[str, dict[str, Any]]:
-        values: dict[str, dict[str, Any]] = {}
         try:
-            root = yaml.compose(path.read_text(encoding="utf-8-sig"), Loader=yaml.SafeLoader)
+            return self.text(path.read_text(encoding="utf-8-sig"))
         except OSError as error:
             self.faults.append(f"{path}: can't be read: {error.strerror or error}")
-            return values
         except UnicodeDecodeError:
             self.faults.append(f"{path}: is not UTF-8; save it as UTF-8")
-            return values
+        return {}
+
+    def text(self, text: str) -> dict[str, dict[str, Any]]:
+        values: dict[str, dict[str, Any]] = {}
+        try:
+            root = yaml.compose(text, Loader=yaml.SafeLoader)
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
-            self.faults.append(f"{path}:{mark.line + 1 if mark else 1}: YAML: {error.problem}")
+            line = mark.line + 1 if mark else 1
+            self.faults.append(f"{self._file}:{line}: YAML: {error.problem}")
             return values
         for key, node in self._entries(root, ""):
             if self._known(key.value, _SECTIONS, self._at(key), ""):
@@ -168,3 +173,16 @@ def _out_of_bounds(value: Any, bounds: Mapping[str, Any]) -> str:
     if bounds["most"] is not None and value > bounds["most"]:
         return f"{value} is above {bounds['most']:g}"
     return ""
+
+
+def faults_of(text: str, file: str) -> list[str]:
+    """Return what is wrong with a configuration's text, as :func:`load` would say it of ``file``."""
+    reader = _Reader(file)
+    reader.text(text)
+    return reader.faults
+
+
+if __name__ == "__main__":
+    # For editors: a text in, a line for each fault out.
+    sys.stdout.reconfigure(encoding="utf-8")  # type: ignore[union-attr]
+    print(*faults_of(sys.stdin.buffer.read().decode("utf-8-sig", "replace"), sys.argv[1]), sep="\n")

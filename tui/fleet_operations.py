@@ -249,6 +249,15 @@ class FleetOperations:
             return [str(fault) for fault in error.faults]
         return []
 
+    def check_config(self, text: str) -> Sequence[str]:
+        """Let the project's own trainer read the text; a program that is not the trainer is not asked."""
+        from tui.config_check import trainer_faults
+
+        path = self.config_path
+        if path is None or self._inventory.run.module != "trainer":
+            return []
+        return trainer_faults(text, name=path.name, project=self._folder)
+
     def reload(self) -> None:
         """Read the inventory again; open links are let go when they are next needed."""
         from fleet.inventory import FaultsError

@@ -146,6 +146,9 @@ class Operations(Protocol):
     def check_inventory(self, text: str) -> Sequence[str]:
         """Return what is wrong with an inventory's text, each fault with its place."""
 
+    def check_config(self, text: str) -> Sequence[str]:
+        """Return what the run's program says is wrong with its configuration's text. Blocks for a moment."""
+
     def reload(self) -> None:
         """Read the inventory again; raises Refused."""
 

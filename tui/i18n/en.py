@@ -338,7 +338,7 @@ TEXTS = ACTION_TEXTS | {
     "config.valid": "valid",
     "config.faults": "faults: {count}",
     "config.batch": "Effective batch",
-    "config.batch_sum": "{batch} a rank x {ranks} ranks x {steps} accumulated = {total}",
+    "config.batch_sum": "{batch} a rank x {ranks} ranks on {nodes} nodes x {steps} accumulated = {total}",
     "config.wandb_on": "Weights & Biases: on, project {project}",
     "config.wandb_off": "Weights & Biases: off",
     "config.no_training": "the run hands no configuration file to its program",

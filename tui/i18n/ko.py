@@ -338,7 +338,7 @@ TEXTS = ACTION_TEXTS | {
     "config.valid": "올바름",
     "config.faults": "잘못된 곳 {count}개",
     "config.batch": "실제 배치 크기",
-    "config.batch_sum": "rank당 {batch} x rank {ranks}개 x 누적 {steps} = {total}",
+    "config.batch_sum": "rank당 {batch} x 노드 {nodes}대의 rank {ranks}개 x 누적 {steps} = {total}",
     "config.wandb_on": "Weights & Biases: 켜짐, 프로젝트 {project}",
     "config.wandb_off": "Weights & Biases: 꺼짐",
     "config.no_training": "프로그램에 넘기는 설정 파일이 없습니다",

@@ -8,8 +8,10 @@ from typing import ClassVar
 
 from textual.binding import BindingType
 from textual.containers import Horizontal
+from textual.timer import Timer
 from textual.widget import Widget
 from textual.widgets import TextArea
+from textual.worker import get_current_worker
 
 from fleet.state import FleetState
 from tui import actions
@@ -21,6 +23,8 @@ from tui.widgets.lines import Lines
 from tui.widgets.paint import Span, Spans, wrap
 
 FILES = ("nodes", "training")
+#: The program is asked what it makes of a text after so long without a key, in seconds.
+PAUSE = 0.25
 
 
 class ConfigScreen(ModeScreen):
@@ -43,6 +47,9 @@ class ConfigScreen(ModeScreen):
         super().__init__()
         self._which = "nodes"
         self._saved = ""
+        #: A text, and what the program says is wrong with it.
+        self._told: tuple[str, list[str]] = ("", [])
+        self._pause: Timer | None = None
 
     def body(self) -> Iterable[Widget]:
         """File line, editor, meaning."""
@@ -109,7 +116,8 @@ class ConfigScreen(ModeScreen):
         faults, lines = self._faults(text), []
         if self._which == "training":
             ranks = view.ranks_of(self.console.cards, state)
-            lines = view.training_lines(view.parse(text)[0], ranks, self.texts, width)
+            settings = view.parse(text)[0]
+            lines = view.training_lines(settings, ranks, len(self.console.cards), self.texts, width)
             lines.append([])
         if not faults:
             return [*lines, [(f"✓ {self.texts('config.valid')}", "ok")]]
@@ -122,10 +130,35 @@ class ConfigScreen(ModeScreen):
         """Return what is wrong; that nothing has been written yet counts only for a ``whole`` text."""
         if self._which == "nodes":
             return list(self.console.operations.check_inventory(text)) if text.strip() or whole else []
-        return view.parse(text)[1]
+        own = view.parse(text)[1]
+        if whole and self._told[0] != text:
+            self._told = (text, list(self.console.operations.check_config(text)))
+        # The program knows every option; until it has answered, and for other programs, our own look counts.
+        return self._told[1] if self._told[0] == text and self._told[1] else own
 
     def on_text_area_changed(self) -> None:
-        """Work out anew what the text comes to."""
+        """Work out anew what the text comes to; the program is asked once the typing pauses."""
+        self.redraw()
+        if self._which == "training":
+            if self._pause is not None:
+                self._pause.stop()
+            self._pause = self.set_timer(PAUSE, self._ask_program)
+
+    def _ask_program(self) -> None:
+        text, operations, app = self.query_one(TextArea).text, self.console.operations, self.console
+        if self._which != "training" or self._told[0] == text:
+            return
+
+        def ask() -> None:
+            worker = get_current_worker()
+            told = list(operations.check_config(text))
+            if not worker.is_cancelled:
+                app.call_from_thread(self._program_told, text, told)
+
+        self.run_worker(ask, thread=True, group="check", exclusive=True, exit_on_error=False)
+
+    def _program_told(self, text: str, told: list[str]) -> None:
+        self._told = (text, told)
         self.redraw()
 
     def action_config_nodes(self) -> None:

@@ -58,15 +58,18 @@ def ranks_of(cards: Sequence[NodeCard], state: FleetState) -> int:
     return total
 
 
-def training_lines(settings: Mapping[str, Any], ranks: int, texts: Texts, width: int) -> list[Spans]:
-    """Return the effective batch size and the W&B switch."""
+def training_lines(
+    settings: Mapping[str, Any], ranks: int, nodes: int, texts: Texts, width: int
+) -> list[Spans]:
+    """Return the effective batch size of ``ranks`` on ``nodes``, and the W&B switch."""
     training = settings.get("training")
     training = training if isinstance(training, dict) else {}
     batch, steps = training.get("batch_size"), training.get("gradient_accumulation_steps", 1)
     lines: list[Spans] = []
     if isinstance(batch, int) and isinstance(steps, int):
         total = batch * max(1, ranks) * steps
-        text = texts("config.batch_sum", batch=batch, ranks=max(1, ranks), steps=steps, total=total)
+        numbers = {"batch": batch, "ranks": max(1, ranks), "nodes": max(1, nodes), "steps": steps}
+        text = texts("config.batch_sum", **numbers, total=total)
         lines += [[(texts("config.batch"), "head")], [(f"{total}", "title")]]
         lines += [[(line, "text")] for line in wrap(text, width)]
         lines.append([])

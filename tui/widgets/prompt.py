@@ -79,7 +79,8 @@ class Prompt(Horizontal):
         with field.prevent(Input.Changed):
             field.value = value
         self.add_class("-open")
-        field.focus()
+        # At once, not when the loop next comes round: what is typed meanwhile belongs in here.
+        self.screen.set_focus(field)
 
     def _say(self, fault: str = "", hint: str = "") -> None:
         for name, text in (("fault", fault), ("hint", hint)):

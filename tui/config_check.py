@@ -1,0 +1,32 @@
+"""Asks the trainer what is wrong with a configuration, without importing it: in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+#: An answer takes a tenth of a second; a machine that is busier than this gets none.
+_PATIENCE = 5.0
+
+
+def trainer_faults(text: str, *, name: str, project: Path) -> Sequence[str]:
+    """Return the faults of a configuration that is called ``name``; none when the trainer can't be asked.
+
+    The trainer in the project's folder is asked, which is what a run starts there; else the installed one.
+    """
+    try:
+        asked = subprocess.run(
+            [sys.executable, "-m", "trainer.settings_file", name],
+            input=text.encode("utf-8", "replace"),
+            capture_output=True,
+            cwd=project,
+            env={**os.environ, "PYTHONUTF8": "1", "PYTHONDONTWRITEBYTECODE": "1"},
+            timeout=_PATIENCE,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return []
+    return [line for line in asked.stdout.decode("utf-8", "replace").splitlines() if line]
