@@ -11,7 +11,7 @@ from fleet.events import Event, from_json
 from fleet.telemetry import History, Meter, TelemetrySettings
 from fleet.telemetry.series import row_of
 from tests.console.record import FOLDER
-from tests.console.recorded_fleet import NODES, START
+from tests.console.recorded_fleet import NODES, START, sample
 from tests.console.recorded_run import RUN
 from tui.app import ConsoleApp
 from tui.engine import Engine
