@@ -9,7 +9,8 @@ from collections.abc import Iterable
 from fleet.inventory.model import DEFAULT_PORT
 from lab.errors import LabError
 
-_CANDIDATES = range(DEFAULT_PORT, DEFAULT_PORT + 100)
+#: Beside the ports that preflight listens on for seconds: other labs' preflights are on this machine too.
+_CANDIDATES = range(DEFAULT_PORT + 5, DEFAULT_PORT + 105)
 
 
 class RendezvousPort:
@@ -30,9 +31,7 @@ class RendezvousPort:
                 continue
             self._claim, self.number = claim, number
             return
-        raise LabError(
-            "no port for the rendezvous is free on this machine: end what listens on 29500 and above"
-        )
+        raise LabError("no port for the rendezvous is free on this machine: end what listens from 29505 on")
 
     def release(self) -> None:
         """Let other labs have the port."""

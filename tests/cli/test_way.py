@@ -150,7 +150,7 @@ def test_unequal_processes(project: Project, nodes: Path) -> None:
 def test_a_node_that_is_off_stops_the_way_before_anything_is_sent(project: Project, nodes: Path) -> None:
     project.write("train.py", COUNTING)
     text = nodes.read_text("utf-8")
-    nodes.write_text(re.sub(r"port: \d+", "port: 9", text, count=1), "utf-8")
+    nodes.write_text(re.sub(r"^    port: \d+", "    port: 9", text, count=1, flags=re.MULTILINE), "utf-8")
     failed = project.run("up", "--script", "train.py")
     assert failed.returncode == 1
     assert "node1: reach: the connection was refused" in failed.stderr

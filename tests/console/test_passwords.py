@@ -61,7 +61,7 @@ async def asked(questions: Questions, endpoint: Endpoint, reason: str, answer: s
 async def test_a_kept_password_is_not_asked_for(store: Store):
     questions = Questions(kept_password)
     assert await questions.password(NODE, "password") == "s3cret"
-    assert await questions.password(NODE, "password for WinRM") == "s3cret"
+    assert await questions.password(NODE, "password (WinRM)") == "s3cret"
     assert questions.next() is None
     assert await TerminalPrompts().password(NODE, "password") == "s3cret"
 

@@ -123,15 +123,15 @@ class TestNodes:
 
     @pytest.mark.usefixtures("own_network")
     async def test_runs_of_two_labs_meet_at_ports_that_nobody_else_has(self, tmp_path: Path) -> None:
-        with socket.create_server(("", 29500)):
+        with socket.create_server(("", 29505)):
             async with (
                 Lab(1, root=tmp_path / "one") as one,
                 Lab(1, root=tmp_path / "two") as two,
             ):
                 ports = [lab.inventory(tmp_path).run.port for lab in (one, two)]
-                assert ports == [29501, 29502]
+                assert ports == [29506, 29507]
         async with Lab(1, root=tmp_path / "three") as alone:
-            assert alone.inventory(tmp_path).run.port == 29500
+            assert alone.inventory(tmp_path).run.port == 29505
 
     @pytest.mark.parametrize(("nodes", "winrm"), [(0, 0), (1, 2), (1, -1), (1000, 0)])
     def test_numbers_that_make_no_lab(self, nodes: int, winrm: int) -> None:

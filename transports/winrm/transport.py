@@ -161,7 +161,7 @@ class WinRMTransport(Transport):
             await writer.wait_closed()
 
     async def _password(self, where: str) -> str:
-        reason = "the node rejected the last password" if self._rejected else "password for WinRM"
+        reason = "the node rejected the last password" if self._rejected else "password (WinRM)"
         password = await self.prompts.password(self.endpoint, reason)
         if password is None:
             raise AuthenticationFailed(
