@@ -16,7 +16,7 @@ from fleet.telemetry.history import Bucket, History
 from fleet.telemetry.metrics import METRICS
 from tests.console.driving import settled, text_of
 from tests.console.fakes import NOW, Recorded, cards, console, history
-from tests.console.record import START, sample
+from tests.console.recorded_fleet import START, sample
 from tui.actions import of_scope
 from tui.app import ConsoleApp
 from tui.charted import SPANS, Charted, drawn
