@@ -129,8 +129,14 @@ class Attention(nn.Module):
 
     def forward(self, x: Tensor, memory: Tensor) -> Tensor:
         """Let x (B, N, d) look at memory (B, M, d)."""
-        q = self.query(x).unflatten(-1, (self.heads, -1)).transpose(1, 2)
-        k, v = self.key_value(memory).unflatten(-1, (2, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        if memory is x:
+            # One product for all three: at this width reading x costs as much as computing with it.
+            weights = torch.cat([self.query.weight, self.key_value.weight])
+            joined: Tensor = F.linear(x, weights)
+            q, k, v = joined.view(*x.shape[:2], 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        else:
+            q = self.query(x).unflatten(-1, (self.heads, -1)).transpose(1, 2)
+            k, v = self.key_value(memory).unflatten(-1, (2, self.heads, -1)).permute(2, 0, 3, 1, 4)
         q, k = self.query_norm(q).to(v.dtype), self.key_norm(k).to(v.dtype)
         mixed: Tensor = self.out(F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2))
         return mixed
@@ -261,7 +267,9 @@ class Flow:
     def clean(self, pictures: Tensor) -> Tensor:
         """Return plans (B, C, H, W) as the network sees them of pictures as they are stored (uint8)."""
         if self.shape.classes:
-            return F.one_hot(pictures.long(), self.shape.classes).permute(0, 3, 1, 2).float()
+            # Not F.one_hot: that goes through eight bytes a class and pixel.
+            classes = torch.arange(self.shape.classes, device=pictures.device, dtype=pictures.dtype)
+            return (pictures[:, None] == classes[:, None, None]).float()
         return pictures.permute(0, 3, 1, 2).float() / 127.5 - 1
 
     def loss(

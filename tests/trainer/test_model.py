@@ -67,6 +67,25 @@ def test_loss_and_samples_in_palette_and_rgb(classes: int) -> None:
     assert plans.dtype == torch.uint8
 
 
+def test_attention_to_itself_is_attention_to_a_copy_of_itself() -> None:
+    """To itself it takes one product, to anything else two: the same numbers and gradients."""
+    attention, told = network().blocks[0].attention, []
+    x = torch.randn(2, 9, 96, generator=torch.Generator().manual_seed(0))
+    for memory in (x, x.clone()):
+        attention.zero_grad()
+        mixed = attention(x, memory)
+        mixed.square().sum().backward()
+        told.append([mixed, *(parameter.grad.clone() for parameter in attention.parameters())])
+    for one, two in zip(*told, strict=True):
+        torch.testing.assert_close(one, two)
+
+
+def test_classes_become_one_hot_vectors() -> None:
+    pictures, _ = batch()
+    expected = torch.nn.functional.one_hot(pictures.long(), CLASSES).permute(0, 3, 1, 2).float()
+    assert torch.equal(Flow(network().shape, 1.0).clean(pictures), expected)
+
+
 def test_a_network_that_knows_the_plan_draws_it() -> None:
     class Knowing(FloorPlanTransformer):
         def decode(self, z: torch.Tensor, t: torch.Tensor, text: torch.Tensor) -> torch.Tensor:
