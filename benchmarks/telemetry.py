@@ -48,6 +48,7 @@ NVITOP = """
 import time
 from nvitop import Device
 devices = Device.all()
+assert devices, "nvitop sees no GPU"
 while True:
     for device in devices:
         device.as_snapshot(); device.processes()
@@ -220,6 +221,8 @@ async def cost_of_process(command: list[str], seconds: int) -> float:
         await asyncio.sleep(3.0)
         first = cpu_seconds(watched)
         await asyncio.sleep(seconds)
+        if process.poll() is not None:
+            raise RuntimeError(f"{command[0]} ended by itself with {process.returncode}: it sampled nothing")
         return cpu_seconds(watched) - first
     finally:
         process.kill()
@@ -248,6 +251,8 @@ def ways(seconds: int) -> dict[str, Callable[[], Any]]:
     }
     if find_spec("nvitop"):
         found["nvitop API"] = lambda: cost_of_process([sys.executable, "-c", NVITOP], seconds)
+    else:
+        print("nvitop is not installed, so its row is left out: pip install nvitop", file=sys.stderr)
     return found
 
 

@@ -59,14 +59,22 @@ class Load:
         return self._kept[1].history(node, wanted, after=after) if self._kept is not None else History()
 
     def _open(self, at: float) -> Notice | None:
-        from fleet.telemetry import Meter
         from fleet.telemetry.ring import Ring
 
         trouble: Notice | None = None
         try:
-            meter = self._operations.meter()
+            self._operations.meter()
         except Refused as refused:
-            meter = Meter()
             trouble = Notice(at=at, level="warning", text=f"the usual limits hold: {refused}")
-        self._kept = (meter, Ring())
+        self._kept = (meter_of(self._operations), Ring())
         return trouble
+
+
+def meter_of(operations: Operations) -> Meter:
+    """Return a new meter; one with the usual limits while the project's are faulty."""
+    from fleet.telemetry import Meter
+
+    try:
+        return operations.meter()
+    except Refused:
+        return Meter()

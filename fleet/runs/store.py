@@ -76,21 +76,24 @@ class RunStore:
         except (OSError, UnicodeDecodeError):
             return Origin()
 
-    def events(self) -> Iterator[Event]:
+    def events(self, *, without: type[Event] | None = None) -> Iterator[Event]:
         """Yield what was recorded so far, see :func:`replay`; nothing when there is no recording."""
         if self.events_file.exists():
-            yield from replay(self.events_file)
+            yield from replay(self.events_file, without=without)
 
 
-def replay(path: Path) -> Iterator[Event]:
-    """Yield the events of a recording in their order.
+def replay(path: Path, *, without: type[Event] | None = None) -> Iterator[Event]:
+    """Yield the events of a recording in their order; those of the kind ``without`` are not even decoded.
 
     A line that can't be read becomes a Notice in its place; an unfinished last line is left out.
     """
+    skipped = None if without is None else f'{{"event":"{without.__name__}"'.encode("ascii")
     with path.open("rb") as file:
         for number, line in enumerate(file, 1):
             if not line.endswith(b"\n"):
                 return
+            if skipped is not None and line.startswith(skipped):
+                continue
             try:
                 yield from_json(line.decode("utf-8", "replace"))
             except EventFormatError as error:

@@ -147,6 +147,12 @@ class Meter:
             training=100 * sum(tally.trained for tally in tallies) / known if known else None,
         )
 
+    def take_all(self, events: Iterable[Event]) -> Meter:
+        """Take a recording's events; returns itself."""
+        for event in events:
+            self.take(event)
+        return self
+
     def _run(self, name: str) -> _Run:
         run = self._runs.get(name)
         if run is None:

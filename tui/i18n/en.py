@@ -317,6 +317,7 @@ TEXTS = ACTION_TEXTS | {
     "runs.none": "No run was started from this project yet.",
     "runs.loading": "reading the recording ...",
     "runs.checkpoints": "Checkpoints",
+    "runs.load": "Load",
     "runs.command": "Command",
     "runs.mark_two": "mark two runs with Space first",
     "runs.over": "that run has ended: p shows it again",

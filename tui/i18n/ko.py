@@ -317,6 +317,7 @@ TEXTS = ACTION_TEXTS | {
     "runs.none": "이 프로젝트에서 시작한 훈련이 아직 없습니다.",
     "runs.loading": "기록을 읽는 중 ...",
     "runs.checkpoints": "체크포인트",
+    "runs.load": "부하",
     "runs.command": "명령",
     "runs.mark_two": "먼저 Space로 실행 두 개를 선택하세요",
     "runs.over": "이미 끝난 실행입니다: p로 다시 볼 수 있습니다",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import BindingType
 from textual.widget import Widget
@@ -13,6 +13,7 @@ from textual.worker import get_current_worker
 from fleet.events import Event
 from fleet.state import FleetState, RunState
 from tui import actions
+from tui.load import meter_of
 from tui.operations import RunCard
 from tui.screens.base import ModeScreen
 from tui.view_state import Kept, View
@@ -21,6 +22,9 @@ from tui.widgets.lines import Lines
 from tui.widgets.paint import Spans
 from tui.widgets.prompt import Prompt
 from tui.widgets.table import Table
+
+if TYPE_CHECKING:
+    from fleet.telemetry import Meaning
 
 
 class RunsScreen(ModeScreen):
@@ -40,6 +44,7 @@ class RunsScreen(ModeScreen):
         super().__init__()
         self._read: dict[str, RunState] = {}
         self._settings: dict[str, Mapping[str, str]] = {}
+        self._meant: dict[str, Meaning] = {}
         self._compare = False
 
     def body(self) -> Iterable[Widget]:
@@ -88,7 +93,14 @@ class RunsScreen(ModeScreen):
             self._load(name, whole=run is None)
         if run is None:
             return [[(self.texts("runs.loading"), "muted")]]
-        return view.details(run, self.texts, width)
+        return view.details(run, self.texts, width, self._meaning(name))
+
+    def _meaning(self, name: str) -> Meaning | None:
+        """Return what the run's load meant: as it was read, or as it is followed here."""
+        if name in self._meant:
+            return self._meant[name]
+        engine = self.console.engine
+        return engine.meaning() if engine.state.current == name else None
 
     def _load(self, name: str, *, whole: bool) -> None:
         """Read a run's settings, and the ``whole`` recording, beside the screen: it may be long."""
@@ -97,7 +109,10 @@ class RunsScreen(ModeScreen):
         def read() -> None:
             worker = get_current_worker()
             settings = operations.settings(name)
-            run = reduced(operations.recorded(name)) if whole else None
+            events = operations.recorded(name) if whole else ()
+            run = reduced(events)
+            if run is not None:
+                self._meant[name] = meter_of(operations).take_all(events).meaning(name)
             if not worker.is_cancelled:
                 app.call_from_thread(self._have, name, run, settings)
 
@@ -174,7 +189,7 @@ class RunsScreen(ModeScreen):
         run = self._run_read()
         if run is None:
             return
-        text = view.report(run, self.texts, self._settings.get(run.id))
+        text = view.report(run, self.texts, self._settings.get(run.id), self._meaning(run.id))
 
         def save(name: str) -> str | None:
             return self.write_new(Path(name), text)

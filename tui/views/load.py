@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from fleet.state import RunState
 from tui.i18n import Texts
+from tui.load_words import limited_by, straggler, trained, used_energy
 from tui.status import glyph
-from tui.units import energy, money, percent
+from tui.units import percent
 from tui.widgets.paint import Span, Spans, fit, width_of, wrap
 
 if TYPE_CHECKING:
@@ -96,34 +97,3 @@ def summary(meaning: Meaning | None, texts: Texts, width: int) -> list[Spans]:
     if used:
         lines += [[(text, "text")] for text in wrap("  ".join(used), max(20, width))]
     return lines
-
-
-def limited_by(meaning: Meaning, texts: Texts) -> str | None:
-    """Return what the run waits for, with its share of a step; None when nothing can be said."""
-    bound = meaning.bound
-    if bound.kind == "unknown":
-        return None
-    share = {"data": bound.data, "communication": bound.communication}.get(bound.kind)
-    words = texts(f"bound.{bound.kind}")
-    return words if share is None else texts("bound.share", bound=words, share=percent(share))
-
-
-def straggler(meaning: Meaning, texts: Texts) -> str | None:
-    """Return which rank the others wait for, and why; None when there is none."""
-    slow = meaning.straggler
-    if slow is None:
-        return None
-    return texts(f"straggler.{slow.reason}", rank=slow.rank, own=f"{slow.own:.2f}", usual=f"{slow.usual:.2f}")
-
-
-def trained(meaning: Meaning, texts: Texts) -> str | None:
-    """Return how much of the GPUs' time went into the run; None when it can't be told."""
-    return None if meaning.training is None else texts("load.trained", share=percent(meaning.training))
-
-
-def used_energy(meaning: Meaning) -> str | None:
-    """Return energy and cost so far; None when none was measured."""
-    if not meaning.joules:
-        return None
-    price = "" if meaning.cost is None else f", {money(meaning.cost, meaning.currency)}"
-    return energy(meaning.joules) + price

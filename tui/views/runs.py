@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
 
 from fleet.state import RunState
 from tui.i18n import Texts
+from tui.load_words import all_words
 from tui.operations import RunCard
 from tui.status import mark
 from tui.units import duration, number
 from tui.views.plot import plot
 from tui.widgets.paint import Spans, fit, fit_spans, wrap
 from tui.widgets.table import Column, Row
+
+if TYPE_CHECKING:
+    from fleet.telemetry import Meaning
 
 _LABEL = 14
 
@@ -60,8 +65,8 @@ def _row(card: RunCard, texts: Texts, now: float) -> Row:
     )
 
 
-def details(run: RunState, texts: Texts, width: int) -> list[Spans]:
-    """Return what was recorded of a run."""
+def details(run: RunState, texts: Texts, width: int, meaning: Meaning | None = None) -> list[Spans]:
+    """Return what was recorded of a run, and what its load means."""
     lines: list[Spans] = [
         [(run.id, "title"), ("  ", "text"), mark("outcome", run.outcome or "running", texts)]
     ]
@@ -79,6 +84,11 @@ def details(run: RunState, texts: Texts, width: int) -> list[Spans]:
         (texts("runs.checkpoints"), ", ".join(str(item.step) for item in run.checkpoints) or "–"),
         (texts("runs.command"), run.plan.command),
         *_digests(run, texts),
+        *(
+            ((texts("runs.load"), "; ".join(words)),)
+            if meaning and (words := all_words(meaning, texts))
+            else ()
+        ),
     ]
     for label, value in pairs:
         first, *rest = wrap(value, max(10, width - _LABEL))
@@ -128,10 +138,15 @@ def compared(left: Sequence[Spans], right: Sequence[Spans], width: int) -> list[
     return lines
 
 
-def report(run: RunState, texts: Texts, settings: Mapping[str, str] | None = None) -> str:
+def report(
+    run: RunState,
+    texts: Texts,
+    settings: Mapping[str, str] | None = None,
+    meaning: Meaning | None = None,
+) -> str:
     """Return a run as Markdown, with the settings it was started with where they were kept."""
     lines = [f"# {texts('runs.report', run=run.id)}", ""]
-    lines += ["".join(text for text, _ in spans).rstrip() for spans in details(run, texts, 96)]
+    lines += ["".join(text for text, _ in spans).rstrip() for spans in details(run, texts, 96, meaning)]
     fence = "```"
     text = "\n".join([lines[0], "", fence, *lines[2:], fence]) + "\n"
     if settings:

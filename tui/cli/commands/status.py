@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 from tui.cli.subparsers import Subparsers
 
 if TYPE_CHECKING:
+    from fleet.inventory import Inventory
     from fleet.runs import NodeRuns
+    from fleet.telemetry import Meaning
 
 
 def add(subparsers: Subparsers) -> None:
@@ -34,6 +36,8 @@ def run(args: argparse.Namespace) -> int:
     from tui.cli.options import home_of, inventory_of
     from tui.cli.prompts import TerminalPrompts
     from tui.cli.runs import chosen_run
+    from tui.i18n import Texts
+    from tui.load_words import all_words
 
     inventory = inventory_of(args)
     if args.all:
@@ -51,12 +55,14 @@ def run(args: argparse.Namespace) -> int:
 
     answers = asyncio.run(ask())
     finished = chosen.finished
+    load = _load(inventory, chosen.run)
     if args.json:
         print(
             json.dumps(
                 {
                     "run": chosen.run,
                     "outcome": finished.outcome if finished else None,
+                    "load": _load_record(load),
                     "nodes": [
                         {
                             "node": answer.node,
@@ -72,6 +78,8 @@ def run(args: argparse.Namespace) -> int:
     else:
         outcome = f"{finished.outcome}{f': {finished.cause}' if finished.cause else ''}" if finished else ""
         print(f"run {chosen.run}, world size {chosen.plan.world_size} {outcome}".rstrip())
+        if words := all_words(load, Texts("en")):
+            print(f"  load: {'; '.join(words)}")
         for answer in answers:
             for line in _lines(answer):
                 print(line)
@@ -80,6 +88,33 @@ def run(args: argparse.Namespace) -> int:
     )
     states = {str(entry["state"]) for answer in answers for entry in answer.runs}
     return FAILED if failed or states & {"failed", "lost"} else DONE
+
+
+def _load(inventory: Inventory, run: str) -> Meaning:
+    """Return what the run's load meant, from what consoles have kept of it."""
+    from fleet.events import LogChunk
+    from fleet.runs import RunStore
+    from fleet.telemetry import Meter, load_settings, read_tallies
+    from fleet.telemetry.settings import DEFAULT_FILE
+    from tui.cli.options import home_of
+
+    store = RunStore(home_of(inventory), run)
+    meter = Meter(load_settings(inventory.project / DEFAULT_FILE), lambda _: read_tallies(store.folder))
+    return meter.take_all(store.events(without=LogChunk)).meaning(run)
+
+
+def _load_record(load: Meaning) -> dict[str, Any]:
+    slow = load.straggler
+    return {
+        "bound": load.bound.kind,
+        "data": load.bound.data,
+        "communication": load.bound.communication,
+        "straggler": None if slow is None else {"rank": slow.rank, "reason": slow.reason},
+        "training": load.training,
+        "joules": load.joules,
+        "cost": load.cost,
+        "currency": load.currency,
+    }
 
 
 def _lines(answer: NodeRuns) -> list[str]:
