@@ -106,6 +106,21 @@ async def test_a_restarted_listener_is_found_again(serve: Serve, connect: Connec
     assert await channel.read() == b"while nobody listens"
 
 
+async def test_a_restarted_service_has_ended_its_shells_and_that_is_said(
+    serve: Serve, connect: Connect
+) -> None:
+    server = serve()
+    transport = connect(server)
+    channel = await transport.open([PYTHON, "-c", CAT])
+    await channel.write(b"before")
+    assert await channel.read() == b"before"
+    server.stop()
+    server.start()
+    with pytest.raises(ChannelLost, match="restarted"):
+        await channel.read()
+    assert await exchange(await transport.open([PYTHON, "-c", CAT]), 1000)
+
+
 async def test_an_outage_that_lasts_is_given_up(serve: Serve, connect: Connect) -> None:
     server = serve()
     patience = Patience(operation=1, answer=2, outage=0.5, pause=0.02)
