@@ -48,7 +48,12 @@ def test_up_goes_all_the_way_and_the_run_can_be_looked_at_afterwards(project: Pr
     assert status.returncode == 0
     assert status.stdout.count("exited with 0") == 3
 
-    for words in (("logs",), ("logs", "--follow"), ("replay",)):
+    for words in (
+        ("logs",),
+        ("logs", "--follow"),
+        ("replay",),
+        ("replay", "--inventory", "configs/nodes.yaml"),
+    ):
         printed = project.run(*words)
         assert printed.returncode == 0
         assert [lines_of(printed.stdout, rank) for rank in range(3)] == [[0, 1, 2, 3]] * 3

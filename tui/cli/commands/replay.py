@@ -14,21 +14,22 @@ def add(subparsers: Subparsers) -> None:
 
     parser = subparsers.add_parser("replay", help="print a recorded run's events again")
     parser.add_argument("run", nargs="?", help="id of the run (default: the newest)")
-    parser.add_argument(
-        "--project", type=Path, default=Path(), metavar="DIR", help="project folder on this machine"
-    )
+    parser.add_argument("--inventory", type=Path, metavar="FILE", help="inventory file of the project")
+    parser.add_argument("--project", type=Path, metavar="DIR", help="project folder on this machine")
     add_output_options(parser)
     parser.set_defaults(handler=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Print the recording as the run itself was printed."""
+    from fleet.inventory import load_inventory
     from fleet.runs import RunStore, replay
     from tui.cli.printing import make_printer
     from tui.cli.runs import chosen_run
     from tui.cli.session import Tally
 
-    home = args.project.resolve() / ".dtui"
+    project = args.project or (load_inventory(args.inventory).project if args.inventory else Path())
+    home = project.resolve() / ".dtui"
     chosen = chosen_run(home, args.run)
     tally = Tally()
     with make_printer(json=args.json) as printer:
