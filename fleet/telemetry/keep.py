@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager, closing, suppress
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from fleet.fleet import Fleet
 from fleet.inventory import Node
 from fleet.telemetry.history import TelemetryRecorder
 from fleet.telemetry.meter import Meter
-from fleet.telemetry.tally import read_tallies, write_tallies
+from fleet.telemetry.tally import Tally, read_tallies, write_tallies
 from fleet.telemetry.watch import watch
 
 #: Seconds between two writings of the tallies: what a console that is killed can lose of them.
@@ -30,6 +30,11 @@ class Keeper:
         self._meter = Meter(before=lambda _: read_tallies(run_folder))
         self._recorder = TelemetryRecorder(run_folder)
         self._written = 0.0
+
+    @property
+    def tallies(self) -> Mapping[str, Tally]:
+        """Node -> what the run used of it so far."""
+        return self._meter.tallies(self._folder.name)
 
     def take(self, event: Event) -> None:
         """Take one event into account; never raises."""
@@ -49,9 +54,8 @@ class Keeper:
         self._write()
 
     def _write(self) -> None:
-        tallies = self._meter.tallies(self._folder.name)
-        if tallies:
-            write_tallies(self._folder, tallies)
+        if self.tallies:
+            write_tallies(self._folder, self.tallies)
 
 
 @asynccontextmanager

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from fleet.events import LinkChanged, TelemetrySampled
+from fleet.events import LinkChanged, RankPlan, RankStarted, RunPlanned, TelemetrySampled
 from fleet.fleet import Fleet
 from fleet.inventory import Inventory, Node, default_master
-from fleet.telemetry import Keeper, keep_telemetry, read_history, recorded_nodes, watch
+from fleet.telemetry import Keeper, keep_telemetry, read_history, read_tallies, recorded_nodes, watch
+from tests.telemetry.conftest import FakeNvidiaSmi
 
 
 @pytest.fixture
@@ -74,6 +75,40 @@ async def test_the_load_of_a_run_is_kept_while_it_is_watched(inventory: Inventor
     history = read_history(run, "gpu1")
     assert len(history.times) >= 2
     assert history.series["ram.total"][-1]
+
+
+async def test_what_the_runs_processes_used_is_added_up_and_taken_up_again(
+    inventory: Inventory, nvidia_smi: FakeNvidiaSmi, tmp_path: Path
+) -> None:
+    nvidia_smi(2)
+    folder = tmp_path / ".dtui" / "runs" / "r"
+    joules = before = 0.0
+    for _ in range(2):  # a console, and the next one
+        keeper = Keeper(folder)
+        keeper.take(
+            RunPlanned(
+                run="r",
+                world_size=1,
+                master_address="127.0.0.1",
+                master_port=29500,
+                ranks=(RankPlan(node="master", rank=0, local_rank=0),),
+            )
+        )
+        keeper.take(RankStarted(run="r", rank=0, node="master", pid=4711))
+        async with (
+            Fleet(inventory, home=tmp_path / ".dtui") as fleet,
+            keep_telemetry(fleet, inventory.nodes, keeper, interval=0.1),
+        ):
+            async for _ in watch(fleet, [inventory.master], interval=0.1):
+                tally = keeper.tallies.get("master")
+                if tally is not None and tally.known > before and tally.energy.joules > joules:
+                    break
+        kept = read_tallies(folder)
+        assert set(kept) == {"master"}, "nothing of the run is on the other node"
+        # GPU 1 of the two has the process, at ten per cent; the power is of both.
+        assert kept["master"].training == pytest.approx(10.0)
+        assert kept["master"].energy.joules > joules
+        joules, before = kept["master"].energy.joules, kept["master"].known
 
 
 async def test_a_full_disk_costs_the_history_and_not_the_run(inventory: Inventory, tmp_path: Path) -> None:
