@@ -293,6 +293,7 @@ TEXTS = ACTION_TEXTS | {
     "preflight.ask_fix_admin": "{node}: {what}? It needs an administrator there.",
     "ways.idle": "No way tried yet. p tries every way between the nodes, and measures it.",
     "ways.slowest": "slowest: {source} → {target} {rate}",
+    "ways.closed": "Closed ways",
     "ways.same": "the same node",
     "ways.ports": "Ports",
     "ways.link": "Link",

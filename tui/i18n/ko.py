@@ -293,6 +293,7 @@ TEXTS = ACTION_TEXTS | {
     "preflight.ask_fix_admin": "{node}: 고칠까요? {what} (그 노드의 관리자 권한이 필요합니다)",
     "ways.idle": "아직 시험한 연결이 없습니다. p: 노드 사이의 모든 연결을 시험하고 속도를 잽니다.",
     "ways.slowest": "가장 느림: {source} → {target} {rate}",
+    "ways.closed": "막힌 길",
     "ways.same": "같은 노드",
     "ways.ports": "포트",
     "ways.link": "연결",

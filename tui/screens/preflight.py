@@ -15,6 +15,7 @@ from tui.screens.base import ModeScreen
 from tui.views import preflight as view
 from tui.views import ways
 from tui.views.empty import empty_fleet
+from tui.views.ways_board import WaysBoard
 from tui.widgets.lines import Lines
 from tui.widgets.matrix import Matrix
 from tui.widgets.prompt import Prompt
@@ -46,6 +47,7 @@ class PreflightScreen(ModeScreen):
         super().__init__()
         #: Whether the matrix shows ways between nodes instead of checks.
         self._ways = False
+        self._board = WaysBoard()
 
     def draw(self, state: FleetState) -> None:
         """Draw summary, matrix and details."""
@@ -55,8 +57,10 @@ class PreflightScreen(ModeScreen):
         summary, room = self.query_one("#summary", Lines), max(20, detail.room)
         if self._ways:
             matrix.show(ways.rows(cards, state, texts), ways.columns(cards))
-            summary.show(ways.summary(cards, state, texts, summary.room))
+            self._board.look([card.name for card in cards], state)
+            summary.show(ways.summary(self._board, state, texts, summary.room))
             found = ways.details(matrix.cursor, matrix.column, state, texts, room)
+            found += ways.closed_ways(self._board, texts, room)
         else:
             matrix.show(view.rows(cards, state, texts), view.columns(cards, state, texts))
             summary.show(view.summary(state, texts))

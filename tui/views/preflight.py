@@ -11,6 +11,8 @@ from fleet.state import Check, FleetState
 from tui.i18n import Texts
 from tui.operations import NodeCard
 from tui.status import MARKS, mark
+from tui.widgets.cells import Cells
+from tui.widgets.matrix import HEAD
 from tui.widgets.paint import Span, Spans, wrap
 from tui.widgets.table import Column, Row
 
@@ -31,14 +33,18 @@ def columns(cards: Sequence[NodeCard], state: FleetState, texts: Texts) -> list[
 
 def rows(cards: Sequence[NodeCard], state: FleetState, texts: Texts) -> list[Row]:
     """Return a row for each node, or for each check."""
-    names = [card.name for card in cards]
-    found = {name: {check: _cell(state, name, check, texts) for check in state.checks} for name in names}
-    if not turned(cards, state):
-        return [Row(name, {"node": [(name, "strong")], **found[name]}) for name in names]
-    return [
-        Row(check, {"node": [(check, "strong")], **{name: found[name][check] for name in names}})
-        for check in state.checks
-    ]
+    names, checks = [card.name for card in cards], state.checks
+    across = turned(cards, state)
+
+    def row(key: str) -> Row:
+        def draw(column: str) -> Spans:
+            if column == HEAD:
+                return [(key, "strong")]
+            return _cell(state, *((column, key) if across else (key, column)), texts)
+
+        return Row(key, Cells(names if across else checks, draw, state.nodes, texts))
+
+    return [row(key) for key in (checks if across else names)]
 
 
 def _cell(state: FleetState, name: str, check: str, texts: Texts) -> Spans:

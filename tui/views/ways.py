@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 
 from rich.cells import cell_len
@@ -12,6 +11,9 @@ from tui import units
 from tui.i18n import Texts
 from tui.operations import NodeCard
 from tui.status import mark
+from tui.views.ways_board import MOST, WaysBoard
+from tui.widgets.cells import Cells
+from tui.widgets.matrix import HEAD
 from tui.widgets.paint import Span, Spans, wrap
 from tui.widgets.table import Column, Row
 
@@ -29,16 +31,14 @@ def columns(cards: Sequence[NodeCard]) -> list[Column]:
 def rows(cards: Sequence[NodeCard], state: FleetState, texts: Texts) -> list[Row]:
     """Return a row for each node that is started from."""
     names = [card.name for card in cards]
-    return [
-        Row(
-            source,
-            {
-                "node": [(source, "strong")],
-                **{target: [_cell(source, target, state, texts)] for target in names},
-            },
-        )
-        for source in names
-    ]
+
+    def row(source: str) -> Row:
+        def draw(target: str) -> Spans:
+            return [_cell(source, target, state, texts) if target != HEAD else (source, "strong")]
+
+        return Row(source, Cells(names, draw, state.nodes, texts))
+
+    return [row(name) for name in names]
 
 
 def status(source: str, target: str, state: FleetState) -> str:
@@ -60,24 +60,19 @@ def closed(source: str, target: str, state: FleetState) -> list[str]:
     return [port for port, outcome in _way(source, target, state).ports.items() if outcome != _OPEN]
 
 
-def summary(cards: Sequence[NodeCard], state: FleetState, texts: Texts, width: int) -> list[Spans]:
+def summary(board: WaysBoard, state: FleetState, texts: Texts, width: int) -> list[Spans]:
     """Return how many ways there are of each kind, and the slowest that was measured where there is room."""
-    names = [card.name for card in cards]
-    ways = [(source, target) for source in names for target in names if source != target]
-    counts = Counter(status(*way, state) for way in ways)
-    if not ways or counts["none"] == len(ways):
+    counts = board.counts(state)
+    if counts["none"] == counts.total():
         return [[(texts("ways.idle"), "muted")]]
     line: list[Span] = [
         (f"{mark('way', kind, texts)[0]} {counts[kind]}   ", mark("way", kind, texts)[1])
         for kind in ("ok", "warn", "fail", "none")
         if counts[kind]
     ]
-    rates = {way: _way(*way, state).bytes_per_second for way in ways}
-    known = {way: rate for way, rate in rates.items() if rate}
-    if known:
-        (source, target), rate = min(known.items(), key=lambda item: item[1])
-        # Bytes were poured by the other end.
-        slowest = texts("ways.slowest", source=target, target=source, rate=units.bits(rate))
+    if board.slowest is not None:
+        rate, receiver, sender = board.slowest
+        slowest = texts("ways.slowest", source=sender, target=receiver, rate=units.bits(rate))
         if sum(cell_len(text) for text, _ in line) + cell_len(slowest) <= width:
             line.append((slowest, "muted"))
     return [line]
@@ -103,6 +98,18 @@ def details(source: str, target: str, state: FleetState, texts: Texts, width: in
     if way.latency_ms is not None or rate:
         told = texts("ways.measured", ms=units.number(way.latency_ms, 2), rate=units.bits(rate))
         lines += [[], [(texts("ways.link"), "head")], [(told, "text")]]
+    return lines
+
+
+def closed_ways(board: WaysBoard, texts: Texts, width: int) -> list[Spans]:
+    """Return a sentence for each way that is closed, alike ones together."""
+    told = board.sentences()
+    lines: list[Spans] = [[], [(texts("ways.closed"), "head")]] if told else []
+    for sentence in told[:MOST]:
+        first, *rest = wrap(sentence, width - 2)
+        lines += [[("✗ ", "fail"), (first, "text")], *([("  ", "text"), (part, "text")] for part in rest)]
+    if len(told) > MOST:
+        lines.append([(texts("confirm.more", count=len(told) - MOST), "muted")])
     return lines
 
 

@@ -16,6 +16,8 @@ from tui.widgets.table import GAP, Column, Row, Table
 
 #: Cells for the name in front, and between the columns.
 NAME = 14
+#: Column of the name in front: no node and no check has an empty name.
+HEAD = ""
 
 
 class Matrix(Table):
@@ -58,10 +60,10 @@ class Matrix(Table):
         return sum(column.width + GAP for column in self.columns[start:stop])
 
     def _line(self, cells: Mapping[str, Spans], mark: str) -> Spans:
-        name = cells.get("node") or [("", "text")]
+        heading = HEAD not in cells
+        name = [("", "text")] if heading else cells[HEAD]
         more = "‹" if self._left else " "
         line: list[Span] = [(more, "muted"), *fit_spans(name, NAME), (" ", "text")]
-        heading = "node" not in cells
         for column, width in self._fitted:
             spans = fit_spans(cells.get(column.key, ()), width, column.align)
             here = column.key == self.column and (heading or mark == "●")
