@@ -7,11 +7,12 @@ the theme. Every width is in terminal cells (a Hangul syllable has two).
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import ClassVar
+from dataclasses import dataclass
 
 from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
 from rich.style import Style
+from textual.color import Color
 from textual.geometry import Region
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
@@ -19,10 +20,37 @@ from textual.strip import Strip
 Span = tuple[str, str]
 Spans = Sequence[Span]
 
-STYLES = (
-    "text", "strong", "muted", "faint", "ok", "warn", "fail", "busy", "accent", "title", "head", "cursor",
-    "chosen", "match", "here", "key",
-)  # fmt: skip
+
+@dataclass(frozen=True, slots=True)
+class Paint:
+    """What a style looks like: names of the theme's colours, and how much of them, from 0 to 1."""
+
+    color: str = ""
+    share: float = 1.0
+    background: str = ""
+    background_share: float = 1.0
+    bold: bool = False
+
+
+#: Not CSS: Textual works out each component class of each widget at every change, before the first frame too.
+PAINTS = {
+    "text": Paint("foreground"),
+    "strong": Paint("foreground", bold=True),
+    "muted": Paint("foreground", 0.62),
+    "faint": Paint("foreground", 0.35),
+    "ok": Paint("success"),
+    "warn": Paint("warning"),
+    "fail": Paint("error", bold=True),
+    "busy": Paint("primary"),
+    "accent": Paint("accent"),
+    "title": Paint("primary", bold=True),
+    "head": Paint("foreground", 0.62, bold=True),
+    "cursor": Paint(background="primary", background_share=0.22),
+    "chosen": Paint(background="primary", background_share=0.10),
+    "match": Paint("background", background="warning"),
+    "here": Paint("background", background="primary", bold=True),
+    "key": Paint("primary", bold=True),
+}
 
 
 def width_of(spans: Spans) -> int:
@@ -95,8 +123,6 @@ def _cut(word: str, room: int) -> int:
 class Painted(ScrollView):
     """Base of the widgets that draw lines of spans."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {f"paint--{name}" for name in STYLES}
-
     DEFAULT_CSS = """
     Painted {
         background: transparent;
@@ -106,24 +132,10 @@ class Painted(ScrollView):
         scrollbar-background: $surface;
         scrollbar-color: $panel-lighten-2;
     }
-    Painted > .paint--text { color: $foreground; }
-    Painted > .paint--strong { color: $foreground; text-style: bold; }
-    Painted > .paint--muted { color: $foreground 62%; }
-    Painted > .paint--faint { color: $foreground 35%; }
-    Painted > .paint--ok { color: $success; }
-    Painted > .paint--warn { color: $warning; }
-    Painted > .paint--fail { color: $error; text-style: bold; }
-    Painted > .paint--busy { color: $primary; }
-    Painted > .paint--accent { color: $accent; }
-    Painted > .paint--title { color: $primary; text-style: bold; }
-    Painted > .paint--head { color: $foreground 62%; text-style: bold; }
-    Painted > .paint--cursor { background: $primary 22%; }
-    Painted > .paint--chosen { background: $primary 10%; }
-    Painted > .paint--match { background: $warning; color: $background; }
-    Painted > .paint--here { background: $primary; color: $background; text-style: bold; }
-    Painted > .paint--key { color: $primary; text-style: bold; }
     """
 
+    #: What the looks were worked out for: the widget's own style and the theme.
+    _worn: tuple[Style, str] | None = None
     _looks: dict[tuple[str, str], Style]
     _ground: Style
 
@@ -134,8 +146,11 @@ class Painted(ScrollView):
 
     def render_lines(self, crop: Region) -> list[Strip]:
         """Look the styles up once for all lines of a drawing: that costs more than the lines do."""
-        self._looks = {}
-        self._ground = self.rich_style
+        worn = self.rich_style, self.app.theme
+        if worn != self._worn:
+            self._worn = worn
+            self._ground = worn[0]
+            self._looks = {}
         return super().render_lines(crop)
 
     def strip(self, spans: Iterable[Span], width: int, under: str = "") -> Strip:
@@ -148,14 +163,25 @@ class Painted(ScrollView):
         for text, name in spans:
             style = looks.get((name, under))
             if style is None:
-                style = self.get_component_rich_style(f"paint--{name}")
+                style = self._look(PAINTS[name])
                 if name not in ("match", "here"):
                     style += self._background(under)
                 looks[name, under] = style
             segments.append(Segment(text, style))
         return Strip(segments).adjust_cell_length(width, ground)
 
+    def _look(self, paint: Paint) -> Style:
+        """Return the paint on this widget's background."""
+        ground = self.background_colors[1]
+        if paint.background:
+            ground += self._color(paint.background, paint.background_share)
+        look = self._ground + Style(bgcolor=ground.rich_color, bold=paint.bold or None)
+        if paint.color:
+            look += Style(color=(ground + self._color(paint.color, paint.share)).rich_color)
+        return look
+
+    def _color(self, name: str, share: float) -> Color:
+        return Color.parse(self.app.theme_variables[name]).multiply_alpha(share)
+
     def _background(self, under: str) -> Style:
-        if not under:
-            return Style.null()
-        return Style(bgcolor=self.get_component_rich_style(f"paint--{under}").bgcolor)
+        return Style(bgcolor=self._look(PAINTS[under]).bgcolor) if under else Style.null()
