@@ -1,7 +1,7 @@
 """From the command to the first frame, beside a bare Textual app: ``python -m benchmarks.start``.
 
 Both run in a pty of 120x40 cells, in turns; the time is that until their text is among the terminal's bytes.
-Linux only.
+Both have their bytecode, as installed programs do. Linux only.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ def first_frame(command: list[str], marker: bytes, folder: Path) -> float:
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
     environment = {**os.environ, "TERM": "xterm-256color"}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # else only what is installed would have its bytecode
     began = time.perf_counter()
     process = subprocess.Popen(
         command, stdin=slave, stdout=slave, stderr=slave, cwd=folder, env=environment, start_new_session=True

@@ -193,7 +193,10 @@ class FleetOperations:
         """Add a node to the inventory, which is made when there is none."""
         from fleet.inventory import FaultsError, add_node, save_inventory
 
-        fields: dict[str, object] = {"name": draft.name or draft.address, "address": draft.address}
+        address, port = _address_and_port(draft.address)
+        fields: dict[str, object] = {"name": draft.name or address, "address": address}
+        if port is not None:
+            fields["port"] = port
         if draft.transport and draft.transport != "auto":
             fields["transport"] = draft.transport
         if draft.user:
@@ -335,6 +338,14 @@ def _run_card(home: Path, summary: RunSummary) -> RunCard:
         code=planned.code_digest if planned else "",
         members=tuple(part.node for part in plan.nodes),
     )
+
+
+def _address_and_port(typed: str) -> tuple[str, int | None]:
+    """Take ``host:port`` apart; the colons of an IPv6 address are its own."""
+    address, colon, port = typed.rpartition(":")
+    if colon and port.isdecimal() and ":" not in address:
+        return address, int(port)
+    return typed, None
 
 
 def _first_fault(error: FaultsError) -> str:

@@ -50,7 +50,7 @@ class RunCard:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A node as a person enters it."""
+    """A node as a person enters it; ``address`` may be followed by ``:port``."""
 
     name: str
     address: str

@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from fleet.inventory import RunSettings, save_inventory
+from fleet.inventory import RunSettings, load_inventory, save_inventory
 from lab.lab import Lab
 from tests.console.driving import text_of
 from tests.support.leftover import leftover
 from transports.base import NoPrompts, Prompts
 from tui.app import ConsoleApp
 from tui.fleet_operations import FleetOperations
+from tui.operations import Draft
 
 PROGRAM = """
 import os, pathlib, time
@@ -147,3 +148,15 @@ async def test_operations_on_no_inventory(tmp_path: Path):
         assert [event async for event in events] == []
     assert not path.exists()
     await operations.close()
+
+
+def test_an_added_address_may_carry_its_port(tmp_path: Path):
+    path = tmp_path / "configs" / "nodes.yaml"
+    operations = FleetOperations(path, project=tmp_path, prompts=NoPrompts())
+    operations.add_node(Draft("one", "192.168.1.101:2222"))
+    operations.add_node(Draft("two", "192.168.1.102"))
+    operations.add_node(Draft("six", "fe80::1:22"))
+    places = {node.name: (node.address, node.port) for node in load_inventory(path).workers}
+    assert places["one"] == ("192.168.1.101", 2222)
+    assert places["two"][0] == "192.168.1.102"
+    assert places["six"][0] == "fe80::1:22"

@@ -108,7 +108,7 @@ TEXTS = ACTION_TEXTS | {
     "empty.short": "no nodes: press a to add one",
 
     "form.name_hint": "gpu1, or a set: gpu[1-8]",
-    "form.address_hint": "192.168.1.101, or a set: 192.168.1.[101-108]",
+    "form.address_hint": "192.168.1.101, with a port …:2222, or 192.168.1.[101-108]",
     "form.user": "User",
     "form.user_hint": "empty: your name on the master",
     "form.gpus_hint": "empty: all",

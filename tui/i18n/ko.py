@@ -108,7 +108,7 @@ TEXTS = ACTION_TEXTS | {
     "empty.short": "노드가 없습니다: a를 눌러 추가하세요",
 
     "form.name_hint": "gpu1, 여러 대는 gpu[1-8]",
-    "form.address_hint": "192.168.1.101, 여러 대는 192.168.1.[101-108]",
+    "form.address_hint": "192.168.1.101, 포트는 …:2222, 여러 대는 192.168.1.[101-108]",
     "form.user": "사용자",
     "form.user_hint": "비우면 마스터의 사용자 이름",
     "form.gpus_hint": "비우면 모두",

@@ -32,6 +32,8 @@ class FormScreen(ModalScreen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "dismiss", show=False),
         Binding("ctrl+s", "save", show=False),
+        # Before the field gets it, so that what is typed ahead lands in the field that it is meant for.
+        Binding("enter", "next", show=False, priority=True),
     ]
 
     DEFAULT_CSS = """
@@ -76,11 +78,11 @@ class FormScreen(ModalScreen[None]):
             yield Label("", id="fault", markup=False)
             yield Label(self._texts("form.keys"), id="keys", markup=False)
 
-    def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Go on, or save after the last field."""
-        last = f"field-{self._fields_of[-1].key}"
-        if event.input.id == last:
-            self.action_save()
+    def action_next(self) -> None:
+        """Go on, or save after the last field, once that has got all its keys."""
+        field = self.focused
+        if field is not None and field.id == f"field-{self._fields_of[-1].key}":
+            field.call_later(self.action_save)
         else:
             self.focus_next()
 
