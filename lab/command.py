@@ -46,7 +46,7 @@ async def serve(
                 known_hosts = project / ".dtui" / "known_hosts"
                 files = [inventory_out] if inventory_out is not None else []
                 with (
-                    guarded(files, known_hosts, lab.known_hosts()),
+                    guarded(lab.root, files, known_hosts, lab.known_hosts()),
                     _trusted(lab, known_hosts),
                     _written(lab, project, inventory_out),
                 ):

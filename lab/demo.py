@@ -46,7 +46,7 @@ async def start_demo(folder: Path, *, nodes: int = 3, winrm: int = 0) -> AsyncIt
         lab.trust(known_hosts)
         save_inventory(inventory, folder / INVENTORY)
         try:
-            with guarded([folder / INVENTORY], known_hosts, lab.known_hosts()):
+            with guarded(lab.root, [folder / INVENTORY], known_hosts, lab.known_hosts()):
                 yield Demo(lab, inventory)
         finally:
             (folder / INVENTORY).unlink(missing_ok=True)

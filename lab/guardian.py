@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -14,16 +15,18 @@ from pathlib import Path
 from lab.remains import remove_remains
 
 _GONE_WELL = b"done\n"
+_SECONDS = 20.0
+_PAUSE = 0.05
 #: Windows: no console, and a process group of its own.
 _DETACHED = 0x00000208 if os.name == "nt" else 0
 
 
 @contextmanager
-def guarded(files: Sequence[Path] = (), known_hosts: Path | None = None, keys: str = "") -> Iterator[None]:
+def guarded(root: Path, files: Sequence[Path], known_hosts: Path, keys: str) -> Iterator[None]:
     """Have a guardian while the body runs, which clears up by itself when it ends in any way but a kill.
 
-    After a kill the guardian ends the lab's processes, removes its folder and ``files``, and takes the lines
-    ``keys`` out of ``known_hosts``.
+    After a kill the guardian ends the lab's processes, removes its folder ``root`` and ``files``, and takes
+    the lines ``keys`` out of ``known_hosts``.
     """
     guardian = subprocess.Popen(
         # Not from the current folder, which may hold a `lab` of somebody else's.
@@ -36,8 +39,9 @@ def guarded(files: Sequence[Path] = (), known_hosts: Path | None = None, keys: s
     )
     assert guardian.stdin is not None
     traces = {
+        "root": str(root),
         "files": [str(path.resolve()) for path in files],
-        "known_hosts": str(known_hosts.resolve()) if known_hosts is not None else None,
+        "known_hosts": str(known_hosts.resolve()),
         "keys": keys,
     }
     try:
@@ -73,14 +77,22 @@ def main() -> None:
     if sys.stdin.buffer.read() == _GONE_WELL or not told:
         return
     traces = json.loads(told)
-    asyncio.run(remove_remains())
+    asyncio.run(_remove(Path(traces["root"])))
     for path in traces["files"]:
         Path(path).unlink(missing_ok=True)
-    if traces["known_hosts"] is not None:
-        with suppress(FileNotFoundError):
-            forget_keys(Path(traces["known_hosts"]), traces["keys"])
-        with suppress(OSError):  # somebody used it
-            Path(traces["known_hosts"]).parent.rmdir()
+    known_hosts = Path(traces["known_hosts"])
+    with suppress(FileNotFoundError):
+        forget_keys(known_hosts, traces["keys"])
+    with suppress(OSError):  # somebody used it
+        known_hosts.parent.rmdir()
+
+
+async def _remove(root: Path) -> None:
+    # The pipe may be closed a moment before the address block, by which a lab counts as alive.
+    deadline = time.monotonic() + _SECONDS
+    while root.exists() and time.monotonic() < deadline:
+        await remove_remains()
+        await asyncio.sleep(_PAUSE)
 
 
 if __name__ == "__main__":
