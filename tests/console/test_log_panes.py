@@ -187,8 +187,12 @@ async def test_merged_lines_come_in_order_and_identical_ones_are_folded():
         ]  # fmt: skip
         await pilot.press("o")
         await settled(pilot)
-        assert "[0-1]   hello" in text_of(app)
+        assert "[0-1] gpu[0-1]   hello" in text_of(app)
         feed(1, "zero only", at=4.0)
+        await settled(pilot)
+        assert "[0-1] gpu[0-1]   zero only" in text_of(app)
+        # Where there is no room for the nodes, the ranks stand alone.
+        await pilot.resize_terminal(60, 24)
         await settled(pilot)
         assert "[0-1]   zero only" in text_of(app)
 
@@ -270,7 +274,7 @@ def test_wide_characters_never_overflow_a_row():
 
     for text in ("한" * 100, "a" + "한" * 100, "글 " * 60, "x" * 500):
         line = Line(0, (0,), 0.0, text)
-        for look in (Look(), Look(wrap=True), Look(side=7), Look(times=True, labels=True)):
+        for look in (Look(), Look(wrap=True), Look(side=7), Look(times=True, label=rank_set)):
             for row in rows_of(line, look, 41):
                 assert cell_len("".join(part for part, _ in row.spans(None))) <= 41
     wrapped = rows_of(Line(0, (0,), 0.0, "한글 " * 30), Look(wrap=True), 20)

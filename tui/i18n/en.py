@@ -192,6 +192,7 @@ TEXTS = ACTION_TEXTS | {
     "gpu.memory": "memory",
     "gpu.temperature": "temp",
     "gpu.power": "power",
+    "gpu.clock": "clock",
     "gpu.none": "No load samples yet.",
     "gpu.stale": "{seconds} s old",
 

@@ -192,6 +192,7 @@ TEXTS = ACTION_TEXTS | {
     "gpu.memory": "메모리",
     "gpu.temperature": "온도",
     "gpu.power": "전력",
+    "gpu.clock": "클럭",
     "gpu.none": "아직 부하 정보가 없습니다.",
     "gpu.stale": "{seconds}초 전",
 

@@ -14,6 +14,8 @@ from tui.widgets.paint import Span, Spans, fit
 if TYPE_CHECKING:
     from fleet.telemetry import Meaning
 
+#: Cells, less the fixed ones, from which a GPU's clock is shown.
+CLOCKED = 56
 #: Samples older than this are no longer "now", in seconds.
 STALE = 10.0
 
@@ -41,7 +43,7 @@ def panel(
 def _spark_width(width: int) -> int:
     """Return the cells that are left for a GPU's history."""
     room = width - 9
-    room -= (11 if room >= 48 else 0) + (19 if room >= 68 else 0) + 18
+    room -= (11 if room >= 48 else 0) + (9 if room >= CLOCKED else 0) + (19 if room >= 77 else 0) + 18
     return min(room, 30) if room >= 6 else 0
 
 
@@ -51,6 +53,8 @@ def _head(texts: Texts, width: int) -> Spans:
     text += fit(texts("gpu.temperature"), 6, "right")
     if width - 9 >= 48:
         text += fit(texts("gpu.power"), 11, "right")
+    if width - 9 >= CLOCKED:
+        text += fit(texts("gpu.clock"), 9, "right")
     return [(text, "head")]
 
 
@@ -72,7 +76,7 @@ def _node_line(node: NodeState, texts: Texts, now: float) -> Spans:
 def _gpu_line(gpu: facts.Gpu, texts: Texts, width: int) -> Spans:
     line: list[Span] = [(f"{gpu.index:>3} ", "muted")]
     style = "muted" if gpu.util is None or gpu.util < 5 else "ok" if gpu.util >= 80 else "warn"
-    show_power, show_name = width - 9 >= 48, width - 9 >= 68
+    show_power, show_name = width - 9 >= 48, width - 9 >= 77
     if spark := _spark_width(width):
         line.append((sparkline(gpu.history, spark), style))
     line.append((f"{percent(gpu.util):>5}", style))
@@ -92,6 +96,8 @@ def _gpu_line(gpu: facts.Gpu, texts: Texts, width: int) -> Spans:
     if show_power and gpu.power is not None:
         cap = f"/{gpu.power_cap:.0f}" if gpu.power_cap else ""
         line.append((f" {f'{gpu.power:.0f}{cap} W':>10}", "text"))
+    if width - 9 >= CLOCKED and gpu.clock is not None:
+        line.append((f" {gpu.clock:4.0f} MHz", "muted"))
     if show_name:
         line.append((" " + fit(gpu.name, 18), "muted"))
     return line

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from rich.cells import cell_len, set_cell_size
@@ -26,8 +26,10 @@ class Look:
 
     wrap: bool = False
     times: bool = False
-    #: Rank labels before each line (merged views).
-    labels: bool = False
+    #: Says whose a line is, before each line (merged views): ranks -> a text; None says nothing.
+    label: Callable[[Sequence[int]], str] | None = None
+    #: Cells that the label takes.
+    room: int = 7
     #: Cells scrolled to the right.
     side: int = 0
 
@@ -39,9 +41,9 @@ class Look:
         """Return the look with long lines broken or cut."""
         return replace(self, wrap=wrap, side=0)
 
-    def labelled(self, labels: bool) -> Look:
-        """Return the look with or without the ranks before each line."""
-        return replace(self, labels=labels)
+    def labelled(self, label: Callable[[Sequence[int]], str] | None, room: int = 7) -> Look:
+        """Return the look with, or without, a label of ``room`` cells before each line."""
+        return replace(self, label=label, room=room)
 
     def timed(self, times: bool) -> Look:
         """Return the look with or without times."""
@@ -73,8 +75,8 @@ def rows_of(line: Line, look: Look, width: int) -> Sequence[Row]:
     lead: list[Span] = []
     if look.times:
         lead.append((time.strftime("%H:%M:%S ", time.localtime(line.at)), "muted"))
-    if look.labels:
-        lead.append((fit(rank_set(line.ranks), 7) + " ", "accent"))
+    if look.label is not None:
+        lead.append((fit(look.label(line.ranks), look.room) + " ", "accent"))
     style = style_of(line.text)
     room = width - sum(cell_len(text) for text, _ in lead)
     if look.wrap and cell_len(line.text) > room > 0:

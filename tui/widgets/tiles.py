@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from textual.containers import Container
 
 from fleet.logbook import FoldedSource, Logbook, Matcher, MatchIndex, MatchSource, MergedSource, Source
+from fleet.nodeset import fold_in_order
 from fleet.state import RunState
 from tui.i18n import Texts
 from tui.status import mark
@@ -18,6 +19,8 @@ from tui.widgets.paint import Span
 #: Numbers of panes, and the columns that each is laid out in.
 TILINGS = (1, 2, 4, 6, 9)
 NARROWEST = 56
+#: From this width on a merged line names its nodes, in so many cells, beside its ranks.
+ROOMY, NAMED = 64, 16
 _COLUMNS = {1: 1, 2: 1, 4: 2, 6: 2, 9: 3}
 
 
@@ -115,7 +118,10 @@ class Tiles(Container):
             else:
                 pane = RankPane(make(), rank, self)
                 self.mount(pane)
-            pane.look = self.look.labelled(self.merged).moved(pane.look.side)
+            label, room = (
+                (self._whose, NAMED if self.size.width >= ROOMY else 7) if self.merged else (None, 7)
+            )
+            pane.look = self.look.labelled(label, room).moved(pane.look.side)
             pane.look_at(make())
         self.on_resize()
         count = len(sources)
@@ -131,6 +137,8 @@ class Tiles(Container):
             columns -= 1
         if self.styles.grid_size_columns != columns:
             self.styles.grid_size_columns = columns
+        for pane in self.panes:
+            pane.look = self._look_of(pane)
 
     def _source(self, book: Logbook, rank: int) -> Source:
         log = book.log(rank)
@@ -140,6 +148,20 @@ class Tiles(Container):
         chosen = None if self._run is not None and len(ranks) == len(self._run.ranks) else frozenset(ranks)
         merged = MergedSource(book, chosen, self.filter)
         return FoldedSource(merged) if self.folded else merged
+
+    def _look_of(self, pane: RankPane) -> Look:
+        look = self.look.moved(pane.look.side)
+        if not self.merged:
+            return look
+        return look.labelled(self._whose, NAMED if self.size.width >= ROOMY else 7)
+
+    def _whose(self, ranks: Sequence[int]) -> str:
+        """Return whose a merged line is: its ranks, and the nodes that they are on as a set."""
+        run = self._run
+        if run is None or self.size.width < ROOMY:
+            return rank_set(ranks)
+        nodes = dict.fromkeys(run.ranks[rank].node for rank in ranks if rank in run.ranks)
+        return f"{rank_set(ranks)} {fold_in_order(list(nodes))}" if nodes else rank_set(ranks)
 
     def title(self, pane: RankPane) -> list[Span]:
         """Return what stands over a pane: rank, node, phase, or the ranks that are merged."""
