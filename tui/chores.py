@@ -259,7 +259,7 @@ class Chores(App[None], inherit_bindings=False):
     async def action_app_quit(self) -> None:
         """Leave; a run goes on, and this says so."""
         run = self.engine.state.run
-        busy = sorted(self.engine.running & {"up", "deploy", "launch"})
+        busy = sorted(self.engine.running & {"up", "deploy", "launch", "mend"})
         if run is not None and run.active and any(rank.pid for rank in run.ranks.values()):
             nodes = sorted({rank.node for rank in run.ranks.values()})
             self.confirm(
@@ -307,6 +307,8 @@ class Chores(App[None], inherit_bindings=False):
             self.push_screen(ConfirmScreen(text, [key.fingerprint], self.texts), trusted)
             return
         if question.fix is not None:
+            from tui.screens.confirm_fix import ConfirmFixScreen
+
             fix = question.fix
             text = "preflight.ask_fix_admin" if fix.needs_administrator else "preflight.ask_fix"
 
@@ -314,7 +316,8 @@ class Chores(App[None], inherit_bindings=False):
                 question.answer(bool(yes))
 
             asked = self.texts(text, node=fix.node, what=fix.what)
-            self.push_screen(ConfirmScreen(asked, [fix.shown], self.texts), wanted)
+            production = self.operations.production
+            self.push_screen(ConfirmFixScreen(asked, fix.shown, self.texts, production=production), wanted)
             return
 
         def save(values: dict[str, str]) -> None:

@@ -118,6 +118,7 @@ TEXTS = ACTION_TEXTS | {
 
     "confirm.yes": "Yes (y)",
     "confirm.no": "No (n)",
+    "confirm.scroll": "↑ ↓ more",
     "confirm.more": " and {count} more",
     "confirm.up": "Deploy to {count} nodes and start a run?",
     "confirm.deploy": "Deploy to {count} nodes?",
@@ -285,7 +286,7 @@ TEXTS = ACTION_TEXTS | {
     "preflight.remedy": "What to do",
     "preflight.not_run": "not run on this node yet",
     "preflight.no_failures": "nothing has failed",
-    "preflight.busy": "a check is under way",
+    "preflight.busy": "a check or a fix is under way",
     "preflight.ask_export": "Save the results to:",
     "preflight.fixable": "m mends this: it shows the command and asks first.",
     "preflight.nothing_to_fix": "nothing here that dtui can mend",

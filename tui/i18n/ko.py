@@ -118,6 +118,7 @@ TEXTS = ACTION_TEXTS | {
 
     "confirm.yes": "예 (y)",
     "confirm.no": "아니요 (n)",
+    "confirm.scroll": "↑ ↓ 더 보기",
     "confirm.more": " 외 {count}개",
     "confirm.up": "노드 {count}개에 배포하고 훈련을 시작할까요?",
     "confirm.deploy": "노드 {count}개에 배포할까요?",
@@ -285,7 +286,7 @@ TEXTS = ACTION_TEXTS | {
     "preflight.remedy": "할 일",
     "preflight.not_run": "이 노드에서는 아직 실행하지 않음",
     "preflight.no_failures": "실패한 것이 없습니다",
-    "preflight.busy": "점검이 진행 중입니다",
+    "preflight.busy": "점검하거나 고치는 중입니다",
     "preflight.ask_export": "결과를 저장할 파일:",
     "preflight.fixable": "m: dtui가 고칠 수 있습니다. 먼저 명령을 보이고 묻습니다.",
     "preflight.nothing_to_fix": "여기에는 dtui가 고칠 것이 없습니다",

@@ -9,6 +9,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.screen import ModalScreen
+from textual.widget import Widget
 from textual.widgets import Button, Label
 
 from fleet.nodeset import fold_in_order
@@ -69,10 +70,14 @@ class ConfirmScreen(ModalScreen[bool]):
             box.border_title = production_title(self._texts)
         with box:
             yield Label(self._question, id="question", markup=False)
-            yield Label(self._names(), id="names", markup=False)
+            yield self.listing()
             with Horizontal():
                 yield Button(self._texts("confirm.no"), id="no", compact=True)
                 yield Button(self._texts("confirm.yes"), id="yes", compact=True)
+
+    def listing(self) -> Widget:
+        """Return what stands below the question."""
+        return Label(self._names(), id="names", markup=False)
 
     def _names(self) -> str:
         more = len(self._listed) - LISTED

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
 from textual.binding import BindingType
 from textual.widget import Widget
 
+from fleet.events import Event
 from fleet.state import FleetState
 from tui import actions
 from tui.screens.base import ModeScreen
@@ -153,8 +154,7 @@ class PreflightScreen(ModeScreen):
             self.notify(self.texts("preflight.nothing_to_fix"))
             return
         operations, agreed = self.console.operations, self.console.questions.agreed
-        if not self.console.engine.run("mend", lambda: operations.mend(troubles, agreed)):
-            self.notify(self.texts("preflight.busy"), severity="warning")
+        self._start("mend", lambda: operations.mend(troubles, agreed))
 
     def action_preflight_export(self) -> None:
         """Ask for a file and write the results to it."""
@@ -168,7 +168,11 @@ class PreflightScreen(ModeScreen):
     def _run(self, nodes: Sequence[str], checks: Sequence[str]) -> None:
         operations = self.console.operations
         nodes = [node for node in nodes if node]
-        if not nodes:
-            return
-        if not self.console.engine.run("preflight", lambda: operations.preflight(nodes, checks)):
+        if nodes:
+            self._start("preflight", lambda: operations.preflight(nodes, checks))
+
+    def _start(self, name: str, stream: Callable[[], AsyncIterator[Event]]) -> None:
+        # What is mended is checked again: two looks at once would tell of two times.
+        engine = self.console.engine
+        if engine.running & {"preflight", "mend"} or not engine.run(name, stream):
             self.notify(self.texts("preflight.busy"), severity="warning")
