@@ -153,6 +153,16 @@ def test_a_stop_file_ends_all_ranks_with_a_checkpoint_and_another_world_goes_on(
     assert again.of_kind("step")[0]["step"] == 1
 
 
+def test_sigterm_to_one_rank_ends_all_with_a_checkpoint(project: Project) -> None:
+    ranks = project.start("term", 2, training__max_steps=100000, training__save_every=100000)
+    wait_for(lambda: len(ranks[0].of_kind("step")) > 1, "a step")
+    ranks[1].process.terminate()
+    for rank in ranks:
+        assert rank.wait() == 0, rank.text
+    assert [rank.records[-1]["reason"] for rank in ranks] == ["stopped", "stopped"]
+    assert ranks[0].of_kind("ckpt")[-1]["step"] == ranks[1].of_kind("step")[-1]["step"]
+
+
 def test_ranks_with_different_options_refuse_to_train(project: Project) -> None:
     ranks = project.start("split", 2, of_rank=lambda rank: {"training.learning_rate": 1e-3 * (rank + 1)})
     for rank in ranks:
