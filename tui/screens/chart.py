@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 #: Seconds between two drawings while the chart follows.
 TICK = 1.0
+#: And at most, however far it is zoomed out: the newest values stand below it.
+SLOWEST = 10.0
 
 
 class ChartScreen(ModalScreen[None]):
@@ -70,8 +72,15 @@ class ChartScreen(ModalScreen[None]):
         self.call_after_refresh(self._look)
 
     def _tick(self) -> None:
-        if self._charted.live and self._charted.end is None and self.is_current:
+        if self._charted.live and self._charted.end is None and self.is_current and self._is_due():
             self._look()
+
+    def _is_due(self) -> bool:
+        """Return whether enough time has passed to move what is seen: of hours, a second moves nothing."""
+        if self._drawn is None:
+            return True
+        column = self._drawn.stretch.span / view.dots_across(self.query_one("#chart", Lines).room)
+        return self._console_app.clock() - self._drawn.stretch.end >= min(column, SLOWEST)
 
     def _look(self) -> None:
         """Read and reduce beside the screen: hours of many GPUs take their time."""
