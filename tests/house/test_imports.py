@@ -70,7 +70,13 @@ def test_the_first_frame_waits_for_nothing_that_it_does_not_show(tmp_path: Path)
     assert "tui.screens.nodes" in loaded
     packages = {"asyncssh", "winrm", "yaml", "keyring", "lab", "torch", "trainer"}
     assert not {name.split(".")[0] for name in loaded} & packages
-    assert not loaded & {"fleet.inventory", "fleet.runs", "fleet.preflight", "fleet.deploy", "fleet.telemetry"}
+    assert not loaded & {
+        "fleet.inventory",
+        "fleet.runs",
+        "fleet.preflight",
+        "fleet.deploy",
+        "fleet.telemetry",
+    }
     assert {name for name in loaded if name.startswith("tui.screens.")} == {
         "tui.screens.base", "tui.screens.nodes",
     }  # fmt: skip
