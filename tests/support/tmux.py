@@ -7,8 +7,12 @@ import re
 import subprocess
 import time
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+#: A shell that waits for a command, root's or not, with nothing below.
+PROMPT = r"[#$]\s*\Z"
 #: Seconds in which a screen must show what is waited for; a shared machine may be slow.
 DEADLINE = 90.0
 
@@ -18,19 +22,26 @@ class Tmux:
 
     def __init__(self, folder: Path, environment: Mapping[str, str], *, columns: int, rows: int) -> None:
         self._folder = folder
-        self._environment = {**os.environ, **environment, "PS1": "shell$ ", "LC_ALL": "C.UTF-8"}
+        self._environment = {**os.environ, **environment, "LC_ALL": "C.UTF-8"}
         # A session started from inside a tmux must not ask that one.
         self._environment.pop("TMUX", None)
         self._size = (columns, rows)
 
     def __enter__(self) -> Tmux:
         columns, rows = self._size
-        self._tmux("new-session", "-d", "-x", str(columns), "-y", str(rows), "-c", str(self._folder), "sh")
-        self.until(r"shell\$")
+        with ExitStack() as cleanup:
+            # Not in the test's folder: the path of a socket has to be short.
+            self._environment["TMUX_TMPDIR"] = cleanup.enter_context(TemporaryDirectory(prefix="tmux-"))
+            self._tmux(
+                "new-session", "-d", "-x", str(columns), "-y", str(rows), "-c", str(self._folder), "sh"
+            )
+            cleanup.callback(self._tmux, "kill-server")
+            self.until(PROMPT)
+            self._cleanup = cleanup.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._tmux("kill-server")
+        self._cleanup.close()
 
     def press(self, *keys: str) -> None:
         """Press keys, each named as tmux names it: ``Enter``, ``Tab``, ``C-s``, ``/``."""
@@ -39,6 +50,11 @@ class Tmux:
     def type(self, text: str) -> None:
         """Type a text, letter by letter."""
         self._tmux("send-keys", "-l", text)
+
+    def enter(self, text: str) -> None:
+        """Type a text and press Enter."""
+        self.type(text)
+        self.press("Enter")
 
     def screen(self) -> str:
         """Return what is on the screen, line by line."""
@@ -53,8 +69,7 @@ class Tmux:
         return screen
 
     def _tmux(self, *words: str) -> str:
-        # A server's socket has a short path, wherever a test's folder may be.
-        command = ["tmux", "-u", "-f", "/dev/null", "-L", f"dtui-test-{os.getpid()}", *words]
+        command = ["tmux", "-u", "-f", "/dev/null", *words]
         done = subprocess.run(
             command, env=self._environment, capture_output=True, text=True, encoding="utf-8", check=False
         )
