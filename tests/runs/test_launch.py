@@ -93,7 +93,11 @@ async def test_a_launcher_stands_for_all_the_ranks_that_it_starts(tmp_path: Path
 say("launcher")
 for RANK in range(int(os.environ["FIRST"]), int(os.environ["FIRST"]) + 2):
     note(kind="phase", phase="joined")
-sys.exit(3 if RANK == 3 else 0)
+# The failure ends everybody, so it waits until the others have said where they are.
+if RANK == 3:
+    wait_for("../master/noted")
+    sys.exit(3)
+(HERE / "noted").touch()
 """
     fleet = fleet_of(inventory(tmp_path, program, master=2, gpu1=2))
     plan = plan_of(fleet.inventory)
