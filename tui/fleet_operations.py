@@ -34,7 +34,7 @@ class FleetOperations:
     @property
     def project(self) -> str:
         """The project folder's name."""
-        return self._folder.name
+        return self._root.name
 
     @property
     def inventory_path(self) -> Path:
@@ -45,7 +45,7 @@ class FleetOperations:
     def config_path(self) -> Path | None:
         """The file that the program gets as its configuration."""
         handed = self._inventory.run.config_handed
-        return None if handed is None else self._folder / handed
+        return None if handed is None else self._root / handed
 
     @property
     def production(self) -> bool:
@@ -85,7 +85,7 @@ class FleetOperations:
         from fleet.telemetry.settings import DEFAULT_FILE
 
         try:
-            settings = load_settings(self._folder / DEFAULT_FILE)
+            settings = load_settings(self._root / DEFAULT_FILE)
         except FaultsError as error:
             raise Refused(_first_fault(error)) from error
         return Meter(settings, lambda run: read_tallies(self._home / "runs" / run))
@@ -259,7 +259,7 @@ class FleetOperations:
         path = self.config_path
         if path is None or self._inventory.run.module != "trainer":
             return []
-        return trainer_faults(text, name=path.name, project=self._folder)
+        return trainer_faults(text, name=path.name, project=self._root)
 
     def reload(self) -> None:
         """Read the inventory again; open links are let go when they are next needed."""
@@ -278,8 +278,13 @@ class FleetOperations:
             await self._fleet.close()
 
     @property
+    def _root(self) -> Path:
+        """The project's folder: the inventory's, as for the command line, else ours."""
+        return self._folder if self._known is None else self._known.project
+
+    @property
     def _home(self) -> Path:
-        return self._folder / ".dtui"
+        return self._root / ".dtui"
 
     @property
     def _inventory(self) -> Inventory:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from pathlib import Path
 
 import pytest
 
+from fleet.events import LinkChanged
 from fleet.inventory import RunSettings, load_inventory, save_inventory
 from lab.lab import Lab
 from tests.console.driving import text_of
@@ -160,3 +162,18 @@ def test_an_added_address_may_carry_its_port(tmp_path: Path):
     assert places["one"] == ("192.168.1.101", 2222)
     assert places["two"][0] == "192.168.1.102"
     assert places["six"][0] == "fe80::1:22"
+
+
+async def test_what_is_kept_lies_in_the_project_that_the_inventory_names(project, tmp_path: Path):
+    folder, prompts = project
+    elsewhere = tmp_path / "elsewhere" / "nodes.yaml"
+    elsewhere.parent.mkdir()
+    text = (folder / "configs" / "nodes.yaml").read_text("utf-8")
+    elsewhere.write_text(re.sub(r"(?m)^project:.*$", f"project: {folder}", text), "utf-8")
+    operations = FleetOperations(elsewhere, project=elsewhere.parent, prompts=prompts)
+    assert operations.project == folder.name
+    async with aclosing(operations.probe([card.name for card in operations.nodes()])) as events:
+        states = [event.state async for event in events if isinstance(event, LinkChanged)]
+    await operations.close()
+    assert "failed" not in states, "the host keys are the project's"
+    assert not (elsewhere.parent / ".dtui").exists()
