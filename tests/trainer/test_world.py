@@ -93,4 +93,7 @@ def test_a_tracker_that_is_not_installed_is_a_note(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(trackers, "is_wandb_available", lambda: False)
     notes: list[str] = []
     assert trackers.available(Settings(wandb=Wandb(enabled=True)), notes) == []
-    assert notes == ["wandb.enabled is true, but the package wandb is not installed: going on without"]
+    assert notes == [
+        "wandb.enabled is true, but its package is not installed here: this run goes on without; "
+        'to have it next time: pip install "dtui[wandb]"'
+    ]
