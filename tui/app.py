@@ -48,8 +48,6 @@ class ConsoleApp(Chores):
         first: str = "nodes",
         views: Mapping[str, View] | None = None,
     ) -> None:
-        # Read by the constructor: the app begins in this mode, and draws no empty screen before it.
-        self.DEFAULT_MODE = first  # type: ignore[misc]
         super().__init__()
         self.operations = operations
         self.texts = Texts(lang)
@@ -66,7 +64,7 @@ class ConsoleApp(Chores):
         self.history: Sequence[RunCard] = ()
         self._current: tuple[str, str] | None = None
         #: The mode that was shown last.
-        self.shown = first
+        self.shown = self._first = first
         self._drawn: tuple[int, int] = (-1, -1)
         self._told = 0
         for own in THEMES:
@@ -78,6 +76,7 @@ class ConsoleApp(Chores):
     async def on_mount(self) -> None:
         """Start the engine, show the first mode and begin to draw."""
         self.set_keymap(self.keymap)
+        await self.switch_mode(self._first)
         self._told = self.engine.state.noticed
         self.set_timer(FIRST_FRAME, self._begin)
         self.set_interval(TICK, self._tick)
