@@ -131,6 +131,8 @@ def test_from_adding_a_node_to_taking_up_the_run(terminal: tuple[Tmux, str]) -> 
     tmux.press("y")
     tmux.until("stopped")
     tmux.until("asked to stop")
+    # Until the run has ended, leaving asks.
+    tmux.until("stopped by request")
     tmux.press("q")
     tmux.until(PROMPT)
 
