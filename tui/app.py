@@ -22,7 +22,7 @@ from tui.view_state import View
 
 #: How often the screen catches up with the fleet, in seconds.
 TICK = 0.1
-#: How long the first frame has the processor for itself, in seconds. A timer depends on no screen's refresh.
+#: How long the first frame has the processor for itself until it stands on the terminal, in seconds.
 FIRST_FRAME = 0.02
 
 
@@ -48,6 +48,8 @@ class ConsoleApp(Chores):
         first: str = "nodes",
         views: Mapping[str, View] | None = None,
     ) -> None:
+        # Read by the constructor: the app begins in this mode, with no empty screen before it.
+        self.DEFAULT_MODE = first  # type: ignore[misc]
         super().__init__()
         self.operations = operations
         self.texts = Texts(lang)
@@ -64,25 +66,34 @@ class ConsoleApp(Chores):
         self.history: Sequence[RunCard] = ()
         self._current: tuple[str, str] | None = None
         #: The mode that was shown last.
-        self.shown = self._first = first
+        self.shown = first
         self._drawn: tuple[int, int] = (-1, -1)
         self._told = 0
         for own in THEMES:
             self.register_theme(own)
         self.theme = theme if theme in self.available_themes else DEFAULT
+
+    def get_default_screen(self) -> ModeScreen:
+        """Return the screen that the app begins with: the one shown last."""
+        return _screen(self.shown)
+
+    def on_mount(self) -> None:
+        """Begin to draw; the first mode's screen is there."""
+        # Not earlier: for a mode that it knows when it begins, Textual reads all style sheets twice more.
         for mode in actions.MODES:
             self.add_mode(mode, lambda mode=mode: _screen(mode))  # type: ignore[misc]
-
-    async def on_mount(self) -> None:
-        """Start the engine, show the first mode and begin to draw."""
         self.set_keymap(self.keymap)
-        await self.switch_mode(self._first)
         self._told = self.engine.state.noticed
-        self.set_timer(FIRST_FRAME, self._begin)
         self.set_interval(TICK, self._tick)
 
+    def on_ready(self) -> None:
+        """Go on with what the first frame, which is laid out now, need not wait for."""
+        self.set_timer(FIRST_FRAME, self._begin)
+
     def _begin(self) -> None:
-        """What must not keep the first frame waiting: the nodes, and a run that goes on."""
+        """Begin with the nodes, and with a run that goes on."""
+        if not self.screen_stack:
+            return  # too late: the app leaves
         # Before the engine's thread begins: the two need not import the same packages at the same time.
         self.read_history()
         self.engine.start()
@@ -100,6 +111,8 @@ class ConsoleApp(Chores):
         self.mode_screen.redraw()
 
     def _tick(self) -> None:
+        if not self.screen_stack:
+            return  # the last one, while the app leaves
         now = (self.engine.version, int(self.clock()))
         if now != self._drawn:
             self._drawn = now

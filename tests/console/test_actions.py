@@ -164,7 +164,15 @@ def test_the_docs_pages_are_up_to_date(lang: str, name: str):
 
 def test_no_attribute_shadows_one_of_textuals():
     """A name that Textual uses itself breaks things far away (``_nodes``, ``_running``, ``log`` ...)."""
-    meant = {"can_focus", "cursor_blink", "theme", "virtual_size", "border_title", "border_subtitle"}
+    meant = {
+        "DEFAULT_MODE",
+        "can_focus",
+        "cursor_blink",
+        "theme",
+        "virtual_size",
+        "border_title",
+        "border_subtitle",
+    }
     wrong = []
     for path in sorted((ROOT / "tui").rglob("*.py")):
         if "cli" in path.parts or path.stem == "__main__":
