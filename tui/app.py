@@ -138,11 +138,10 @@ class ConsoleApp(Chores):
         count = min(state.noticed - self._told, 3)
         self._told = state.noticed
         for notice in state.notices[-count:] if count > 0 else ():
-            text = f"{notice.node}: {notice.text}" if notice.node else notice.text
+            said, remedy = self.texts.said(notice.text), self.texts.said(notice.remedy)
+            text = f"{notice.node}: {said}" if notice.node else said
             severity: Any = {"info": "information"}.get(notice.level, notice.level)
-            self.notify(
-                text + (f"\n→ {notice.remedy}" if notice.remedy else ""), severity=severity, markup=False
-            )
+            self.notify(text + (f"\n→ {remedy}" if remedy else ""), severity=severity, markup=False)
 
     def action_app_language(self, lang: str = "") -> None:
         """Change the language of all texts: to the other, or to the one named."""

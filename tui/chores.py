@@ -315,16 +315,18 @@ class Chores(App[None], inherit_bindings=False):
             def wanted(yes: bool | None) -> None:
                 question.answer(bool(yes))
 
-            asked = self.texts(text, node=fix.node, what=fix.what)
+            asked = self.texts(text, node=fix.node, what=self.texts.said(fix.what))
             production = self.operations.production
-            self.push_screen(ConfirmFixScreen(asked, fix.shown, self.texts, production=production), wanted)
+            self.push_screen(
+                ConfirmFixScreen(asked, self.texts.said(fix.shown), self.texts, production=production), wanted
+            )
             return
 
         def save(values: dict[str, str]) -> None:
             question.answer(values["secret"])
 
         title = self.texts("ask.password", endpoint=question.endpoint or "")
-        field = Field("secret", question.reason, secret=True)
+        field = Field("secret", self.texts.said(question.reason), secret=True)
         self.push_screen(FormScreen(title, [field], save, self.texts, give_up=lambda: question.answer(None)))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:

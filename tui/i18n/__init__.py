@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 LANGUAGES = ("en", "ko")
 
@@ -24,6 +24,7 @@ class Texts:
             raise ValueError(f"no such language: {lang!r} (there are {', '.join(LANGUAGES)})")
         self.lang = lang
         self._texts = catalogue(lang)
+        self._say: Callable[[str], str] | None = None
 
     def __call__(self, key: str, **values: object) -> str:
         """Return the text of ``key`` with ``values`` filled in; raises KeyError."""
@@ -33,3 +34,13 @@ class Texts:
     def word(self, group: str, name: str) -> str:
         """Return the word for a value of an open set (a state, a phase), itself when there is none."""
         return self._texts.get(f"{group}.{name}", name)
+
+    def said(self, sentence: str) -> str:
+        """Return what fleet says (a cause, a remedy, an error) in this language."""
+        if self.lang == "en" or not sentence:
+            return sentence
+        if self._say is None:
+            from tui.i18n.sentences import korean  # its files are read once something is said
+
+            self._say = korean().say
+        return self._say(sentence)

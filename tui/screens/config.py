@@ -93,7 +93,9 @@ class ConfigScreen(ModeScreen):
             try:
                 self._saved = path.read_text("utf-8")
             except (OSError, UnicodeDecodeError) as error:
-                self.notify(self.texts("config.unreadable", error=error), severity="error")
+                self.notify(
+                    self.texts("config.unreadable", error=self.texts.said(str(error))), severity="error"
+                )
         area.load_text(self._saved)
         area.read_only = self.console.read_only or path is None
         self.redraw()
@@ -123,7 +125,7 @@ class ConfigScreen(ModeScreen):
             return [*lines, [(f"✓ {self.texts('config.valid')}", "ok")]]
         lines.append([(f"✗ {self.texts('config.faults', count=len(faults))}", "fail")])
         for fault in faults:
-            lines += [[], *([(line, "text")] for line in wrap(fault, width))]
+            lines += [[], *([(line, "text")] for line in wrap(self.texts.said(fault), width))]
         return lines
 
     def _faults(self, text: str, *, whole: bool = False) -> list[str]:
@@ -197,7 +199,7 @@ class ConfigScreen(ModeScreen):
                 self.console.operations.reload()
                 self.console.inventory_changed()
         except (OSError, Refused) as error:
-            self.notify(str(error), severity="error")
+            self.notify(self.texts.said(str(error)), severity="error")
             return
         self.notify(self.texts("config.saved"))
         self.redraw()

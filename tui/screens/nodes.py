@@ -85,7 +85,7 @@ class NodesScreen(ModeScreen):
             return [(texts("empty.short"), "muted")]
         node = state.nodes.get(self.query_one("#nodes", Table).cursor)
         if node is not None and node.link.state in ("failed", "lost"):
-            return [(f"✗ {node.name}: {node.link.detail}", "fail")]
+            return [(f"✗ {node.name}: {texts.said(node.link.detail)}", "fail")]
         gpus = sum(len(node.gpus) for node in state.nodes.values())
         spans: list[Span] = [
             (texts("nodes.count", count=total), "strong"),
@@ -227,6 +227,6 @@ class NodesScreen(ModeScreen):
         try:
             change()
         except Refused as error:
-            return str(error)
+            return self.texts.said(str(error))
         self.console.inventory_changed()
         return None

@@ -19,12 +19,13 @@ def notice_lines(notices: Sequence[Notice], texts: Texts, width: int) -> list[Sp
         sign, style = mark("level", notice.level, texts)
         clock = time.strftime("%H:%M:%S", time.localtime(notice.at)) if notice.at else " " * 8
         lead = f"{clock}  {fit(sign, 10)}"
-        text = f"{notice.node}: {notice.text}" if notice.node else notice.text
+        said, remedy = texts.said(notice.text), texts.said(notice.remedy)
+        text = f"{notice.node}: {said}" if notice.node else said
         first, *rest = wrap(text, width - 22)
         lines.append([(lead, style), (f" {first}", "text")])
         lines += [[(" " * 21 + part, "text")] for part in rest]
-        if notice.remedy:
-            lines += [[(" " * 21 + part, "muted")] for part in wrap(f"→ {notice.remedy}", width - 22)]
+        if remedy:
+            lines += [[(" " * 21 + part, "muted")] for part in wrap(f"→ {remedy}", width - 22)]
     return lines or [[(texts("notices.none"), "muted")]]
 
 

@@ -74,5 +74,7 @@ class PlanScreen(ModalScreen[None]):
             try:
                 yield PlanPicture(read_png(Path(self._plan.path).read_bytes()))
             except (OSError, PictureError) as error:
-                yield Label(f"! {self._texts('draw.no_preview', why=error)}", markup=False)
+                yield Label(
+                    f"! {self._texts('draw.no_preview', why=self._texts.said(str(error)))}", markup=False
+                )
             yield Label(self._texts("draw.saved", path=self._plan.path), classes="path", markup=False)

@@ -141,7 +141,9 @@ class PreflightScreen(ModeScreen):
         if found is not None and view.mendable(check, found):
             self._mend({name: [check]})
         elif found is not None and found.remedy:
-            self.notify(self.texts("preflight.not_fixable", remedy=found.remedy), markup=False)
+            self.notify(
+                self.texts("preflight.not_fixable", remedy=self.texts.said(found.remedy)), markup=False
+            )
         else:
             self.notify(self.texts("preflight.nothing_to_fix"))
 

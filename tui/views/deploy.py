@@ -68,10 +68,10 @@ def now(node: NodeState, texts: Texts) -> Span:
     """Return in one span what a node is doing, or how its deploy ended."""
     failed = node.failed_stage
     if failed:
-        return f"✗ {texts.word('step', failed[0])}: {failed[1].detail}", "fail"
+        return f"✗ {texts.word('step', failed[0])}: {texts.said(failed[1].detail)}", "fail"
     if node.deployed is not None:
         if not node.deployed.ok:
-            return f"✗ {node.deployed.detail}", "fail"
+            return f"✗ {texts.said(node.deployed.detail)}", "fail"
         if is_planned(node):
             return texts("deploy.would_send", files=node.plan.files, size=size(node.plan.size)), "text"
         if not node.deployed.files_sent:
@@ -83,7 +83,9 @@ def now(node: NodeState, texts: Texts) -> Span:
         name, stage = running[-1]
         if name == "copy" and node.copy is not None and node.copy.bytes_total:
             return f"▸ {texts('step.copy')} {node.copy.bytes_done / node.copy.bytes_total:.0%}", "busy"
-        return f"▸ {texts.word('step', name)}" + (f" · {stage.detail}" if stage.detail else ""), "busy"
+        return f"▸ {texts.word('step', name)}" + (
+            f" · {texts.said(stage.detail)}" if stage.detail else ""
+        ), "busy"
     if node.plan.files:
         return texts("deploy.would_send", files=node.plan.files, size=size(node.plan.size)), "text"
     done = [name for name, stage in node.stages.items() if stage.state == "done"]
@@ -145,14 +147,13 @@ def details(node: NodeState, texts: Texts, width: int) -> list[Spans]:
                 (fit(texts.word("step", name), 14), "strong"),
                 (fit(mark("stage", stage.state, texts)[0], 10), mark("stage", stage.state, texts)[1]),
                 (f"{took:>9}", "muted"),
-                (f"  {stage.detail}" if stage.state != "failed" else "", "muted"),
+                (f"  {texts.said(stage.detail)}" if stage.state != "failed" else "", "muted"),
             ]
         )
         if stage.state == "failed":
-            lines += [[(f"  {text}", "fail")] for text in wrap(stage.detail, width - 2)]
-            lines += [
-                [(f"  {text}", "text")] for text in wrap(f"→ {stage.remedy}", width - 2) if stage.remedy
-            ]
+            lines += [[(f"  {text}", "fail")] for text in wrap(texts.said(stage.detail), width - 2)]
+            remedy = f"→ {texts.said(stage.remedy)}" if stage.remedy else ""
+            lines += [[(f"  {text}", "text")] for text in wrap(remedy, width - 2) if remedy]
     if node.plan.files:
         lines += _plan(node, texts)
     if node.environment:

@@ -163,9 +163,9 @@ def details(
     if card.is_master:
         lines[0] = [*lines[0], (f"  ★ {texts('nodes.master')}", "accent")]
     if node.link.detail and node.link.state in ("failed", "lost"):
-        lines += [[(text, "fail")] for text in wrap(node.link.detail, width)]
+        lines += [[(text, "fail")] for text in wrap(texts.said(node.link.detail), width)]
     if node.link.remedy and node.link.state in ("failed", "lost"):
-        lines += [[(text, "text")] for text in wrap(f"→ {node.link.remedy}", width)]
+        lines += [[(text, "text")] for text in wrap(f"→ {texts.said(node.link.remedy)}", width)]
     lines.append([])
     where = f"{card.user}@{card.address}" if card.user else card.address
     ram, disk = (node.facts.get(key) or {} for key in ("ram", "disk"))

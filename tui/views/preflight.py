@@ -78,7 +78,7 @@ def details(node: str, check: str, found: Check | None, texts: Texts, width: int
     for key, text in (("seen", found.seen), ("why", found.why), ("remedy", found.remedy)):
         if text:
             lines += [[], [(texts(f"preflight.{key}"), "head")]]
-            lines += [[(line, "text")] for line in wrap(text, width)]
+            lines += [[(line, "text")] for line in wrap(texts.said(text), width)]
     if mendable(check, found):
         lines += [[], [(texts("preflight.fixable"), "accent")]]
     return lines
@@ -123,6 +123,7 @@ def markdown(state: FleetState, texts: Texts) -> str:
             found = node.checks.get(check)
             cells.append(mark("check", found.status if found else "none", texts)[0])
             if found is not None and found.status in ("warn", "fail"):
-                notes.append(f"- **{name}, {check}**: {found.seen}. {found.why} {found.remedy}".rstrip())
+                told = [texts.said(text) for text in (found.seen, found.why, found.remedy) if text]
+                notes.append(f"- **{name}, {check}**: {'. '.join(told)}")
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join([*lines, "", *notes]) + "\n"

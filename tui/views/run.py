@@ -67,9 +67,9 @@ def ending(run: RunState, texts: Texts, width: int) -> list[Spans]:
     if not run.cause and not run.remedy:
         return []
     style = "fail" if run.outcome == "failed" else "warn"
-    lines: list[Spans] = [[(text, style)] for text in wrap(f"✗ {run.cause}", width)]
+    lines: list[Spans] = [[(text, style)] for text in wrap(f"✗ {texts.said(run.cause)}", width)]
     if run.remedy:
-        lines += [[(text, "text")] for text in wrap(f"→ {run.remedy}", width)]
+        lines += [[(text, "text")] for text in wrap(f"→ {texts.said(run.remedy)}", width)]
     return lines
 
 

@@ -60,7 +60,7 @@ def _row(card: RunCard, texts: Texts, now: float) -> Row:
             "ranks": [(f"{card.world_size}", "text")],
             "nodes": [(f"{card.nodes}", "text")],
             "config": [(card.config[:8], "text")],
-            "cause": [(card.cause, "muted")],
+            "cause": [(texts.said(card.cause), "muted")],
         },
     )
 
@@ -70,7 +70,8 @@ def details(run: RunState, texts: Texts, width: int, meaning: Meaning | None = N
     lines: list[Spans] = [
         [(run.id, "title"), ("  ", "text"), mark("outcome", run.outcome or "running", texts)]
     ]
-    for text, style in ((run.cause, "fail"), (f"→ {run.remedy}" if run.remedy else "", "text")):
+    remedy = f"→ {texts.said(run.remedy)}" if run.remedy else ""
+    for text, style in ((texts.said(run.cause), "fail"), (remedy, "text")):
         lines += [[(line, style)] for line in wrap(text, width) if text]
     lines.append([])
     figures = run.leader

@@ -85,12 +85,14 @@ def details(source: str, target: str, state: FleetState, texts: Texts, width: in
         return [[title, (texts("ways.same"), "muted")]]
     way = _way(source, target, state)
     lines: list[Spans] = [[title, mark("way", status(source, target, state), texts)]]
-    lines += [[(line, "text")] for told in _sentences(source, target, way) for line in wrap(told, width)]
+    lines += [
+        [(line, "text")] for told in _sentences(source, target, way) for line in wrap(texts.said(told), width)
+    ]
     if shut := closed(source, target, state):
         checks = state.nodes[target].checks if target in state.nodes else {}
         remedy = next((checks[port].remedy for port in shut if port in checks and checks[port].remedy), "")
         lines += [[], [(texts("preflight.remedy"), "head")]] if remedy else []
-        lines += [[(line, "text")] for line in wrap(remedy, width)]
+        lines += [[(line, "text")] for line in wrap(texts.said(remedy), width)]
         lines += [[], [(texts("preflight.fixable"), "accent")]]
     if way.ports:
         lines += [[], [(texts("ways.ports"), "head")], *_ports(way, width)]
@@ -106,7 +108,7 @@ def closed_ways(board: WaysBoard, texts: Texts, width: int) -> list[Spans]:
     told = board.sentences()
     lines: list[Spans] = [[], [(texts("ways.closed"), "head")]] if told else []
     for sentence in told[:MOST]:
-        first, *rest = wrap(sentence, width - 2)
+        first, *rest = wrap(texts.said(sentence), width - 2)
         lines += [[("✗ ", "fail"), (first, "text")], *([("  ", "text"), (part, "text")] for part in rest)]
     if len(told) > MOST:
         lines.append([(texts("confirm.more", count=len(told) - MOST), "muted")])

@@ -43,16 +43,18 @@ def same(what: str, read: Callable[[dict[str, Any]], str | None], *, decisive: b
             if environment is not None:
                 versions.setdefault(read(environment), []).append(node.name)
         if len(versions) <= 1:
-            return ok(f"{what} {own}" if own else f"no {what} on any node") if own else skip(f"no {what}")
+            return ok(f"{what} {own}") if own else skip(f"no {what} on any node")
         first = read(_environment_of(subject, subject.situation.nodes[0]) or {})
         if own == first and own is not None:
             return ok(f"{what} {own}")
         others = "; ".join(
-            f"{fold(nodes)} {version or 'none'}" for version, nodes in versions.items() if version != own
+            f"{fold(nodes)} {version}" if version else f"{fold(nodes)} none"
+            for version, nodes in versions.items()
+            if version != own
         )
         told = fail if decisive or own is None else warn
         return told(
-            f"{what} {own or 'is missing'}, and {others}",
+            f"{what} {own}, and {others}" if own else f"{what} is missing, and {others}",
             f"pin {what} in the project's dependencies (uv.lock) and {_DEPLOY}",
         )
 
@@ -203,8 +205,10 @@ def _where(own: dict[str, Any], wanted: dict[str, Any]) -> str:
         here, there = own["folders"].get(folder), wanted["folders"].get(folder)
         if here != there:
             name = "/".join(part for part in (own["folder"], folder) if part)
-            if here is None or there is None:
-                return f"{name} is {'missing' if here is None else 'there only'}"
+            if here is None:
+                return f"{name} is missing"
+            if there is None:
+                return f"{name} is there only"
             if here[0] != there[0]:
                 return f"{name} has {here[0]} files instead of {there[0]}"
             return f"{name} has files of other names or sizes"
@@ -215,7 +219,7 @@ def config(subject: Subject) -> Verdict:
     """Judge the training configuration as the program itself reads it."""
     found = subject["config"]
     if not subject.hosts_rank_0:
-        return skip(f"see {subject.situation.nodes[0].name}; the check `code` compares the file")
+        return skip(f"told at {subject.situation.nodes[0].name}; the check `code` compares the file")
     if found["path"] is None:
         return skip("the program gets no --config")
     if found["faults"]:
@@ -224,13 +228,15 @@ def config(subject: Subject) -> Verdict:
             f"correct {found['path']}" if found["exists"] else "write it, or name another file (--config)"
         )
         return fail(f"{found['faults'][0]}{more}", remedy)
-    return ok(f"{found['path']} {'as the trainer reads it' if found['by_program'] else 'is readable YAML'}")
+    if found["by_program"]:
+        return ok(f"{found['path']} as the trainer reads it")
+    return ok(f"{found['path']} is readable YAML")
 
 
 def batch(subject: Subject) -> Verdict:
     """Judge batch size against ranks and data."""
     if not subject.hosts_rank_0:
-        return skip(f"see {subject.situation.nodes[0].name}")
+        return skip(f"told at {subject.situation.nodes[0].name}")
     training = (subject["config"].get("values") or {}).get("training")
     result = plan_of(subject)
     if not isinstance(training, dict) or not isinstance(training.get("batch_size"), int):

@@ -110,9 +110,10 @@ def winrm(subject: Subject) -> Verdict:
 
 
 def _described(door: dict[str, Any]) -> str:
-    product = f": {door['product']}" if door["product"] else " wants a login even to say what it is"
     offers = f" ({', '.join(door['auth'])})" if door["auth"] else ""
-    return f"port {door['port']} ({door['scheme']}){product}{offers}"
+    if not door["product"]:
+        return f"port {door['port']} ({door['scheme']}) wants a login even to say what it is{offers}"
+    return f"port {door['port']} ({door['scheme']}): {door['product']}{offers}"
 
 
 def hostkey(subject: Subject) -> Verdict:

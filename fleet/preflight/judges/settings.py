@@ -38,7 +38,7 @@ def adapter(subject: Subject) -> Verdict:
         )
     addresses = [text for text in chosen.get("addresses") or () if ":" not in text]
     speed = chosen.get("speed_mbps")
-    seen = f"{chosen['name']}, {', '.join(addresses) or 'no IPv4 address'}"
+    seen = f"{chosen['name']}, {', '.join(addresses)}" if addresses else f"{chosen['name']}, no IPv4 address"
     seen += f", {speed / 1000:g} Gbit/s" if speed else ""
     if not addresses:
         return warn(f"{seen}: mixed IPv4 and IPv6 peers don't find each other", "give it an IPv4 address")
@@ -81,16 +81,16 @@ def power(subject: Subject) -> Verdict:
 def sleep(subject: Subject) -> Verdict:
     """Judge whether the machine will sleep while it trains."""
     found = subject["facts"].get("power") or {}
-    minutes = {
-        kind: found.get(key)
-        for kind, key in (("sleeps", "sleep_minutes_ac"), ("hibernates", "hibernate_minutes_ac"))
-    }
-    if all(value is None for value in minutes.values()):
+    sleeps, hibernates = found.get("sleep_minutes_ac"), found.get("hibernate_minutes_ac")
+    if sleeps is None and hibernates is None:
         return skip("the system does not tell")
-    bad = [f"{kind} after {value} min" for kind, value in minutes.items() if value]
-    if bad:
-        return warn(f"{' and '.join(bad)} without a person at it", "switch it off (dtui preflight --fix)")
-    return ok("stays awake on AC")
+    if not sleeps and not hibernates:
+        return ok("stays awake on AC")
+    if sleeps and hibernates:
+        seen = f"sleeps after {sleeps} min, hibernates after {hibernates} min"
+    else:
+        seen = f"sleeps after {sleeps} min" if sleeps else f"hibernates after {hibernates} min"
+    return warn(f"{seen} without a person at it", "switch it off (dtui preflight --fix)")
 
 
 def battery(subject: Subject) -> Verdict:

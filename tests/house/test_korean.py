@@ -1,0 +1,158 @@
+"""Whatever fleet says to a person can be said in Korean: held against the sources themselves."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+import agent
+from fleet.preflight.catalog import checks_for
+from tests.support.prose import HOLE, form, prose_of, texts_of
+from tui.i18n import Texts
+from tui.i18n.particles import with_particles
+from tui.i18n.sentences import CatalogueError, Sentence, Sentences, korean, korean_files, read_pairs
+
+ROOT = Path(agent.__file__).parent.parent
+#: Where sentences come from, and what in there speaks to nobody at a screen.
+ROOMS = ("fleet/preflight",)
+SILENT = {
+    "fleet/preflight/reference.py": "writes a page of the docs",
+}
+#: Texts in the other files that are no sentences of ours.
+NO_SENTENCE = re.compile(
+    r"""(Get|Set|Add)-[A-Z].* | \$from\b.* | rule\ family=.* | ipv[46] |  # commands that a fix runs
+        \{\}\ [GM]bit/s | power\ saver |                                 # a unit, a name to compare with
+        """,
+    re.VERBOSE,
+)
+HOLES = re.compile(r"\{(\w+)(?::\w+)?\}")
+SAMPLES = {
+    None: "‹{}› a",
+    "word": "‹{}›",
+    "list": "‹{}›, ‹x›",
+    "size": "{}.5 GB",
+    "addresses": "10.0.0.{}, fe80::1",
+}
+
+
+def sources() -> Iterator[Path]:
+    for room in ROOMS:
+        for path in sorted((ROOT / room).rglob("*.py")):
+            if str(path.relative_to(ROOT)) not in SILENT:
+                yield path
+
+
+def diagnosed() -> Iterator[str]:
+    for entry in yaml.safe_load((ROOT / "configs" / "diagnosis.yaml").read_text("utf-8")):
+        yield re.sub(r"\\\d+", HOLE, entry["cause"])
+        yield entry["remedy"]
+
+
+def known() -> dict[str, str]:
+    return {
+        form(HOLES.sub(HOLE, english)): f"{path.name}: {english}"
+        for path in korean_files()
+        for english, _ in read_pairs(path.read_text("utf-8"))
+    }
+
+
+def test_every_sentence_in_the_sources_has_a_korean_one():
+    titles = {form(re.sub(r"\d+", HOLE, check.title)) for check in checks_for()}  # for the docs only
+    translated = known()
+    missing = [
+        f"{prose.where}: {prose.text}"
+        for path in sources()
+        for prose in prose_of(path)
+        if prose.text not in translated and prose.text not in titles and not NO_SENTENCE.fullmatch(prose.text)
+    ]
+    missing += [text for text in diagnosed() if form(text) not in translated]
+    assert missing == []
+
+
+def test_nothing_is_translated_that_nobody_says():
+    said = {text for path in sources() for text in texts_of(path)} | {form(text) for text in diagnosed()}
+    assert [where for text, where in known().items() if text not in said] == []
+
+
+@pytest.fixture(scope="module")
+def catalogue() -> Sentences:
+    return korean()
+
+
+def test_no_sentence_is_taken_for_another(catalogue: Sentences):
+    wrong = {}
+    for sentence in catalogue.all:
+        values = {
+            name: SAMPLES[kind].format(number)
+            for number, (name, kind) in enumerate(zip(sentence.names, sentence.kinds, strict=True), 1)
+        }
+        text = HOLES.sub(lambda hole, values=values: values[hole[1]], sentence.english)
+        if catalogue.say(text) != with_particles(sentence.said(values)):
+            wrong[text] = catalogue.say(text)
+    assert wrong == {}
+
+
+def test_causes_and_values_within_a_sentence_are_said_too(catalogue: Sentences):
+    told = (
+        "gpu1, gpu2 can't reach master on 29500 and an ephemeral port: the network says that there is no way"
+    )
+    assert catalogue.say(told) == (
+        "gpu1, gpu2에서 master의 29500번 포트와 임시 포트에 연결할 수 없습니다: "
+        "네트워크에 그곳으로 가는 길이 없습니다"
+    )
+
+
+def test_several_sentences_in_one_text_are_said_one_by_one(catalogue: Sentences):
+    assert catalogue.say("gpu3: no connection. update the driver; [Errno 5] so says the system") == (
+        "gpu3: 연결되지 않았습니다. 드라이버를 업데이트하세요. [Errno 5] so says the system"
+    )
+
+
+def test_what_others_say_stays_as_it_is(catalogue: Sentences):
+    for text in ("", "RuntimeError: shape '[3, 4]' is invalid; see above. No luck", "한글"):
+        assert catalogue.say(text) == text
+
+
+def test_english_is_the_source():
+    assert Texts("en").said("no connection") == "no connection"
+    assert Texts("ko").said("no connection") == "연결되지 않았습니다"
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("gpu3을(를)", "gpu3을"), ("gpu2을(를)", "gpu2를"), ("포트 29500은(는)", "포트 29500은"),
+        ("노드이(가)", "노드가"), ("'eth1'과(와)", "'eth1'과"), ("서울(으)로", "서울로"),
+        ("컴퓨터(으)로", "컴퓨터로"),
+        ("집(으)로", "집으로"), ("python(으)로", "python으로"), ("Ethernet은(는)", "Ethernet은"),
+        ("rank은(는)", "rank는"),
+        ("[0]이(가)", "[0]이"), ("torch과(와)", "torch와"), ("(모름)을(를)", "(모름)을(를)"),
+    ],
+)  # fmt: skip
+def test_particles_fit_the_sound_before_them(written: str, read: str):
+    assert with_particles(written) == read
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("one\ntwo\n", "take turns"),
+        ("one\n", "not translated"),
+    ],
+)
+def test_a_catalogue_with_a_gap_is_refused(text: str, fault: str):
+    with pytest.raises(CatalogueError, match=fault):
+        list(read_pairs(text))
+
+
+@pytest.mark.parametrize(
+    ("english", "korean_text"),
+    [("{a}{b} left", "{a} {b}"), ("{a} left", "{b}"), ("{a}", "{a}")],
+)
+def test_a_sentence_whose_values_are_lost_is_refused(english: str, korean_text: str):
+    with pytest.raises(CatalogueError):
+        Sentence(english, korean_text)
