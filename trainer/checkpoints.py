@@ -19,7 +19,7 @@ from typing import Any
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from trainer.errors import CheckpointError
 
@@ -50,6 +50,18 @@ class Checkpoint:
             return load_file(self.folder / f"{name}.safetensors")
         except (OSError, SafetensorError) as error:
             raise CheckpointError(f"{self.folder / name}.safetensors: {error}", "take an older one") from None
+
+
+def load_weights(network: nn.Module, weights: Mapping[str, Tensor]) -> None:
+    """Load a checkpoint's weights; raises CheckpointError if they are another network's."""
+    try:
+        network.load_state_dict(weights)
+    except RuntimeError as error:
+        what = " ".join(str(error).splitlines()[1:2]).strip()
+        raise CheckpointError(
+            f"the checkpoint holds another network's weights: {what}",
+            "another version of the trainer wrote it: use that version, or train anew (--resume none)",
+        ) from None
 
 
 class CheckpointFolder:

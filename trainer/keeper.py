@@ -12,7 +12,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from trainer import resume
-from trainer.checkpoints import Checkpoint, CheckpointFolder
+from trainer.checkpoints import Checkpoint, CheckpointFolder, load_weights
 from trainer.diloco import OuterStep
 from trainer.errors import CheckpointError
 from trainer.journal import Journal
@@ -57,7 +57,7 @@ class Keeper:
                 f"{self._from.folder} was trained with another pretrained text encoder",
                 "use --resume none, or name that encoder in model.pretrained",
             )
-        network.load_state_dict(self._from.tensors("model"))
+        load_weights(network, self._from.tensors("model"))
 
     def restore(
         self, network: nn.Module, optimizer: Any, average: AveragedWeights, outer: OuterStep | None

@@ -67,11 +67,12 @@ class Shape:
         return patches + self.depth * (own + cross) + words + self.text_depth * text
 
 
+# Heads are 128 wide: at 64 attention's kernels spend more time on exponentials than on products.
 _SIZES = {
     "tiny": {"patch": 4, "width": 96, "depth": 3, "heads": 3, "text_depth": 1},
-    "S/16": {"patch": 16, "width": 384, "depth": 12, "heads": 6, "text_depth": 4},
-    "S/8": {"patch": 8, "width": 384, "depth": 12, "heads": 6, "text_depth": 4},
-    "B/16": {"patch": 16, "width": 768, "depth": 12, "heads": 12, "text_depth": 4},
+    "S/16": {"patch": 16, "width": 384, "depth": 12, "heads": 3, "text_depth": 4},
+    "S/8": {"patch": 8, "width": 384, "depth": 12, "heads": 3, "text_depth": 4},
+    "B/16": {"patch": 16, "width": 768, "depth": 12, "heads": 6, "text_depth": 4},
 }
 
 
@@ -89,17 +90,12 @@ def shape_of(
     return shape
 
 
-class RMSNorm(nn.Module):
-    """Scales vectors to unit mean square, then by learned weights."""
+def normalized(x: Tensor) -> Tensor:
+    """Return x (..., d) with its vectors scaled to unit mean square, in x's precision.
 
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.ones(width))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return x (..., d), in x's precision."""
-        # Weights of another precision than x would keep torch from its fused kernel.
-        return F.rms_norm(x, self.weight.shape, self.weight.to(x.dtype), 1e-6)
+    No learned weights: what follows is a matrix, or a modulation, that has them already.
+    """
+    return F.rms_norm(x, x.shape[-1:], eps=1e-6)
 
 
 class StateProjection(nn.Module):
@@ -107,11 +103,11 @@ class StateProjection(nn.Module):
 
     def __init__(self, text_width: int, width: int) -> None:
         super().__init__()
-        self.norm, self.linear = RMSNorm(text_width), nn.Linear(text_width, width)
+        self.linear = nn.Linear(text_width, width)
 
     def forward(self, states: Tensor) -> Tensor:
         """Return (B, T, d) of states (B, T, text_width), which are zero at empty places."""
-        projected: Tensor = self.linear(self.norm(states.float()))
+        projected: Tensor = self.linear(normalized(states.float()))
         return projected
 
 
@@ -123,21 +119,25 @@ class Attention(nn.Module):
         self.heads = heads
         self.query = nn.Linear(width, width, bias=False)
         self.key_value = nn.Linear(width, 2 * width, bias=False)
-        self.query_norm = RMSNorm(width // heads)
-        self.key_norm = RMSNorm(width // heads)
-        self.out = nn.Linear(width, width)
+        # Of queries only: a scale of keys would multiply the same products.
+        self.scale = nn.Parameter(torch.ones(width // heads))
+        self.out = nn.Linear(width, width, bias=False)
 
     def forward(self, x: Tensor, memory: Tensor) -> Tensor:
         """Let x (B, N, d) look at memory (B, M, d)."""
+        # Heads stay behind tokens, (B, N, h, d / h), as the products leave them: the kernels read that too.
         if memory is x:
             # One product for all three: at this width reading x costs as much as computing with it.
             weights = torch.cat([self.query.weight, self.key_value.weight])
-            joined: Tensor = F.linear(x, weights)
-            q, k, v = joined.view(*x.shape[:2], 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+            joined = F.linear(x, weights).view(*x.shape[:2], 3, self.heads, -1)
+            q, k = normalized(joined[:, :, :2]).unbind(2)
+            v = joined[:, :, 2]
         else:
-            q = self.query(x).unflatten(-1, (self.heads, -1)).transpose(1, 2)
-            k, v = self.key_value(memory).unflatten(-1, (2, self.heads, -1)).permute(2, 0, 3, 1, 4)
-        q, k = self.query_norm(q).to(v.dtype), self.key_norm(k).to(v.dtype)
+            q = normalized(self.query(x).unflatten(-1, (self.heads, -1)))
+            k, v = self.key_value(memory).unflatten(-1, (2, self.heads, -1)).unbind(2)
+            k = normalized(k)
+        q = q * self.scale.to(q.dtype)
+        q, k, v = q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)
         mixed: Tensor = self.out(F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2))
         return mixed
 
@@ -145,7 +145,9 @@ class Attention(nn.Module):
 def feed_forward(width: int) -> nn.Sequential:
     """Return the two-layer network of a block."""
     return nn.Sequential(
-        nn.Linear(width, 4 * width), nn.GELU(approximate="tanh"), nn.Linear(4 * width, width)
+        nn.Linear(width, 4 * width, bias=False),
+        nn.GELU(approximate="tanh"),
+        nn.Linear(4 * width, width, bias=False),
     )
 
 
@@ -154,14 +156,14 @@ class TextBlock(nn.Module):
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
-        self.norm1, self.attention = RMSNorm(width), Attention(width, heads)
-        self.norm2, self.mlp = RMSNorm(width), feed_forward(width)
+        self.attention = Attention(width, heads)
+        self.mlp = feed_forward(width)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return x (B, T, d) after the layer."""
-        h = self.norm1(x)
+        h = normalized(x)
         x = x + self.attention(h, h)
-        x = x + self.mlp(self.norm2(x))
+        x = x + self.mlp(normalized(x))
         return x  # noqa: RET504
 
 
@@ -170,19 +172,20 @@ class PlanBlock(nn.Module):
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
-        self.norm1, self.attention = RMSNorm(width), Attention(width, heads)
-        self.norm_text, self.cross = RMSNorm(width), Attention(width, heads)
-        self.norm2, self.mlp = RMSNorm(width), feed_forward(width)
+        self.attention = Attention(width, heads)
+        self.cross = Attention(width, heads)
+        self.mlp = feed_forward(width)
         # All blocks share one modulation; each adds its own constant.
         self.modulation = nn.Parameter(torch.zeros(6, width))
 
     def forward(self, x: Tensor, text: Tensor, modulation: Tensor) -> Tensor:
         """Return x (B, N, d) after the layer; modulation is (B, 6, d)."""
-        shift1, scale1, gate1, shift2, scale2, gate2 = (modulation + self.modulation).unsqueeze(2).unbind(1)
-        h = self.norm1(x) * (1 + scale1) + shift1
+        own = (modulation + self.modulation).to(x.dtype)
+        shift1, scale1, gate1, shift2, scale2, gate2 = own.unsqueeze(2).unbind(1)
+        h = normalized(x) * (1 + scale1) + shift1
         x = x + gate1 * self.attention(h, h)
-        x = x + self.cross(self.norm_text(x), text)
-        x = x + gate2 * self.mlp(self.norm2(x) * (1 + scale2) + shift2)
+        x = x + self.cross(normalized(x), text)
+        x = x + gate2 * self.mlp(normalized(x) * (1 + scale2) + shift2)
         return x  # noqa: RET504
 
 
@@ -202,13 +205,11 @@ class FloorPlanTransformer(nn.Module):
         )
         self.word_positions = nn.Parameter(torch.zeros(shape.text_tokens, d))
         self.text_blocks = nn.ModuleList(TextBlock(d, shape.heads) for _ in range(shape.text_depth))
-        self.text_norm = RMSNorm(d)
         self.patches = nn.Linear(patch, d)
         self.patch_positions = nn.Parameter(_positions(shape.image_size // shape.patch, d))
         self.time = nn.Sequential(nn.Linear(256, d), nn.SiLU(), nn.Linear(d, d))
         self.modulation = nn.Sequential(nn.SiLU(), nn.Linear(d, 6 * d))
         self.blocks = nn.ModuleList(PlanBlock(d, shape.heads) for _ in range(shape.depth))
-        self.norm = RMSNorm(d)
         self.head = nn.Linear(d, patch)
         self._start()
 
@@ -228,11 +229,10 @@ class FloorPlanTransformer(nn.Module):
 
     def encode(self, tokens: Tensor) -> Tensor:
         """Return the text's vectors (B, T, d); sampling needs them once for all its steps."""
-        x: Tensor = self.words(tokens) + self.word_positions
+        x = _working(self.words(tokens) + self.word_positions)
         for block in self.text_blocks:
             x = self._run(block, x)
-        encoded: Tensor = self.text_norm(x)
-        return encoded
+        return normalized(x)
 
     def forward(self, z: Tensor, t: Tensor, tokens: Tensor) -> Tensor:
         """Return the predicted clean plan."""
@@ -243,12 +243,12 @@ class FloorPlanTransformer(nn.Module):
         shape, side = self.shape, self.shape.image_size // self.shape.patch
         split = (-1, shape.channels, side, shape.patch, side, shape.patch)
         x = self.patches(z.reshape(split).permute(0, 2, 4, 1, 3, 5).flatten(3).flatten(1, 2))
-        x = x + self.patch_positions
+        x = _working(x + self.patch_positions)
         modulation = self.modulation(self.time(_waves(t)) + text.mean(1)).view(-1, 6, shape.width)
         for block in self.blocks:
             x = self._run(block, x, text, modulation)
         merged = (-1, side, side, shape.channels, shape.patch, shape.patch)
-        plan: Tensor = self.head(self.norm(x)).view(merged).permute(0, 3, 1, 4, 2, 5).reshape(z.shape)
+        plan: Tensor = self.head(normalized(x)).view(merged).permute(0, 3, 1, 4, 2, 5).reshape(z.shape)
         return plan
 
     def _run(self, block: nn.Module, *inputs: Tensor) -> Tensor:
@@ -353,6 +353,16 @@ class Objective(nn.Module):
         """Return the mean loss of a batch."""
         loss: Tensor = self._loss(self.network, pictures, tokens, noise, t, keep)
         return loss
+
+
+def _working(x: Tensor) -> Tensor:
+    """Return x in the precision that autocast computes in, if it does.
+
+    What blocks add to would stay in fp32 otherwise, because positions are, and moving it to and from memory
+    costs as much as computing with it.
+    """
+    kind = x.device.type
+    return x.to(torch.get_autocast_dtype(kind)) if torch.is_autocast_enabled(kind) else x
 
 
 def _waves(t: Tensor) -> Tensor:

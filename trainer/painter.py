@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from trainer.checkpoints import open_checkpoint
+from trainer.checkpoints import load_weights, open_checkpoint
 from trainer.errors import CheckpointError
 from trainer.model import FloorPlanTransformer, Flow, Shape
 from trainer.palette import Palette
@@ -42,7 +42,7 @@ class Painter:
         self.device = device
         self.network = FloorPlanTransformer(self.shape).to(device).eval()
         self._weights = weights
-        self.network.load_state_dict(weights)
+        load_weights(self.network, weights)
 
     @classmethod
     def load(cls, path: Path, device: torch.device, text_encoder: str = "") -> Painter:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from trainer.checkpoints import CheckpointFolder, newest_checkpoint, open_checkpoint
+from trainer.checkpoints import CheckpointFolder, load_weights, newest_checkpoint, open_checkpoint
 from trainer.errors import CheckpointError
 
 
@@ -68,3 +68,10 @@ def test_a_damaged_file_is_named(tmp_path: Path) -> None:
     (path / "model.safetensors").write_bytes(b"half")
     with pytest.raises(CheckpointError, match=r"model\.safetensors"):
         open_checkpoint(path).tensors("model")
+
+
+def test_weights_of_another_version_are_refused_with_what_to_do() -> None:
+    network = torch.nn.Linear(2, 2, bias=False)
+    weights = {"weight": torch.ones(2, 2), "bias": torch.ones(2)}
+    with pytest.raises(CheckpointError, match=r"(?s)bias.*another version.*--resume none"):
+        load_weights(network, weights)

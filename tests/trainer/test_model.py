@@ -32,7 +32,7 @@ def batch(classes: int = CLASSES) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 @pytest.mark.parametrize(
-    ("size", "millions", "gflop"), [("S/16", 42.4, 90.0), ("S/8", 40.9, 280.2), ("B/16", 157.7, 321.3)]
+    ("size", "millions", "gflop"), [("S/16", 42.4, 90.0), ("S/8", 40.9, 280.2), ("B/16", 157.6, 321.3)]
 )
 def test_sizes_have_the_parameters_and_operations_that_are_documented(
     size: str, millions: float, gflop: float
