@@ -42,9 +42,10 @@ def main() -> None:
     parser.add_argument("--stop-after", type=float, default=0, help="minutes of training in this call")
     parser.add_argument("--work", type=Path, help="kept between calls; default: a temporary folder")
     parser.add_argument("--out", type=Path, help="where samples, log and records are copied to")
+    parser.add_argument("--gpus", type=int, default=1, help="ranks, a GPU each")
     parser.add_argument("--size", default="S/16")
     parser.add_argument("--image", type=int, default=256)
-    parser.add_argument("--batch", type=int, default=128)
+    parser.add_argument("--batch", type=int, default=128, help="pairs a rank and step")
     parser.add_argument("--learning-rate", type=float, default=8e-4)
     parser.add_argument("--noise-scale", type=float, default=0)
     parser.add_argument("--ema", type=float, default=0.999)
@@ -105,8 +106,17 @@ def train(chosen: argparse.Namespace, work: Path, options: list[str]) -> None:
         "DTUI_STOP_FILE": str(stop),
     }
     config = str(ROOT / "configs/train_config.yaml")
+    launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={chosen.gpus}"]
     process = subprocess.Popen(
-        [sys.executable, "-m", "trainer", "--config", config, *options],
+        [
+            sys.executable,
+            *(launcher if chosen.gpus > 1 else []),
+            "-m",
+            "trainer",
+            "--config",
+            config,
+            *options,
+        ],
         env=environment,
         cwd=work,
         stdout=subprocess.PIPE,

@@ -9,7 +9,7 @@ import torch
 
 from trainer import sample_data
 from trainer.cache import Reading, cache_folder, open_pairs
-from trainer.errors import DataError
+from trainer.errors import ConfigError, DataError
 from trainer.journal import Journal
 from trainer.palette import Palette
 from trainer.pretrained import PretrainedText
@@ -33,10 +33,15 @@ def make_sample_data(settings: Settings, journal: Journal) -> None:
 def text_encoder(settings: Settings, device: torch.device) -> PretrainedText | None:
     """Return the pretrained text encoder that the options ask for, None for hashed words.
 
-    Raises PretrainedError.
+    Raises PretrainedError, and ConfigError where they ask for what it can't do.
     """
     if settings.model.text_encoder == "hashed":
         return None
+    if settings.data.mirror:
+        raise ConfigError(
+            "data.mirror changes words, and a pretrained encoder has read them already (model.text_encoder)",
+            "set one of the two back: data.mirror: false, or model.text_encoder: hashed",
+        )
     return PretrainedText(settings.model.pretrained, settings.data.text_tokens, device)
 
 

@@ -17,6 +17,7 @@ from trainer.diloco import OuterStep
 from trainer.errors import DivergedError
 from trainer.exchange import GradientExchange
 from trainer.journal import Journal
+from trainer.mirror import Mirror
 from trainer.model import Flow
 from trainer.optimizer import AveragedWeights, learning_rate
 from trainer.progress import Progress
@@ -38,6 +39,7 @@ class Parts:
     flow: Flow
     exchange: GradientExchange | None = None
     outer: OuterStep | None = None
+    mirror: Mirror | None = None
 
 
 class Loop:
@@ -108,12 +110,13 @@ class Loop:
         total = torch.zeros((), device=self._world.device)
         for number in range(self._micro):
             batch = self._next(batches)
-            noise, t, keep = self._parts.flow.draw(
-                batch["pictures"], settings.training.text_dropout, self._generator
-            )
+            pictures, tokens = batch["pictures"], batch["tokens"]
+            if self._parts.mirror:
+                pictures, tokens = self._parts.mirror(pictures, tokens, self._generator)
+            noise, t, keep = self._parts.flow.draw(pictures, settings.training.text_dropout, self._generator)
             meet = number == self._micro - 1 and self._parts.outer is None
             with nullcontext() if meet else accelerator.no_sync(self._parts.model):
-                loss = self._parts.model(batch["pictures"], batch["tokens"], noise, t, keep)
+                loss = self._parts.model(pictures, tokens, noise, t, keep)
                 accelerator.backward(loss / self._micro)
             total += loss.detach() / self._micro
         return total

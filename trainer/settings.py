@@ -26,6 +26,7 @@ class Data:
     image_size: int = option(256, "side of the square pictures, in pixels", least=8, most=2048)
     resize: bool = option(False, "scale pictures of another size instead of leaving them out")
     text_tokens: int = option(512, "words kept of a text", least=4, most=4096)
+    mirror: bool = option(False, "mirror plans at random, and the directions in their texts with them")
     mode: str = option("auto", "auto looks at the colours", choices="auto palette rgb")
     cache: str = option(
         "auto", "decoded pictures, packed files, or auto by size", choices="auto decoded packed"

@@ -18,6 +18,7 @@ from trainer.exchange import WIRE, GradientExchange
 from trainer.journal import Journal
 from trainer.keeper import Keeper
 from trainer.loop import Loop, Parts
+from trainer.mirror import Mirror
 from trainer.model import FloorPlanTransformer, Flow, Objective, Shape, shape_of
 from trainer.optimizer import AveragedWeights, adamw
 from trainer.place import Place
@@ -118,6 +119,8 @@ class Run:
         world.assert_wrapped(self.world, model)
         average = AveragedWeights(self.network, settings.training.ema_decay)
         parts = Parts(model, optimizer, average, flow)
+        if settings.data.mirror:
+            parts.mirror = Mirror(settings.model.vocabulary, self.world.device)
         wire = WIRE[settings.communication.gradient_compression]
         if settings.communication.diloco_steps:
             parts.outer = OuterStep(self.network, average, settings.communication, wire, size)

@@ -90,3 +90,9 @@ def test_without_the_encoder_a_person_is_told_what_to_do(tmp_path: Path) -> None
         PretrainedText(str(tmp_path / "gone"), 24, CPU)
     with pytest.raises(ConfigError, match="names none"):
         PretrainedText("", 24, CPU)
+
+
+def test_mirrored_texts_need_words(project: Project) -> None:
+    (rank,) = project.start("mirrored", 1, data__mirror="true", model__text_encoder="pretrained")
+    assert rank.wait() == 2
+    assert "data.mirror changes words" in rank.text

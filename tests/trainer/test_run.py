@@ -95,8 +95,10 @@ def test_two_ranks_train_one_network_and_leave_everything_a_person_needs(
 
 
 def test_a_killed_run_resumed_equals_an_unbroken_one_bit_for_bit(project: Project) -> None:
-    """With three ranks, where the order of adding up matters, and gradients that travel as bf16."""
+    """With three ranks, where the order of adding up matters, gradients that travel as bf16, and mirrors."""
     options = {
+        "data__mirror": "true",
+        "model__vocabulary": 8192,
         "training__max_steps": 6,
         "training__save_every": 3,
         "communication__gradient_compression": "bf16",
