@@ -47,6 +47,7 @@ class ConsoleApp(Chores):
         questions: Questions | None = None,
         first: str = "nodes",
         views: Mapping[str, View] | None = None,
+        begun: Callable[[], object] | None = None,
     ) -> None:
         # Read by the constructor: the app begins in this mode, with no empty screen before it.
         self.DEFAULT_MODE = first  # type: ignore[misc]
@@ -69,6 +70,8 @@ class ConsoleApp(Chores):
         self.shown = first
         self._drawn: tuple[int, int] = (-1, -1)
         self._told = 0
+        #: Told once the first frame is drawn.
+        self._begun = begun
         for own in THEMES:
             self.register_theme(own)
         self.theme = theme if theme in self.available_themes else DEFAULT
@@ -94,6 +97,8 @@ class ConsoleApp(Chores):
         """Begin with the nodes, and with a run that goes on."""
         if not self.screen_stack:
             return  # too late: the app leaves
+        if self._begun is not None:
+            self._begun()
         # Before the engine's thread begins: the two need not import the same packages at the same time.
         self.read_history()
         self.engine.start()

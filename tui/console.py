@@ -32,26 +32,30 @@ def run_console(
 
     Raises FaultsError when the inventory is faulty.
     """
-    from tui.app import ConsoleApp
-    from tui.fleet_operations import FleetOperations
-    from tui.kept_passwords import kept_password
-    from tui.prompts import Questions
-    from tui.view_state import ViewState, user_keymap
+    from tui.collector import collecting_later
 
-    questions = Questions(kept_password)
-    operations = FleetOperations(inventory, project=project, prompts=prompts or questions)
-    kept = ViewState.load(project / ".dtui" / "console.json")
-    app = ConsoleApp(
-        operations,
-        lang=lang or kept.lang,
-        theme=theme or kept.theme,
-        read_only=read_only,
-        questions=questions,
-        keymap=user_keymap(),
-        first=kept.mode,
-        views=kept.views,
-    )
-    app.run()
+    with collecting_later() as collect:
+        from tui.app import ConsoleApp
+        from tui.fleet_operations import FleetOperations
+        from tui.kept_passwords import kept_password
+        from tui.prompts import Questions
+        from tui.view_state import ViewState, user_keymap
+
+        questions = Questions(kept_password)
+        operations = FleetOperations(inventory, project=project, prompts=prompts or questions)
+        kept = ViewState.load(project / ".dtui" / "console.json")
+        app = ConsoleApp(
+            operations,
+            lang=lang or kept.lang,
+            theme=theme or kept.theme,
+            read_only=read_only,
+            questions=questions,
+            keymap=user_keymap(),
+            first=kept.mode,
+            views=kept.views,
+            begun=collect,
+        )
+        app.run()
     ViewState(app.texts.lang, app.theme, app.shown, app.views).save(project / ".dtui" / "console.json")
     run = app.engine.state.run
     if run is not None and run.active:

@@ -26,24 +26,6 @@ async def test_number_keys_go_to_the_modes():
             await until(pilot, lambda mode=mode: app.mode_screen.mode == mode)
 
 
-@pytest.mark.parametrize("first", ["nodes", "monitor"])
-async def test_it_begins_in_its_mode_without_an_empty_screen_before_it(first: str):
-    app = console("nodes_busy", first)
-    async with app.run_test(size=(120, 40)) as pilot:
-        assert app.mode_screen.mode == first
-        await pilot.press("2", "1" if first == "nodes" else "4")
-        await until(pilot, lambda: app.mode_screen.mode == first)
-
-
-async def test_a_timer_that_comes_while_it_leaves_does_nothing():
-    app = console("nodes_busy")
-    async with app.run_test(size=(120, 40)) as pilot:
-        await settled(pilot)
-    app._begin()
-    app._tick()
-    assert app.operations.asked == [("watch",)]
-
-
 async def test_run_all_asks_and_acts_on_the_marked_nodes():
     app = console("nodes_busy")
     async with app.run_test(size=(120, 40)) as pilot:

@@ -1,0 +1,65 @@
+"""What a start does once, and when."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+
+import pytest
+
+from tests.console.driving import settled, text_of, until
+from tests.console.fakes import console
+from tui.collector import collecting_later
+
+
+@pytest.fixture
+def thawed() -> Iterator[None]:
+    yield
+    gc.unfreeze()
+
+
+@pytest.mark.usefixtures("thawed")
+def test_collecting_waits_until_it_is_told_to_begin():
+    with collecting_later() as collect:
+        assert not gc.isenabled()
+        collect()
+        assert gc.isenabled()
+        assert gc.get_freeze_count() > 1000
+    assert gc.isenabled()
+
+
+def test_a_start_that_fails_leaves_the_collector_as_it_was():
+    with pytest.raises(ValueError, match="no such language"), collecting_later():
+        console("nodes_busy", lang="xx")
+    assert gc.isenabled()
+
+
+async def test_the_first_frame_is_told_of_once_and_is_the_whole_screen():
+    frames: list[str] = []
+    app = console("nodes_busy", begun=lambda: frames.append(text_of(app)))
+    async with app.run_test(size=(120, 40)) as pilot:
+        await until(pilot, lambda: frames)
+        await settled(pilot)
+        await pilot.press("2", "1")
+        await settled(pilot)
+    assert len(frames) == 1
+    assert "gpu4" in frames[0]
+    assert "Help" in frames[0].splitlines()[-1]
+
+
+@pytest.mark.parametrize("first", ["nodes", "monitor"])
+async def test_it_begins_in_its_mode_without_an_empty_screen_before_it(first: str):
+    app = console("nodes_busy", first)
+    async with app.run_test(size=(120, 40)) as pilot:
+        assert app.mode_screen.mode == first
+        await pilot.press("2", "1" if first == "nodes" else "4")
+        await until(pilot, lambda: app.mode_screen.mode == first)
+
+
+async def test_a_timer_that_comes_while_it_leaves_does_nothing():
+    app = console("nodes_busy")
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settled(pilot)
+    app._begin()
+    app._tick()
+    assert app.operations.asked == [("watch",)]
