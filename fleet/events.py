@@ -9,13 +9,15 @@ from __future__ import annotations
 import base64
 import dataclasses
 import json
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, ClassVar
+
+from fleet.frozen import frozen
 
 JSONDict = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Event:
     """Something that happened to ``node`` (empty: the whole fleet), ``at`` Unix seconds of the master."""
 
@@ -23,7 +25,7 @@ class Event:
     at: float = 0.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class LinkChanged(Event):
     """The connection to a node changed: ``state`` is connecting, up, lost, failed or closed."""
 
@@ -35,14 +37,14 @@ class LinkChanged(Event):
     latency_ms: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class NodeProbed(Event):
     """The node told its facts (the agent's ``probe``: os, cpu, ram, disk, python, gpus, adapters)."""
 
     facts: JSONDict
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class CheckFinished(Event):
     """A preflight check has a result: ``status`` is ok, warn, fail or skip (with the reason in ``seen``)."""
 
@@ -53,7 +55,7 @@ class CheckFinished(Event):
     remedy: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class PairProbed(Event):
     """What a preflight learnt of the way from ``node`` to ``peer``; None and empty: not looked at."""
 
@@ -65,7 +67,7 @@ class PairProbed(Event):
     bytes_per_second: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class StageChanged(Event):
     """A deploy stage (connect, compare, copy, environment, configure) is running, done, failed or skipped."""
 
@@ -75,7 +77,7 @@ class StageChanged(Event):
     remedy: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class CopyProgressed(Event):
     """How far a copy to a node is; ``rate`` is bytes a second, ``eta`` seconds, None while unknown."""
 
@@ -87,7 +89,7 @@ class CopyProgressed(Event):
     eta: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class FileChange(Event):
     """One difference of a deploy's plan: ``action`` is add, replace or delete; ``size`` in bytes."""
 
@@ -96,14 +98,14 @@ class FileChange(Event):
     size: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class EnvironmentOutput(Event):
     """A piece of what the environment step (uv) printed."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class NodeDeployed(Event):
     """The deploy to one node ended; when not ``ok``, its old tree is whole."""
 
@@ -114,7 +116,7 @@ class NodeDeployed(Event):
     remedy: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class RankPlan:
     """One process of a run: its number in the world and on its node."""
 
@@ -123,7 +125,7 @@ class RankPlan:
     local_rank: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class RunPlanned(Event):
     """A run was laid out: who is which rank, and where they meet."""
 
@@ -142,7 +144,7 @@ class RunPlanned(Event):
     code_digest: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class RankStarted(Event):
     """A rank's process runs on its node."""
 
@@ -151,7 +153,7 @@ class RankStarted(Event):
     pid: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class RankPhase(Event):
     """The training program told where it is.
 
@@ -163,7 +165,7 @@ class RankPhase(Event):
     phase: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class RankExited(Event):
     """A rank's process ended by itself or was ended: ``code`` as the node's system gives it."""
 
@@ -174,7 +176,7 @@ class RankExited(Event):
     stopped: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class LogChunk(Event):
     """Bytes of a rank's output at ``offset`` of its log file; cut anywhere, not decoded."""
 
@@ -184,7 +186,7 @@ class LogChunk(Event):
     data: bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class MetricsSeen(Event):
     """One record of a rank's ``metrics_*.jsonl`` (kinds phase, step, ckpt, eval, heartbeat, exit)."""
 
@@ -195,14 +197,14 @@ class MetricsSeen(Event):
     end: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class TelemetrySampled(Event):
     """A node's load: the agent's ``telemetry`` sample (gpus, cpu, ram, network), every field may be None."""
 
     sample: JSONDict
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class RunFinished(Event):
     """A run ended: ``outcome`` is succeeded, failed or stopped; ``cause`` names the earliest failure."""
 
@@ -212,7 +214,7 @@ class RunFinished(Event):
     remedy: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class PlanDrawn(Event):
     """The network of a run has drawn a plan for a text: a PNG at ``path`` on the master."""
 
@@ -221,7 +223,7 @@ class PlanDrawn(Event):
     path: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Notice(Event):
     """Something that a person should know: ``level`` is info, warning or error."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 import yaml
@@ -12,6 +12,7 @@ import yaml
 from fleet.deploy import DeployOptions, deploy
 from fleet.events import CheckFinished, Event, NodeDeployed, NodeProbed, Notice
 from fleet.fleet import Fleet
+from fleet.frozen import frozen
 from fleet.inventory import Fault, Inventory, Node
 from fleet.node_files import node_files
 from fleet.nodeset import fold
@@ -20,7 +21,7 @@ from fleet.preflight import AFTER, PreflightOptions, preflight
 from fleet.runs import LaunchOptions, WatchOptions, announce, launch, new_run_id, run_to_end
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class UpOptions:
     """The defaults go all the way with the inventory's settings."""
 

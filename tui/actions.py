@@ -7,8 +7,9 @@ owns the scope; its texts are ``action.scope.name`` (label) and ``help.scope.nam
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from fleet.frozen import frozen
 
 if TYPE_CHECKING:
     from textual.binding import BindingType
@@ -30,7 +31,7 @@ SCOPES = (
 MODES = ("nodes", "preflight", "deploy", "monitor", "runs", "config")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Action:
     """One thing that a person can do; ``keys`` are Textual key names, the first is the one shown.
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
+from fleet.frozen import frozen
 from fleet.telemetry.history import Bucket, History
 from fleet.telemetry.metrics import METRICS, Metric, gpu_of
 from tui.views.chart import Curve, Stretch
@@ -13,7 +13,7 @@ from tui.views.chart import Curve, Stretch
 SPANS = (60, 120, 300, 600, 1200, 1800, 3600, 2 * 3600, 4 * 3600, 8 * 3600, 16 * 3600, 32 * 3600)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Charted:
     """``run`` empty: only what this console has sampled. ``node`` empty: one curve for each node.
 
@@ -33,7 +33,7 @@ class Charted:
         return METRICS[self.metric]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Drawn:
     """Curves ready to draw, the stretch of time they cover, and the first and last moment there is."""
 

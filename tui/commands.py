@@ -7,8 +7,8 @@ up among what works everywhere, then in the mode that is shown, then in all: the
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 
+from fleet.frozen import frozen
 from tui.actions import ACTIONS, MODES, Action
 
 #: What each kind of argument may be; None for one that may be anything.
@@ -18,7 +18,7 @@ Choices = Callable[[str], Sequence[str] | None]
 TYPED: tuple[Action, ...] = tuple(one for one in ACTIONS if one.scope not in ("list", "matrix", "chart"))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Command:
     """An action and what was typed after it."""
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
 
-from transports.base import Endpoint
+if TYPE_CHECKING:
+    from transports.base import Endpoint
 
 KEYRING_SERVICE = "dtui"
 
 #: Returns the password kept for an endpoint, given the reason of the question; None when there is none.
-KeptPassword = Callable[[Endpoint, str], Awaitable[str | None]]
+KeptPassword = Callable[["Endpoint", str], Awaitable[str | None]]
 
 
 async def kept_password(endpoint: Endpoint, reason: str) -> str | None:

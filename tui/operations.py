@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from fleet.events import Event
+from fleet.frozen import frozen
 
 if TYPE_CHECKING:
     from fleet.preflight.fixes import Fix
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 Agreed = Callable[["Fix"], Awaitable[bool]]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NodeCard:
     """What the inventory says of a node, as far as a screen shows it."""
 
@@ -30,7 +30,7 @@ class NodeCard:
     is_master: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RunCard:
     """One run of the project's history; ``outcome`` is empty while it runs or when nobody knows."""
 
@@ -48,7 +48,7 @@ class RunCard:
     members: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Draft:
     """A node as a person enters it; ``address`` may be followed by ``:port``."""
 

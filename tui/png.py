@@ -5,7 +5,8 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from fleet.frozen import frozen
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 #: Colour type -> bytes a pixel at 8 bits a channel.
@@ -20,7 +21,7 @@ class PictureError(ValueError):
     """These bytes are no PNG, or one of a kind that is not read here."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Picture:
     """Rows of (red, green, blue), each 0 to 255; transparency is left out."""
 

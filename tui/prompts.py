@@ -5,17 +5,17 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import deque
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from transports.base import Endpoint, HostKey
+from fleet.frozen import frozen
 from tui.kept_passwords import KeptPassword, nothing_kept
 
 if TYPE_CHECKING:
     from fleet.preflight.fixes import Fix
+    from transports.base import Endpoint, HostKey
 
 
-@dataclass(frozen=True)
+@frozen
 class Question:
     """Something to ask: a password or passphrase, whether a host key is trusted, or a fix is wanted."""
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from pathlib import Path
 from typing import Any
 
+from fleet.frozen import frozen
 from tui.actions import BY_ID, MODES
 from tui.i18n import LANGUAGES
 
@@ -16,7 +17,7 @@ from tui.i18n import LANGUAGES
 View = Mapping[str, object]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ViewState:
     """Language, theme, mode and each mode's view of the last session in this project."""
 
@@ -55,7 +56,7 @@ class ViewState:
             return
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Kept:
     """Reads what a file says without trusting it: a value of the wrong kind counts as missing."""
 

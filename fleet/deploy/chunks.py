@@ -11,12 +11,12 @@ import os
 import zlib
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 from agent.tree.format import BLOCK, block_digest
 from fleet.deploy.scan import Scan, SourceFile
+from fleet.frozen import frozen
 
 #: Keeps a piece's header (some 50 bytes a segment) far below the frame's limit.
 _MOST_SEGMENTS = 512
@@ -45,7 +45,7 @@ class Segment(NamedTuple):
 Chunk = tuple[Segment, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Piece:
     """A chunk as it travels: ``digests`` are those of its segments."""
 

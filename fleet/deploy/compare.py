@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from agent.tree.format import Unpacker, pack
 from fleet.deploy.digests import Digests
 from fleet.deploy.scan import Finding, Scan, SourceFile
+from fleet.frozen import frozen
 from fleet.link.client import AgentClient
 
 
@@ -27,7 +27,7 @@ class Sending(NamedTuple):
     digest: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Plan:
     """What has to change on one node."""
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
+
+from fleet.frozen import frozen
 
 IGNORE_FILE = ".dtuiignore"
 #: As the guide has it. A project may take one in again, say with ``!src/logs/``.
@@ -18,7 +19,7 @@ EXCLUDED = (".git", ".venv", "__pycache__", "logs", "checkpoints")
 OWN = ".dtui"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Rule:
     """One line: ``pattern`` matches whole relative paths."""
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
+from fleet.frozen import frozen
 from fleet.inventory import Node
 from fleet.inventory.model import EnvironmentKind
 
@@ -13,7 +13,7 @@ from fleet.inventory.model import EnvironmentKind
 Configure = Callable[[Node], Mapping[str, str]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class DeployOptions:
     """The defaults copy the inventory's project, bring environments up to date, and write no files."""
 

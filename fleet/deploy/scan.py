@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 from fleet.deploy.ignore import IgnoreRules
+from fleet.frozen import frozen
 
 
 class SourceFile(NamedTuple):
@@ -21,7 +21,7 @@ class SourceFile(NamedTuple):
     executable: int | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Finding:
     """Something about one path: ``what`` is wrong, and the ``remedy``."""
 
@@ -33,7 +33,7 @@ class Finding:
         return f"{self.path!r} {self.what}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Scan:
     """A project's files, sorted by path."""
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from fleet.frozen import frozen
 from fleet.inventory import Fault, FaultsError
 from fleet.shipped import shipped
 
@@ -17,7 +17,7 @@ _FILE = "diagnosis.yaml"
 _KEYS = {"id", "pattern", "cause", "remedy", "consequence"}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Diagnosis:
     """What a rank's output means; ``line`` is the line that told."""
 
@@ -27,7 +27,7 @@ class Diagnosis:
     line: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Signature:
     """One known failure; ``consequence`` says that something else failed first."""
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 from fleet.events import PairProbed
+from fleet.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Link:
     """Bytes go from ``source`` to ``target`` at ``rate`` bytes a second; ``rtt`` is in seconds."""
 

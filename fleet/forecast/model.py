@@ -9,10 +9,10 @@ training exchanges everything at once every so many steps and hides nothing.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from fleet.forecast.links import Link, slowest
+from fleet.frozen import frozen
 
 #: torch's DDP gathers gradients in buckets of this size.
 BUCKET: Final = 25 << 20
@@ -25,7 +25,7 @@ LOCAL_RATE: Final = {"gloo": 1.5e9, "nccl": 20e9}
 _LOCAL_RTT = 30e-6
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Workload:
     """A training step on one GPU: bytes of its gradients as fp32, and seconds of computing."""
 
@@ -35,7 +35,7 @@ class Workload:
     source: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Method:
     """A way to share gradients: bytes a number, and how many steps go by between two exchanges."""
 
@@ -45,7 +45,7 @@ class Method:
     every: int = 1
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Forecast:
     """What to expect of one method on ``gpus`` over ``nodes``."""
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
+from fleet.frozen import frozen
 from fleet.init.ssh_config import read_hosts
 from fleet.inventory import values
 
@@ -15,7 +15,7 @@ from fleet.inventory import values
 _NO_WORKERS = ("github.com", "gitlab.com", "bitbucket.org", "dev.azure.com", "hf.co", "sr.ht", "codeberg.org")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Candidate:
     """A host that may be a worker; ``source`` is the file that names it."""
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
+from fleet.frozen import frozen
 from fleet.inventory import Inventory, Node, RunSettings, default_master, save_inventory
 from fleet.inventory.model import DEFAULT_CONFIG
 from fleet.inventory.render import replace_file
@@ -15,7 +15,7 @@ INVENTORY = "configs/nodes.yaml"
 _SCRIPTS = ("train.py", "scripts/train.py", "src/train.py", "main.py")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Beginning:
     """Which of the files were written, and which were there and stay as they are."""
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from fleet.errors import FleetError
+from fleet.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Fault:
     """One thing to put right. ``line`` and ``column`` count from 1; ``key`` is the path of keys to it."""
 

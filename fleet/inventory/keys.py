@@ -5,9 +5,9 @@ The reader, its hints for unknown keys and the reference in ``docs/inventory.md`
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final, Literal
 
+from fleet.frozen import frozen
 from fleet.inventory import values
 from fleet.inventory.model import DEFAULT_CONFIG, DEFAULT_MODULE, DEFAULT_PORT
 from fleet.inventory.values import Parser
@@ -15,7 +15,7 @@ from fleet.inventory.values import Parser
 SectionName = Literal["file", "run", "master", "defaults", "group", "node", "winrm"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Key:
     """One key: ``parse`` is None for a block that has keys or entries of its own."""
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Self
 
+from fleet.frozen import frozen
 from fleet.nodeset import select
 
 TransportName = Literal["local", "ssh", "winrm", "auto"]
@@ -20,7 +20,7 @@ DEFAULT_MODULE = "trainer"
 DEFAULT_CONFIG = "configs/train_config.yaml"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Node:
     """One machine, or the part of a machine that ``gpus`` gives it."""
 
@@ -53,7 +53,7 @@ class Node:
     options: tuple[tuple[str, str], ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class RunSettings:
     """The program that a run starts. Exactly one of ``module`` and ``script`` is set."""
 
@@ -76,7 +76,7 @@ class RunSettings:
         return self.config or (DEFAULT_CONFIG if self.module == DEFAULT_MODULE else None)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Inventory:
     """The master, the workers, the local folder to deploy and the run to start."""
 

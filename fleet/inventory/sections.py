@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 import yaml
 
+from fleet.frozen import frozen
 from fleet.inventory import values
 from fleet.inventory.keys import KEYS, SectionName, keys_of
 from fleet.inventory.source import Place
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Section:
     """A block that was read: the good values, and the YAML node of every known key, good or not."""
 

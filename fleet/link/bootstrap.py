@@ -6,9 +6,9 @@ import asyncio
 import re
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 
 from fleet.errors import LinkLost, NoAgent
+from fleet.frozen import frozen
 from fleet.link.bundle import Bundle
 from transports.base import Channel, Transport
 from transports.errors import ChannelLost, CommandNotStarted
@@ -23,7 +23,7 @@ _ANSWER = re.compile(rb"^DTUI1 (have|need|damaged|old [\d.]+)\r?\n", re.MULTILIN
 _NOISE_LIMIT = 1 << 16
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Started:
     """A channel on which the agent is about to say hello."""
 

@@ -7,15 +7,16 @@ import importlib.resources
 import importlib.util
 import io
 import zipfile
-from dataclasses import dataclass
 from pathlib import Path
+
+from fleet.frozen import frozen
 
 _ENTRY = "from agent.main import main\nraise SystemExit(main())\n"
 # A fixed date (the zip format's first), so that the digest depends on the sources alone.
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Bundle:
     """A zipapp of the package ``agent`` with ``pynvml.py`` in it; ``digest`` is its SHA-256 in hex."""
 

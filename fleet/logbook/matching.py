@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
+from fleet.frozen import frozen
 from fleet.logbook.text import clean
 
 #: What the start of an error looks like in training logs, and cheap parts of it to rule a block out.
@@ -27,7 +27,7 @@ class PatternError(ValueError):
     """What was typed is not a regular expression; the text says where it breaks."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Matcher:
     """Finds matching lines among raw ones, and the matching parts of a line's text."""
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 from bisect import bisect_right
-from dataclasses import dataclass
 from typing import NamedTuple
 
+from fleet.frozen import frozen
 from fleet.logbook.source import Line
 from fleet.logbook.text import clean
 
@@ -24,7 +24,7 @@ class _Mark(NamedTuple):
     offset: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Batch:
     """What one call of :meth:`RankLog.feed` completed: lines ``start`` up to ``stop``."""
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from dataclasses import dataclass
 from typing import Any, Self
 
 from fleet.errors import FleetError
 from fleet.events import RankPlan
+from fleet.frozen import frozen
 from fleet.inventory import FaultsError
 
 #: Stands in ``argv`` for the node's training interpreter, which only the node knows.
@@ -23,7 +23,7 @@ class PlanFormatError(FleetError):
     """A stored plan is not one that this version knows."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class ProcessPlan:
     """One process that a node's supervisor starts: a rank, or a launcher that starts ``ranks`` of them."""
 
@@ -37,7 +37,7 @@ class ProcessPlan:
     env: dict[str, str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class NodePlan:
     """A node's part of a run."""
 
@@ -55,7 +55,7 @@ class NodePlan:
     processes: tuple[ProcessPlan, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class RunPlan:
     """All of a run. ``notes`` tell a person what may go wrong although the run can be started."""
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from fleet.facts import OTHERS, number_of
+from fleet.frozen import frozen
 from fleet.inventory import Fault, Node
 from fleet.nodeset import fold
 
 Facts = Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Share:
     """A node with its facts, the GPUs it uses, whether it has others besides, and its number of ranks."""
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Final, get_args
 
 from fleet.errors import FleetError
+from fleet.frozen import frozen
 from fleet.preflight.check import Check, Group
 from fleet.preflight.judges import environment, gpus, machine, network, ports, reach, settings
 from fleet.preflight.pairs import EPHEMERAL
@@ -155,7 +155,7 @@ def select(checks: Iterable[Check], wanted: Iterable[str]) -> tuple[Check, ...]:
     return tuple(check for check in everything if check.name in chosen)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Column:
     """A column of the console's matrix."""
 

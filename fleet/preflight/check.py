@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Literal
 
+from fleet.frozen import frozen
 from fleet.inventory import Inventory, Node
 
 #: ``fleet`` and ``pair`` checks are judged once every node has been looked at.
@@ -14,7 +15,7 @@ Scope = Literal["node", "pair", "fleet"]
 Group = Literal["reach", "ports", "machine", "environment", "network"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Verdict:
     """``status`` is ok, warn, fail or skip; ``seen`` is a sentence without the node's name."""
 
@@ -43,7 +44,7 @@ def skip(seen: str) -> Verdict:
     return Verdict("skip", seen)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Absent:
     """Takes the place of an observation that could not be made, for ``reason``."""
 
@@ -55,7 +56,7 @@ class Absent:
 Seen = Mapping[str, Mapping[str, Any]]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Situation:
     """What is asked about: a run of ``nodes`` (in the order of their ranks), rank 0 on the first."""
 
@@ -73,7 +74,7 @@ class Situation:
         return self.inventory.run.port
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Subject:
     """One cell of the matrix: a node, with everything that was observed of it and of the others."""
 
@@ -117,7 +118,7 @@ class Subject:
 Judge = Callable[[Subject], Verdict]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Check:
     """One column of the matrix."""
 

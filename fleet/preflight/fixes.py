@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from fleet.frozen import frozen
 from fleet.inventory import Node
 from fleet.preflight.catalog import GUIDE_PORTS
 from fleet.preflight.pairs import EPHEMERAL
@@ -17,7 +17,7 @@ _FILE_SYSTEM = r"HKLM\SYSTEM\CurrentControlSet\Control\FileSystem"
 RULE, RULE_GROUP = "dtui-ranks", "dtui"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Fix:
     """One thing to change on a node. Exactly one of ``commands``, ``ends`` and ``interface`` is set."""
 
@@ -42,7 +42,7 @@ class Fix:
         return "\n".join(command_text(argv) for argv in self.commands)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Patient:
     """A node with what is needed to mend it: its facts, its conditions, and the cluster's other addresses."""
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from fleet.frozen import frozen
 from fleet.inventory import Node
 from fleet.preflight.catalog import BEFORE
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class PreflightOptions:
     """The defaults are what `dtui up` looks at before it deploys: a few seconds."""
 

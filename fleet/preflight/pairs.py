@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from fleet.frozen import frozen
 from fleet.inventory import Node
 from fleet.nodeset import fold
 from fleet.preflight.check import Absent, Seen, is_loopback
@@ -24,7 +24,7 @@ _SAID = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Broken:
     """``source`` can't reach ``target`` at ``ports`` (as columns are named), with this ``outcome``."""
 

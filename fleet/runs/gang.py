@@ -6,14 +6,15 @@ import asyncio
 from dataclasses import dataclass, field
 
 from fleet.events import Event
+from fleet.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class SupervisorLost(Event):
     """The node's supervisor is gone, and its ranks have to be ended without it. Inside the watch only."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class NodeEnded(Event):
     """Nothing more will come from this node. Inside the watch only, never for a reader or a file.
 
@@ -25,7 +26,7 @@ class NodeEnded(Event):
     remedy: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Failure:
     """Why a run failed: at what time (of the master), said for a person."""
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from fleet.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class LaunchOptions:
     """How a run is started."""
 
@@ -17,7 +17,7 @@ class LaunchOptions:
     max_restarts: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class WatchOptions:
     """How a run is watched; all times in seconds."""
 

@@ -6,12 +6,13 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 import yaml
 
 from fleet.deploy.scan import scan
+from fleet.frozen import frozen
 from fleet.inventory import Inventory
 from fleet.inventory.values import is_secret_name
 
@@ -20,7 +21,7 @@ SHOWN = 12
 _HIDDEN = "(not kept)"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Origin:
     """Digests of the configuration handed to the program and of the code, and what the configuration said.
 

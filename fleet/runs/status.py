@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from fleet.errors import FleetError, OperationFailed
 from fleet.fleet import Fleet
+from fleet.frozen import frozen
 from fleet.inventory import Node
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NodeRuns:
     """A node's runs as agent.supervisor.status describes them, the oldest first; or why it can't say."""
 
@@ -39,7 +39,7 @@ async def _runs_on(fleet: Fleet, node: Node, run: str | None) -> NodeRuns:
     return NodeRuns(node.name, tuple(answer["runs"]))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NodeSweep:
     """What a sweep found on a node: processes as ``{"run", "rank", "pid", "start_time", "name"}``."""
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from fleet.errors import FleetError
 from fleet.events import Event, EventFormatError, Notice, RunFinished, from_json
+from fleet.frozen import frozen
 from fleet.plan import RunPlan
 from fleet.runs.origin import Origin
 
@@ -19,7 +19,7 @@ class NoSuchRun(FleetError):
     """The master has no record of this run."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RunStore:
     """The folder of one run below ``home``, the project's ``.dtui``.
 
@@ -100,7 +100,7 @@ def replay(path: Path, *, without: type[Event] | None = None) -> Iterator[Event]
                 yield Notice(level="warning", text=f"{path.name}, line {number}: {error}")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RunSummary:
     """A recorded run. ``finished`` is None for one that is under way, or that nobody watched to its end."""
 

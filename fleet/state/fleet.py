@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from fleet.events import (
     CheckFinished,
@@ -18,6 +18,7 @@ from fleet.events import (
     RunFinished,
     RunPlanned,
 )  # fmt: skip
+from fleet.frozen import frozen
 from fleet.state.node import NodeState
 from fleet.state.run import RunState
 
@@ -27,7 +28,7 @@ KEPT_RUNS = 50
 _OF_A_RUN = (RankStarted, RankPhase, RankExited, LogChunk, MetricsSeen, RunFinished)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FleetState:
     """Everything a screen draws but the log lines (those are in :mod:`fleet.logbook`).
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 from fleet.events import (
@@ -19,6 +19,7 @@ from fleet.events import (
     StageChanged,
     TelemetrySampled,
 )  # fmt: skip
+from fleet.frozen import frozen
 from fleet.state.series import recent
 
 STAGES = ("connect", "compare", "copy", "environment", "configure")
@@ -27,7 +28,7 @@ KEPT_LINES = 400
 KEPT_CHANGES = 200
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Link:
     """The connection: ``state`` as in LinkChanged, or ``unknown`` before the first event."""
 
@@ -39,7 +40,7 @@ class Link:
     since: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Check:
     """The newest result of one preflight check."""
 
@@ -50,7 +51,7 @@ class Check:
     at: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Way:
     """The newest of what was learnt of the way to another node; empty and None: not looked at."""
 
@@ -61,7 +62,7 @@ class Way:
     bytes_per_second: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Stage:
     """A deploy stage with the times at which it was entered and left."""
 
@@ -72,7 +73,7 @@ class Stage:
     ended: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Copy:
     """How far the copy to the node is (bytes, bytes a second, seconds)."""
 
@@ -84,7 +85,7 @@ class Copy:
     eta: float | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Plan:
     """What a deploy would change: totals over everything, and the first KEPT_CHANGES differences."""
 
@@ -93,7 +94,7 @@ class Plan:
     changes: tuple[FileChange, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NodeState:
     """One node as the events have told it so far. Mappings are never changed in place."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 from fleet.events import (
@@ -16,6 +16,7 @@ from fleet.events import (
     RunFinished,
     RunPlanned,
 )  # fmt: skip
+from fleet.frozen import frozen
 from fleet.state.series import Curve, recent
 
 #: The phases of a training program in their order.
@@ -23,7 +24,7 @@ PHASES = ("starting", "importing", "joining", "joined", "training", "saving", "s
 KEPT_CHECKPOINTS = 20
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Checkpoint:
     """A checkpoint that a rank told of."""
 
@@ -32,7 +33,7 @@ class Checkpoint:
     record: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RankState:
     """One process of the run; ``phase`` is ``planned`` until it has started."""
 
@@ -63,7 +64,7 @@ class RankState:
         return self.code is not None and self.code != 0 and not self.stopped
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RunState:
     """One run: its plan, its ranks, its loss, and how it ended (``outcome`` is empty while it runs)."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from fleet.frozen import frozen
 
 #: Seconds of load that a sparkline can look back at one sample a second.
 RECENT = 60
@@ -15,7 +15,7 @@ def recent(values: tuple[float, ...], value: float, limit: int = RECENT) -> tupl
     return (*values[-(limit - 1) :], value)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Curve:
     """A function of the step over a whole run, in at most CURVE points: (step, value), oldest first.
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any, Self
 
 from fleet.events import Event, TelemetrySampled
+from fleet.frozen import frozen
 from fleet.telemetry.blocks import Sampled, pack_block, read_blocks
 from fleet.telemetry.series import row_of
 
@@ -20,7 +21,7 @@ BLOCK = 60
 KEPT = 8 * 3600
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Bucket:
     """A stretch of a series, drawn as one column: from ``start`` on, lowest, mean and highest value."""
 
@@ -30,7 +31,7 @@ class Bucket:
     high: float
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class History:
     """One node's samples, oldest first. ``times`` are Unix seconds, each series is as long as they are."""
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from fleet.frozen import frozen
 from fleet.telemetry.series import gpus_of
 from fleet.telemetry.settings import Band, TelemetrySettings
 from fleet.telemetry.steps import Bound
@@ -21,7 +21,7 @@ _REMEDIES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Light:
     """``status`` is ok, warn, fail or skip (nothing to judge by); ``value`` in percent.
 

@@ -16,6 +16,7 @@ from fleet.events import (
     RunPlanned,
     TelemetrySampled,
 )
+from fleet.frozen import frozen
 from fleet.telemetry.energy import cost
 from fleet.telemetry.lights import Light, lights_of, mean_util, network_use
 from fleet.telemetry.series import gpus_of
@@ -31,7 +32,7 @@ KEPT_RUNS = 4
 Before = Callable[[str], Mapping[str, Tally]]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NodeMeaning:
     """One node: its lights, what holds it up, and for each GPU how much of it trains and for which ranks."""
 
@@ -44,7 +45,7 @@ class NodeMeaning:
     cost: float | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Meaning:
     """The whole run; ``joules``, ``cost`` and ``training`` are of its GPUs since it started.
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from fleet.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Metric:
     """One quantity: ``key`` is its series' name, of GPUs without the number (``gpu.util``).
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import difflib
 import math
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from fleet.frozen import frozen
 from fleet.inventory.faults import FaultsError
 from fleet.inventory.sections import entries
 from fleet.inventory.source import Place, compose, in_order, read_text
@@ -21,7 +22,7 @@ class TelemetrySettingsError(FaultsError):
     """The file is faulty, and nothing of it was used."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Band:
     """Where a value begins to be worth a look (``warn``) and where it hurts (``fail``).
 
@@ -41,7 +42,7 @@ class Band:
         return value >= limit if self.fail > self.warn else value < limit
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TelemetrySettings:
     """Percentages, seconds and money that the meaning of a sample depends on."""
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from fleet.frozen import frozen
 
-@dataclass(frozen=True, slots=True)
+
+@frozen
 class Share:
     """``percent`` of the GPU that trains; None where it can't be known.
 

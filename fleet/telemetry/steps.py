@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
+from fleet.frozen import frozen
 from fleet.telemetry.settings import TelemetrySettings
 
 #: Fewer steps than this say nothing.
 _ENOUGH = 3
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Step:
     """One step of one rank, in seconds: the whole, and in it waiting for data and for the other ranks."""
 
@@ -24,7 +24,7 @@ class Step:
     communication: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Bound:
     """What a run waits for: ``kind`` is data, communication, host, compute or unknown; shares in percent."""
 
@@ -33,7 +33,7 @@ class Bound:
     communication: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Straggler:
     """The rank that the others wait for: its own seconds a step against the others' median."""
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
-from dataclasses import dataclass
+
+from fleet.frozen import frozen
 
 SHELLS = ("bash", "zsh", "fish", "powershell")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Option:
     """An option as a shell needs it; ``value`` is empty for a switch, else file, folder, choice or word."""
 
@@ -19,7 +20,7 @@ class Option:
     choices: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Command:
     """A command, the empty name for ``dtui`` itself; ``choices`` are those of its first argument."""
 

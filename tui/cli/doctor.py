@@ -12,10 +12,10 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from fleet.frozen import frozen
 from fleet.inventory.model import DEFAULT_PORT
 from tui.cli.exits import UsageError
 from tui.cli.options import DEFAULT_INVENTORY
@@ -26,7 +26,7 @@ _ROOM = 5 << 30
 RENDEZVOUS_PORTS = range(DEFAULT_PORT, DEFAULT_PORT + 5)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Finding:
     """What was looked at and seen: ``fail`` keeps dtui from working, ``warn`` takes something away."""
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from fleet.forecast import GUIDE, METHODS, Forecast, Link, Workload, forecast, ring_links, slowest
 from fleet.forecast.model import LOCAL_RATE
+from fleet.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Measured:
     """The nodes in the order of their ranks, the GPUs of each, and the links between them."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -12,10 +11,11 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input, Label
 
+from fleet.frozen import frozen
 from tui.i18n import Texts
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Field:
     """One field: its key, label, what may stand there, and what stands there at first."""
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from fleet.frozen import frozen
 from tui.units import size
 
 _TIME_STEPS = (5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 28_800)
@@ -14,7 +14,7 @@ _TIME_STEPS = (5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 
 _AFLOAT = ("°C", "MHz")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Scale:
     """From ``low`` to ``high`` in steps that a person would choose."""
 

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
 
+from fleet.frozen import frozen
 from tui.i18n import Texts
 from tui.views.axes import Scale, moments, quantity, scale
 from tui.views.plot import DOTS, line
@@ -29,7 +29,7 @@ _MOMENT = 14
 _GAP = 10.0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Curve:
     """What was measured of one node or GPU, in as many buckets as there are columns of dots."""
 
@@ -38,7 +38,7 @@ class Curve:
     newest: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Stretch:
     """From when to when the chart shows, in Unix seconds."""
 

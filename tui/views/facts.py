@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from fleet.frozen import frozen
 from fleet.state import NodeState
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Gpu:
     """One GPU: bytes, watts, degrees Celsius, MHz, percent."""
 

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from fleet.frozen import frozen
 from fleet.state import FleetState, Way
 
 #: Sentences about closed ways that are kept; the matrix has them all.
@@ -13,7 +14,7 @@ MOST = 60
 _OPEN = "open"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Known:
     """What was worked out of one node's ways, as long as these are the same."""
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from rich.cells import cell_len, set_cell_size
 
+from fleet.frozen import frozen
 from fleet.logbook import Line, Matcher
 from tui.widgets.paint import Span, fit, wrap
 
@@ -20,7 +21,7 @@ _WARNING = re.compile(r"\b(?:WARNING|WARN|Warning)\b|\bUserWarning\b")
 _WRAPPED = 200
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Look:
     """How a pane shows its lines; a change of one thing leaves the others."""
 
@@ -50,7 +51,7 @@ class Look:
         return replace(self, times=times)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Row:
     """One row of the screen: a part of line ``number``."""
 

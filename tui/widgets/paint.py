@@ -7,7 +7,6 @@ the theme. Every width is in terminal cells (a Hangul syllable has two).
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
@@ -17,11 +16,13 @@ from textual.geometry import Region
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from fleet.frozen import frozen
+
 Span = tuple[str, str]
 Spans = Sequence[Span]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Paint:
     """What a style looks like: names of the theme's colours, and how much of them, from 0 to 1."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import ClassVar
 
 from textual import events
@@ -12,13 +11,14 @@ from textual.geometry import Region, Size
 from textual.message import Message
 from textual.strip import Strip
 
+from fleet.frozen import frozen
 from tui import actions
 from tui.widgets.paint import Painted, Spans, fit_spans
 
 GAP = 2
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Column:
     """One column: ``width`` cells at least; ``grow`` is its share of what is left over.
 
@@ -33,7 +33,7 @@ class Column:
     order: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Row:
     """One row: its key (stays with what it shows) and its cells by column."""
 
