@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from textual.app import App
-
 from tui.actions import BY_ID
 from tui.prompts import Question
 from tui.theme import THEMES
+from tui.type_ahead import TypeAhead
 
 if TYPE_CHECKING:
     from tui.command_line import CommandLine
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from tui.screens.base import ModeScreen
 
 
-class Chores(App[None], inherit_bindings=False):
+class Chores(TypeAhead, inherit_bindings=False):
     """The app's actions; what they work with is set by :class:`tui.app.ConsoleApp`."""
 
     operations: Operations

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from textual import events
 
-from fleet.events import LinkChanged, LogChunk, RankPlan, RunPlanned
+from fleet.events import LinkChanged, LogChunk, RankExited, RankPlan, RunFinished, RunPlanned
 from tests.console.driving import settled, text_of, until
 from tests.console.fakes import Recorded, cards, console, history, recorded
 from tests.console.recorded_run import RUN
@@ -63,6 +64,18 @@ async def test_leaving_says_that_the_run_goes_on_and_stops_nothing():
         await pilot.press("y")
     assert app.operations.closed
     assert app.operations.asked == [("watch",)]
+
+
+@pytest.mark.parametrize("exited", [0, 7, 8])
+async def test_leaving_asks_or_leaves_in_the_moment_in_which_a_stopped_run_ends(exited: int):
+    app = console("monitor_busy", "monitor")
+    ends = [RankExited(run=RUN, rank=rank, code=0, stopped=True, at=app.clock()) for rank in range(8)]
+    app.engine.absorb(ends[:exited])
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settled(pilot)
+        app.post_message(events.Key("q", "q"))
+        app.engine.absorb([*ends[exited:], RunFinished(run=RUN, outcome="stopped", at=app.clock())])
+        await until(pilot, lambda: not app.is_running or f"Run {RUN} goes on" in text_of(app))
 
 
 async def test_a_read_only_console_offers_nothing_that_writes():

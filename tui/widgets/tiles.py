@@ -60,11 +60,8 @@ class Tiles(Container):
         self._run: RunState | None = None
         self._book: Logbook | None = None
         self._laid: tuple[object, ...] = ()
-
-    @property
-    def panes(self) -> list[RankPane]:
-        """The panes in their order."""
-        return [child for child in self.children if isinstance(child, RankPane)]
+        #: The panes in their order. Those that were taken away stay children for a moment.
+        self.panes: list[RankPane] = []
 
     @property
     def ranks(self) -> list[int]:
@@ -109,14 +106,16 @@ class Tiles(Container):
         else:
             sources = [(rank, lambda rank=rank: self._source(book, rank)) for rank in page]  # type: ignore[misc]
         panes = self.panes
-        for pane in panes[len(sources) :]:
-            pane.remove()
+        # All in one call: one by one, the focus would go from a pane that goes to another that goes.
+        self.remove_children(panes[len(sources) :])
+        del panes[len(sources) :]
         for position, (rank, make) in enumerate(sources):
             if position < len(panes):
                 pane = panes[position]
                 pane.rank = rank
             else:
                 pane = RankPane(make(), rank, self)
+                panes.append(pane)
                 self.mount(pane)
             label, room = (
                 (self._whose, NAMED if self.size.width >= ROOMY else 7) if self.merged else (None, 7)
@@ -124,10 +123,8 @@ class Tiles(Container):
             pane.look = self.look.labelled(label, room).moved(pane.look.side)
             pane.look_at(make())
         self.on_resize()
-        count = len(sources)
-        kept = self.panes[:count]
-        if self.current not in kept:
-            self.current = kept[0] if kept else None
+        if self.current not in panes:
+            self.current = panes[0] if panes else None
 
     def on_resize(self) -> None:
         """Lay the panes out in as many columns as their lines leave room for."""
