@@ -26,6 +26,7 @@ MARKS: dict[str, dict[str, tuple[str, str]]] = {
         "ok": ("✓", "ok"),
         "warn": ("▲", "warn"),
         "fail": ("✗", "fail"),
+        "lost": ("◍", "muted"),
         "none": ("·", "faint"),
     },
     "stage": {

@@ -52,25 +52,30 @@ class Patient:
     others: tuple[str, ...]
 
     @property
-    def windows(self) -> bool:
-        """Whether the node runs Windows."""
-        return (self.facts.get("os") or {}).get("system") == "Windows"
+    def system(self) -> str:
+        """What the node runs: ``Windows``, ``Linux``; empty when that is not known."""
+        return system_of(self.facts)
 
 
 def fixes_for(patient: Patient, troubled: Sequence[str]) -> list[Fix]:
     """Return the fixes for the checks of a node that warned or failed, each fix once."""
     found: list[Fix] = []
     for check in troubled:
-        make = _MAKERS.get(check) or (_firewall if check.isdigit() else None)
+        make = _maker(check, patient.system)
         fix = make(patient) if make else None
         if fix is not None and fix not in found:
             found.append(fix)
     return found
 
 
-def fixable(check: str) -> bool:
-    """Return whether some fix is known for a check, on some system."""
-    return check.isdigit() or check in _MAKERS
+def fixable(check: str, system: str = "") -> bool:
+    """Return whether some fix is known for a check on a system; on any of them when none is named."""
+    return _maker(check, system or _WINDOWS) is not None
+
+
+def system_of(facts: Mapping[str, Any]) -> str:
+    """Return the system that a node's facts tell of; empty when they don't."""
+    return str((facts.get("os") or {}).get("system") or "")
 
 
 def command_text(argv: Sequence[str]) -> str:
@@ -122,9 +127,7 @@ def _firewalld(others: Sequence[str]) -> tuple[Argv, ...]:
     return (*add, ("firewall-cmd", "--reload"))
 
 
-def _sleep(patient: Patient) -> Fix | None:
-    if not patient.windows:
-        return None
+def _sleep(patient: Patient) -> Fix:
     settings = ("standby-timeout-ac", "hibernate-timeout-ac")
     return Fix(
         patient.node.name,
@@ -134,9 +137,7 @@ def _sleep(patient: Patient) -> Fix | None:
     )
 
 
-def _long_paths(patient: Patient) -> Fix | None:
-    if not patient.windows:
-        return None
+def _long_paths(patient: Patient) -> Fix:
     return Fix(
         patient.node.name,
         "allow paths over 260 characters",
@@ -146,9 +147,7 @@ def _long_paths(patient: Patient) -> Fix | None:
     )
 
 
-def _execution_policy(patient: Patient) -> Fix | None:
-    if not patient.windows:
-        return None
+def _execution_policy(patient: Patient) -> Fix:
     command = "Set-ExecutionPolicy -ExecutionPolicy RemoteSigned -Scope CurrentUser -Force"
     return Fix(
         patient.node.name,
@@ -158,9 +157,7 @@ def _execution_policy(patient: Patient) -> Fix | None:
     )
 
 
-def _defender(patient: Patient) -> Fix | None:
-    if not patient.windows:
-        return None
+def _defender(patient: Patient) -> Fix:
     folder = str(patient.conditions["project"]).replace("'", "''")
     return Fix(
         patient.node.name,
@@ -208,23 +205,31 @@ def _compute_mode(patient: Patient) -> Fix | None:
     )
 
 
-def _clock(patient: Patient) -> Fix | None:
-    if not patient.windows:
-        return None
+def _clock(patient: Patient) -> Fix:
     return Fix(
         patient.node.name, "set the clock by the network's time", ("clock",), (("w32tm", "/resync"),),
         needs_administrator=True,
     )  # fmt: skip
 
 
-_MAKERS: Mapping[str, Callable[[Patient], Fix | None]] = {
+_Maker = Callable[[Patient], Fix | None]
+_WINDOWS = "Windows"
+_ANYWHERE: Mapping[str, _Maker] = {
     EPHEMERAL: _firewall,
+    "adapter": _adapter,
+    "leftovers": _leftovers,
+    "gpu-mode": _compute_mode,
+}
+_ON_WINDOWS: Mapping[str, _Maker] = {
     "sleep": _sleep,
     "long-paths": _long_paths,
     "execution-policy": _execution_policy,
     "defender": _defender,
-    "adapter": _adapter,
-    "leftovers": _leftovers,
-    "gpu-mode": _compute_mode,
     "clock": _clock,
 }
+
+
+def _maker(check: str, system: str) -> _Maker | None:
+    if check.isdigit():
+        return _firewall
+    return _ANYWHERE.get(check) or (_ON_WINDOWS.get(check) if system == _WINDOWS else None)

@@ -88,6 +88,18 @@ async def test_the_monitor_looks_as_it_was_left(tmp_path: Path):
         assert tiles.filter is not None
 
 
+async def test_the_ways_are_shown_again(tmp_path: Path):
+    app = started(ViewState(), "preflight_busy", "preflight")
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settled(pilot)
+        await pilot.press("w")
+        await settled(pilot)
+    again = started(left(app, tmp_path / "console.json"), "preflight_busy")
+    async with again.run_test(size=(120, 40)) as pilot:
+        await settled(pilot)
+        assert "→ gpu1" in text_of(again)
+
+
 async def test_run_and_file_are_kept(tmp_path: Path):
     for name in ("nodes.yaml", "train_config.yaml"):
         (tmp_path / name).write_text("training:\n  batch_size: 4\n", "utf-8")

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from fleet.events import CheckFinished, Event, PairProbed
+from fleet.events import CheckFinished, Event, LinkChanged, NodeProbed, PairProbed
 from fleet.state import FleetState
 from tests.console.driving import settled, text_of, until
 from tests.console.fakes import Recorded, console
+from tui.i18n import Texts
 from tui.operations import NodeCard
-from tui.views.ways import status
+from tui.views.ways import details, status
 from tui.views.ways_board import MOST, WaysBoard
 from tui.widgets.table import Row
 
@@ -22,6 +25,10 @@ def seen(*events: Event, names: str = "abc") -> tuple[WaysBoard, FleetState]:
     board, state = WaysBoard(), FleetState.of(names).after_all(events)
     board.look(tuple(names), state)
     return board, state
+
+
+def text_in(lines) -> str:
+    return "\n".join("".join(text for text, _ in line) for line in lines)
 
 
 def test_counts_are_those_of_the_cells():
@@ -48,6 +55,32 @@ def test_what_is_closed_is_a_sentence_for_all_that_fail_alike_until_it_is_open()
     assert [told.split(":")[0] for told in board.sentences()] == ["b can't reach c on any port"]
     board.look(tuple("abc"), state.after_all(PairProbed(node=one, peer="c", ports=OPEN) for one in "ab"))
     assert board.sentences() == []
+
+
+def test_ways_from_and_to_a_node_that_is_gone_now_are_not_what_they_were():
+    board, state = seen(
+        *(PairProbed(node=one, peer=two, ports=OPEN) for one, two in ("ab", "ba", "ac", "ca", "da")),
+        PairProbed(node="b", peer="c", ports=DROPPED),
+        PairProbed(node="c", peer="a", bytes_per_second=1.0),
+        PairProbed(node="d", peer="a", bytes_per_second=2.0),
+        LinkChanged(node="c", state="lost", detail="no answer for 30 s"),
+        names="abcd",
+    )
+    cells = [status(one, two, state) for one in "abcd" for two in "abcd" if one != two]
+    counts = board.counts(state)
+    assert {kind: counts[kind] for kind in ("ok", "warn", "fail", "lost", "none")} == {
+        kind: cells.count(kind) for kind in ("ok", "warn", "fail", "lost", "none")
+    }
+    assert (counts["ok"], counts["lost"], counts["none"]) == (3, 6, 3)
+    assert board.sentences() == []
+    assert board.slowest == (2.0, "d", "a")
+    told = text_in(details("a", "c", state, Texts("en"), 80))
+    assert "c can't be reached now (no answer for 30 s): what stands below is from before." in told
+    back = state.after(LinkChanged(node="c", state="up"))
+    board.look(tuple("abcd"), back)
+    assert board.counts(back)["lost"] == 0
+    assert len(board.sentences()) == 1
+    assert board.slowest == (1.0, "c", "a")
 
 
 def test_the_slowest_way_is_among_the_nodes_that_there_are():
@@ -96,6 +129,37 @@ async def test_of_256_nodes_only_the_cells_in_view_are_made(view: str):
         matrix.refresh()
         await until(pilot, lambda: made)
         assert len(set(made)) < 15
+
+
+async def test_a_report_has_the_ways_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    app = console("preflight_error", "preflight")
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settled(pilot)
+        await pilot.press("o", "enter")
+        await until(pilot, lambda: (tmp_path / "preflight.md").exists())
+    report = (tmp_path / "preflight.md").read_text("utf-8")
+    table = report[report.index("## Who reaches whom") :].splitlines()
+    assert table[2] == "|  | → master | → gpu1 | → gpu2 | → 연구실-3 | → gpu4 |"
+    assert table[4].startswith("| master | · | ✓ ")
+    assert any(line.startswith("- ") and "연구실-3" in line for line in table)
+
+
+@pytest.mark.parametrize(("system", "mends"), [("Windows", True), ("Linux", False)])
+async def test_a_fix_is_offered_where_there_is_one_for_the_nodes_system(system: str, mends: bool):
+    app = console(operations=Recorded([NodeCard("a", ""), NodeCard("b", "")]), mode="preflight")
+    app.engine.absorb(
+        [
+            NodeProbed(node="a", facts={"os": {"system": system}}),
+            CheckFinished(node="a", check="clock", status="warn", seen="4 s behind", remedy="Set the clock."),
+        ]
+    )
+    async with app.run_test(size=(120, 40), notifications=True) as pilot:
+        await settled(pilot)
+        assert ("m mends this" in text_of(app)) is mends
+        await pilot.press("m")
+        await until(pilot, lambda: mends or "dtui can't mend this" in text_of(app))
+        await until(pilot, lambda: (("mend", ("a", "clock")) in app.operations.asked) is mends)
 
 
 class Watched(dict[str, object]):

@@ -293,6 +293,8 @@ TEXTS = ACTION_TEXTS | {
     "preflight.not_fixable": "dtui can't mend this: {remedy}",
     "preflight.ask_fix": "{node}: {what}?",
     "preflight.ask_fix_admin": "{node}: {what}? It needs an administrator there.",
+    "ways.title": "Who reaches whom",
+    "ways.lost": "{node} can't be reached now ({why}): what stands below is from before.",
     "ways.idle": "No way tried yet. p tries every way between the nodes, and measures it.",
     "ways.slowest": "slowest: {source} → {target} {rate}",
     "ways.closed": "Closed ways",
@@ -303,6 +305,7 @@ TEXTS = ACTION_TEXTS | {
     "way.ok": "open",
     "way.warn": "partly",
     "way.fail": "closed",
+    "way.lost": "no link",
     "way.none": "not tried",
 
     "runs.column.run": "Run",

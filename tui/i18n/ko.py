@@ -293,6 +293,8 @@ TEXTS = ACTION_TEXTS | {
     "preflight.not_fixable": "dtui가 고칠 수 없습니다: {remedy}",
     "preflight.ask_fix": "{node}: 고칠까요? {what}",
     "preflight.ask_fix_admin": "{node}: 고칠까요? {what} (그 노드의 관리자 권한이 필요합니다)",
+    "ways.title": "노드 사이의 길",
+    "ways.lost": "{node}에 지금 연결할 수 없습니다({why}). 아래는 그 전의 결과입니다.",
     "ways.idle": "아직 시험한 연결이 없습니다. p: 노드 사이의 모든 연결을 시험하고 속도를 잽니다.",
     "ways.slowest": "가장 느림: {source} → {target} {rate}",
     "ways.closed": "막힌 길",
@@ -303,6 +305,7 @@ TEXTS = ACTION_TEXTS | {
     "way.ok": "열림",
     "way.warn": "일부",
     "way.fail": "막힘",
+    "way.lost": "연결 끊김",
     "way.none": "시험 전",
 
     "runs.column.run": "실행",

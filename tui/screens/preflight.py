@@ -13,6 +13,7 @@ from fleet.events import Event
 from fleet.state import FleetState
 from tui import actions
 from tui.screens.base import ModeScreen
+from tui.view_state import Kept, View
 from tui.views import preflight as view
 from tui.views import ways
 from tui.views.empty import empty_fleet
@@ -66,10 +67,16 @@ class PreflightScreen(ModeScreen):
             matrix.show(view.rows(cards, state, texts), view.columns(cards, state, texts))
             summary.show(view.summary(state, texts))
             name, check = self._cell()
-            node = state.nodes.get(name)
-            result = node.checks.get(check) if node else None
-            found = view.details(name, check, result, texts, room) if state.checks else []
+            found = view.details(name, check, state.nodes.get(name), texts, room) if state.checks else []
         detail.show(found if cards else empty_fleet(texts, elsewhere=True))
+
+    def remember(self) -> View:
+        """Return whether the matrix shows ways."""
+        return {"ways": self._ways}
+
+    def recall(self, kept: Kept) -> None:
+        """Show ways or checks, as before."""
+        self._ways = kept.flag("ways")
 
     def _cell(self) -> tuple[str, str]:
         """Node and check under the cursor."""
@@ -137,8 +144,9 @@ class PreflightScreen(ModeScreen):
             self._mend({target: ways.closed(source, target, state)})
             return
         name, check = self._cell()
-        found = state.nodes[name].checks.get(check) if name in state.nodes else None
-        if found is not None and view.mendable(check, found):
+        node = state.nodes.get(name)
+        found = node.checks.get(check) if node is not None else None
+        if node is not None and view.mendable(check, node):
             self._mend({name: [check]})
         elif found is not None and found.remedy:
             self.notify(
@@ -163,7 +171,8 @@ class PreflightScreen(ModeScreen):
         state = self.console.engine.state
 
         def save(name: str) -> str | None:
-            return self.write_new(Path(name), view.markdown(state, self.texts))
+            report = view.markdown(state, self.texts) + ways.markdown(self.console.cards, state, self.texts)
+            return self.write_new(Path(name), report)
 
         self.query_one(Prompt).ask(self.texts("preflight.ask_export"), "preflight.md", save)
 

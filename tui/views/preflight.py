@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from rich.cells import cell_len
 
-from fleet.state import Check, FleetState
+from fleet.state import FleetState, NodeState
 from tui.i18n import Texts
 from tui.operations import NodeCard
 from tui.status import MARKS, mark
@@ -70,33 +70,35 @@ def summary(state: FleetState, texts: Texts) -> list[Spans]:
     return [line]
 
 
-def details(node: str, check: str, found: Check | None, texts: Texts, width: int) -> list[Spans]:
+def details(name: str, check: str, node: NodeState | None, texts: Texts, width: int) -> list[Spans]:
     """Return one result: what was seen, why it matters, what to do."""
-    if found is None:
-        return [[(f"{node}  {check}  ", "title"), (texts("preflight.not_run"), "muted")]]
-    lines: list[Spans] = [[(f"{node}  {check}  ", "title"), mark("check", found.status, texts)]]
+    found = node.checks.get(check) if node is not None else None
+    if node is None or found is None:
+        return [[(f"{name}  {check}  ", "title"), (texts("preflight.not_run"), "muted")]]
+    lines: list[Spans] = [[(f"{name}  {check}  ", "title"), mark("check", found.status, texts)]]
     for key, text in (("seen", found.seen), ("why", found.why), ("remedy", found.remedy)):
         if text:
             lines += [[], [(texts(f"preflight.{key}"), "head")]]
             lines += [[(line, "text")] for line in wrap(texts.said(text), width)]
-    if mendable(check, found):
+    if mendable(check, node):
         lines += [[], [(texts("preflight.fixable"), "accent")]]
     return lines
 
 
-def mendable(check: str, found: Check) -> bool:
-    """Return whether dtui may know a fix for this result."""
-    if found.status not in ("warn", "fail"):
+def mendable(check: str, node: NodeState) -> bool:
+    """Return whether dtui may know a fix for this result on the node's system."""
+    found = node.checks.get(check)
+    if found is None or found.status not in ("warn", "fail"):
         return False
-    from fleet.preflight.fixes import fixable  # nothing before the first trouble needs it
+    from fleet.preflight.fixes import fixable, system_of  # nothing before the first trouble needs it
 
-    return fixable(check)
+    return fixable(check, system_of(node.facts))
 
 
 def troubles(state: FleetState, nodes: Sequence[str]) -> dict[str, list[str]]:
     """Return the checks of each of the nodes that warned or failed, and that dtui may mend."""
     found = {
-        name: [check for check, result in state.nodes[name].checks.items() if mendable(check, result)]
+        name: [check for check in state.nodes[name].checks if mendable(check, state.nodes[name])]
         for name in nodes
         if name in state.nodes
     }

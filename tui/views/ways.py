@@ -11,7 +11,7 @@ from tui import units
 from tui.i18n import Texts
 from tui.operations import NodeCard
 from tui.status import mark
-from tui.views.ways_board import MOST, WaysBoard
+from tui.views.ways_board import MOST, WaysBoard, out_of_reach
 from tui.widgets.cells import Cells
 from tui.widgets.matrix import HEAD
 from tui.widgets.paint import Span, Spans, wrap
@@ -44,8 +44,11 @@ def rows(cards: Sequence[NodeCard], state: FleetState, texts: Texts) -> list[Row
 def status(source: str, target: str, state: FleetState) -> str:
     """Return ``ok``, ``fail`` or ``warn`` for a way, ``none`` when it has not been tried.
 
+    It is ``lost`` when one of its ends can't be reached now, however it was before.
     A closed port weighs as much as its check on the node that is gone to says: most runs need few of them.
     """
+    if out_of_reach(source, state) or out_of_reach(target, state):
+        return "lost"
     if not _way(source, target, state).ports:
         return "none"
     ports = closed(source, target, state)
@@ -67,7 +70,7 @@ def summary(board: WaysBoard, state: FleetState, texts: Texts, width: int) -> li
         return [[(texts("ways.idle"), "muted")]]
     line: list[Span] = [
         (f"{mark('way', kind, texts)[0]} {counts[kind]}   ", mark("way", kind, texts)[1])
-        for kind in ("ok", "warn", "fail", "none")
+        for kind in ("ok", "warn", "fail", "lost", "none")
         if counts[kind]
     ]
     if board.slowest is not None:
@@ -85,6 +88,10 @@ def details(source: str, target: str, state: FleetState, texts: Texts, width: in
         return [[title, (texts("ways.same"), "muted")]]
     way = _way(source, target, state)
     lines: list[Spans] = [[title, mark("way", status(source, target, state), texts)]]
+    for name in (source, target):
+        if out_of_reach(name, state):
+            told = texts("ways.lost", node=name, why=texts.said(state.nodes[name].link.detail))
+            lines += [[(line, "warn")] for line in wrap(told, width)]
     lines += [
         [(line, "text")] for told in _sentences(source, target, way) for line in wrap(texts.said(told), width)
     ]
@@ -93,7 +100,8 @@ def details(source: str, target: str, state: FleetState, texts: Texts, width: in
         remedy = next((checks[port].remedy for port in shut if port in checks and checks[port].remedy), "")
         lines += [[], [(texts("preflight.remedy"), "head")]] if remedy else []
         lines += [[(line, "text")] for line in wrap(texts.said(remedy), width)]
-        lines += [[], [(texts("preflight.fixable"), "accent")]]
+        if not out_of_reach(target, state):
+            lines += [[], [(texts("preflight.fixable"), "accent")]]
     if way.ports:
         lines += [[], [(texts("ways.ports"), "head")], *_ports(way, width)]
     rate = _way(target, source, state).bytes_per_second
@@ -115,6 +123,21 @@ def closed_ways(board: WaysBoard, texts: Texts, width: int) -> list[Spans]:
     return lines
 
 
+def markdown(cards: Sequence[NodeCard], state: FleetState, texts: Texts) -> str:
+    """Return all ways as a Markdown table, and what is closed as sentences; empty when none was tried."""
+    names = [card.name for card in cards]
+    board = WaysBoard()
+    board.look(names, state)
+    if not any(state.nodes[name].ways for name in names if name in state.nodes):
+        return ""
+    head = ["", *(f"→ {name}" for name in names)]
+    lines = ["", f"## {texts('ways.title')}", "", "| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    for source in names:
+        cells = (_cell(source, target, state, texts)[0] for target in names)
+        lines.append("| " + " | ".join((source, *cells)) + " |")
+    return "\n".join([*lines, "", *(f"- {texts.said(told)}" for told in board.sentences())]) + "\n"
+
+
 def _ports(way: Way, width: int) -> list[Spans]:
     room = max(len(f"{port} {outcome}") for port, outcome in way.ports.items()) + 3
     cells: list[Spans] = [
@@ -132,7 +155,7 @@ def _cell(source: str, target: str, state: FleetState, texts: Texts) -> Span:
     if source == target:
         return "·", "faint"
     kind = status(source, target, state)
-    ports = closed(source, target, state)
+    ports = closed(source, target, state) if kind != "lost" else ()
     sign, style = mark("way", kind, texts)
     glyph = sign.split()[0]
     if ports and len(ports) < len(_way(source, target, state).ports):

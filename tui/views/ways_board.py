@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from fleet.frozen import frozen
@@ -32,12 +32,17 @@ class WaysBoard:
     _names: tuple[str, ...] = ()
     _known: dict[str, _Known] = field(default_factory=dict)
     _told: list[str] | None = None
+    #: Nodes that can't be reached now: what was learnt of the ways from and to them is of another time.
+    _lost: frozenset[str] = frozenset()
 
     def look(self, names: Sequence[str], state: FleetState) -> None:
         """Take in the ways between these nodes."""
         if tuple(names) != self._names:
             self._names, self._known, self._told = tuple(names), {}, None
         among = frozenset(names)
+        lost = frozenset(name for name in names if out_of_reach(name, state))
+        if lost != self._lost:
+            self._lost, self._told = lost, None
         for name in names:
             node = state.nodes.get(name)
             before = self._known.get(name)
@@ -56,17 +61,27 @@ class WaysBoard:
             if result.status == "fail"
         }
         counts: Counter[str] = Counter()
-        for known in self._known.values():
-            counts["ok"] += known.tried - len(known.closed)
-            for target, ports in known.closed:
+        others, lost = len(self._names) - 1, self._lost
+        for name in self._names:
+            known = self._known.get(name)
+            if name in lost or known is None:
+                counts["lost" if name in lost else "none"] += others
+                continue
+            # Tried ways to nodes that are lost now count as lost, not as what they were.
+            past = sum(bool(known.ways[peer].ports) for peer in lost if peer in known.ways)
+            closed = [pair for pair in known.closed if pair[0] not in lost]
+            counts["ok"] += known.tried - past - len(closed)
+            for target, ports in closed:
                 counts["fail" if any((target, port) in failed for port in ports) else "warn"] += 1
-        counts["none"] = len(self._names) * (len(self._names) - 1) - sum(counts.values())
+            counts["lost"] += len(lost)
+            counts["none"] += others - len(lost) - known.tried + past
         return counts
 
     @property
     def slowest(self) -> tuple[float, str, str] | None:
         """The lowest rate in bytes a second, the node that got the bytes, and the one that sent them."""
-        rates = [(*one.slowest, name) for name, one in self._known.items() if one.slowest is not None]
+        rates = [(*one.slowest, name) for name, one in self._live() if one.slowest is not None]
+        rates = [rate for rate in rates if rate[1] not in self._lost]
         if not rates:
             return None
         rate, sender, name = min(rates, key=lambda item: item[0])
@@ -75,7 +90,13 @@ class WaysBoard:
     def sentences(self) -> list[str]:
         """Return a sentence for all nodes that fail to reach another alike, the first MOST of them."""
         if self._told is None:
-            if not any(known.closed for known in self._known.values()):
+            closed = [
+                (name, target, known.ways[target].ports)
+                for name, known in self._live()
+                for target, _ in known.closed
+                if target not in self._lost
+            ]
+            if not closed:
                 self._told = []
                 return self._told
             from fleet.preflight.pairs import (  # nothing before the first trouble needs it
@@ -83,14 +104,17 @@ class WaysBoard:
                 sentences,
             )
 
-            broken = [
-                one
-                for name, known in self._known.items()
-                for target, _ in known.closed
-                for one in broken_way(name, target, known.ways[target].ports)
-            ]
-            self._told = sentences(broken)
+            self._told = sentences([one for way in closed for one in broken_way(*way)])
         return self._told
+
+    def _live(self) -> Iterator[tuple[str, _Known]]:
+        """Yield what is known of the nodes that can be reached."""
+        return ((name, known) for name, known in self._known.items() if name not in self._lost)
+
+
+def out_of_reach(name: str, state: FleetState) -> bool:
+    """Return whether a node's link is down: nobody can tell how its ways are now."""
+    return name in state.nodes and state.nodes[name].link.state in ("failed", "lost")
 
 
 def _worked_out(name: str, ways: Mapping[str, Way], among: frozenset[str]) -> _Known:
