@@ -100,11 +100,11 @@ def summary(plan: Plan) -> str:
         return "this is the folder that is deployed"
     parts = []
     if plan.send:
-        parts.append(f"{_count(len(plan.send), 'file')} to send ({size_text(plan.size)})")
+        parts.append(f"{_files(len(plan.send))} to send ({size_text(plan.size)})")
     if plan.adjust:
-        parts.append(f"{_count(len(plan.adjust), 'time stamp')} to set")
+        parts.append(f"{_stamps(len(plan.adjust))} to set")
     if plan.delete:
-        parts.append(f"{_count(len(plan.delete), 'file')} to delete")
+        parts.append(f"{_files(len(plan.delete))} to delete")
     return ", ".join(parts) or "nothing to change"
 
 
@@ -118,5 +118,9 @@ def size_text(size: int) -> str:
     return f"{value:.1f} TB"
 
 
-def _count(number: int, word: str) -> str:
-    return f"{number} {word}{'' if number == 1 else 's'}"
+def _files(number: int) -> str:
+    return f"{number} file" if number == 1 else f"{number} files"
+
+
+def _stamps(number: int) -> str:
+    return f"{number} time stamp" if number == 1 else f"{number} time stamps"

@@ -35,11 +35,14 @@ def exit_text(code: int) -> str:
 
 def rank_failure(end: RankExited) -> Failure:
     """Return the failure of a rank that ended by itself with a code other than 0."""
-    how = "was ended by" if end.code < 0 else "ended with"
     remedy = f"see the end of rank {end.rank}'s log"
     if end.code == -9:
         remedy = f"the system may have run out of memory (dmesg on {end.node}); {remedy}"
-    return Failure(end.at, f"rank {end.rank} ({end.node}) {how} {exit_text(end.code)}", remedy, end.rank)
+    if end.code < 0:
+        what = f"rank {end.rank} ({end.node}) was ended by {exit_text(end.code)}"
+    else:
+        what = f"rank {end.rank} ({end.node}) ended with {exit_text(end.code)}"
+    return Failure(end.at, what, remedy, end.rank)
 
 
 def supervisor_failure(lost: SupervisorLost, run: str) -> Failure:

@@ -3,21 +3,35 @@
 from __future__ import annotations
 
 import ast
-import builtins
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
 HOLE = "{}"
 _HOLES = re.compile(r"(?:\{\})+")
+#: Other ways to leave room for a value: ``%s``, and ``{:.0f}`` of a later ``format``.
+_PERCENT = re.compile(r"%(?:\.\d+)?[sdrfg]\b|\{:[^{}]*\}")
 _WORD = re.compile(r"[a-z]{2,}")
 #: What is no more than the beginning of a sentence, or its end.
 _GOES_ON = re.compile(r"[\s,;:(]$")
 _WENT_BEFORE = re.compile(r"^[\s,;:.)]")
 #: Calls whose texts are for a person, were they only a word.
 _FOR_PERSONS = {"ok", "warn", "fail", "skip", "Absent", "Fault"}
+#: Exceptions that tell a programmer of a mistake.
+_OF_PROGRAMMERS = {"ValueError", "TypeError", "KeyError", "RuntimeError", "LookupError", "AssertionError"}
 #: Calls whose texts are for programs.
-_FOR_PROGRAMS = {"compile", "match", "search", "sub", "split", "ArgumentParser", "add_argument", "namedtuple"}
+_FOR_PROGRAMS = {
+    "compile",
+    "match",
+    "search",
+    "sub",
+    "split",
+    "ArgumentParser",
+    "add_argument",
+    "namedtuple",
+    "say",
+    "_say",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +60,7 @@ def _found(path: Path) -> _Finder:
 
 def form(text: str) -> str:
     """Return a sentence as it is compared: neighbouring values are one, and one stands where it is cut."""
-    text = _HOLES.sub(HOLE, text)
+    text = _HOLES.sub(HOLE, _PERCENT.sub(HOLE, text))
     text = HOLE + text if _WENT_BEFORE.search(text) else text
     text = text + HOLE if _GOES_ON.search(text) else text
     return _HOLES.sub(HOLE, text)
@@ -64,8 +78,8 @@ class _Finder(ast.NodeVisitor):
 
     def visit_Raise(self, node: ast.Raise) -> None:
         call = node.exc
-        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and hasattr(builtins, call.func.id):
-            return  # an exception for a programmer
+        if isinstance(call, ast.Call) and getattr(call.func, "id", "") in _OF_PROGRAMMERS:
+            return
         self.generic_visit(node)
 
     def visit_Assert(self, node: ast.Assert) -> None:
@@ -111,7 +125,7 @@ class _Finder(ast.NodeVisitor):
             self._take(node.lineno, node.value)
 
     def _take(self, line: int, text: str, *, alone: bool = False) -> None:
-        words = text.replace(HOLE, "")
+        words = _PERCENT.sub("", text.replace(HOLE, ""))
         self.every.add(form(text))
         if _WORD.search(words) and (alone or " " in text.strip()):
             self.found.append((line, form(text)))

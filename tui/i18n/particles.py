@@ -13,6 +13,7 @@ _FORMS = {
     "(으)로": ("으로", "로"),
 }
 _PARTICLE = re.compile(r"['\"`\]]?(은\(는\)|이\(가\)|을\(를\)|과\(와\)|\(으\)로)")
+_ASIDE = re.compile(r" ?\([^()]*\)$")
 _HANGUL = range(0xAC00, 0xD7A4)
 _RIEUL = 8
 #: How digits, and words and letters in Latin script, end when they are said: in l, in another consonant.
@@ -26,7 +27,8 @@ def with_particles(text: str) -> str:
 
 
 def _fitting(match: re.Match[str]) -> str:
-    sound = _last_sound(match.string[max(match.start() - 3, 0) : match.start()])
+    before = _ASIDE.sub("", match.string[: match.start()])
+    sound = _last_sound(before[-3:])
     if sound is None:
         return match.group()
     particle = match.group(1)

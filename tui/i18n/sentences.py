@@ -10,15 +10,14 @@ A catalogue is a text file: a sentence, and indented below it the same in the ot
     port {port} is reserved by Windows ({first}-{last}, often Hyper-V)
         포트 {port}은(는) Windows가 예약했습니다 ({first}-{last}, 흔히 Hyper-V)
 
-``{name}`` is any text, which may be a sentence itself (a cause within a result), ``{name:word}`` one
-without a blank, ``{name:list}`` such words with commas between, ``{name:size}`` a number of bytes,
-``{name:addresses}`` IP addresses.
+``{name}`` is any text, which may be a sentence itself (a cause within a result); ``{name:word}`` is one
+without a blank, and so on: the kinds keep a sentence from being seen where it is not.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 
@@ -29,11 +28,21 @@ _KINDS = {
     None: r"(.*?)",
     "word": r"(\S+?)",
     "list": r"(\S+?(?:, \S+?)*)",
-    "size": r"([\d.]+ [KMGT]?B)",
+    "quoted": r"('.*?'|\".*?\")",
+    "size": r"([\d.]+ [kKMGT]?B)",
+    "words": r"([^(),:;]+)",
+    "count": r"(\d+ [a-z]+(?: [a-z]+)?)",
+    "exit": r"((?:exit code|signal|status) \S+(?: \([^()]*\))?)",
     "addresses": r"([\da-f.:]+(?:%\w+)?(?:, [\da-f.:]+(?:%\w+)?)*)",
 }
-#: Between sentences that stand in one text, in the order in which it is taken apart -> in the other language.
-_JOINTS = {"\n": "\n", "; ": ". ", ". ": ". ", ": ": ": "}
+#: Where a sentence may stand: behind the name of a node, a file, a key or a way to a node.
+_PLACE = re.compile(r"([^\s;]+(?: \S+)?): (.*)", re.DOTALL)
+#: A sentence with the line of a log that tells it.
+_QUOTED = re.compile(r"(.*) (\((?:'.*'|\".*\")\))", re.DOTALL)
+#: Between sentences that stand in one text -> the same in the other language.
+_JOINTS = {"\n": "\n", "; ": ". ", ". ": ". ", ": ": ": ", ", ": ", "}
+#: Those at which even a text is taken apart of which only some is known: others write commas too.
+_MARKS = ("\n", "; ", ". ", ": ")
 #: Texts that are kept once said: screens are drawn again and again.
 _KEPT = 2048
 
@@ -79,31 +88,73 @@ class Sentences:
 
     def __init__(self, pairs: Iterable[tuple[str, str]]) -> None:
         self.all = sorted((Sentence(*pair) for pair in pairs), key=lambda one: -one.weight)
-        self._whole = {one.words[0]: one.other for one in self.all if not one.names}
-        self._open = [one for one in self.all if one.names]
-        self.say = lru_cache(_KEPT)(self._said)
+        self._exact = {one.words[0]: one.other for one in self.all if not one.names}
+        self._led_by_words = [one for one in self.all if one.names and one.words[0]]
+        self._led_by_a_value = [one for one in self.all if not one.words[0]]
+        self._known = lru_cache(_KEPT)(self._find)
 
-    def _said(self, text: str) -> str:
-        """Return the text in the other language, as it is where it is no sentence of the catalogue."""
-        if text in self._whole:
-            return self._whole[text]
-        for sentence in self._open:
-            if (values := sentence.values_in(text)) is not None:
-                return with_particles(
-                    sentence.said({name: self.say(value) for name, value in values.items()})
-                )
-        return self._taken_apart(text)
-
-    def _taken_apart(self, text: str) -> str:
-        for joint, other in _JOINTS.items():
-            at = text.find(joint)
-            while at >= 0:
-                head, rest = text[:at], text[at + len(joint) :]
-                said = self.say(head), self.say(rest)
-                if said != (head, rest):
-                    return said[0] + other + said[1]
-                at = text.find(joint, at + 1)
+    def say(self, text: str) -> str:
+        """Return the text in the other language; what is no sentence of the catalogue stays as it is."""
+        known = self._known(text)
+        if known is not None:
+            return known
+        for joint in _MARKS:
+            for head, rest in _cuts(text, joint):
+                said, also = self._known(head), self._known(rest)
+                if said is not None:
+                    return said + joint + self.say(rest)
+                if also is not None:
+                    return self.say(head) + joint + also
         return text
+
+    def _find(self, text: str) -> str | None:
+        """Return what is said for a text that is known as a whole."""
+        if text in self._exact:
+            return self._exact[text]
+        return (
+            self._all_of(text, "\n", "; ")
+            or _filled(self._led_by_words, text, self.say)
+            or self._behind_its_place(text)
+            or _filled(self._led_by_a_value, text, self.say)
+            or self._before_a_quotation(text)
+            or self._all_of(text, ". ", ": ", ", ")
+        )
+
+    def _behind_its_place(self, text: str) -> str | None:
+        found = _PLACE.fullmatch(text)
+        said = self._known(found[2]) if found else None
+        return f"{found[1]}: {said}" if found and said is not None else None
+
+    def _before_a_quotation(self, text: str) -> str | None:
+        found = _QUOTED.fullmatch(text)
+        said = self._known(found[1]) if found else None
+        return f"{said} {found[2]}" if found and said is not None else None
+
+    def _all_of(self, text: str, *joints: str) -> str | None:
+        """Return what is said for several sentences of the catalogue with a joint between each two."""
+        for joint in joints:
+            for head, rest in _cuts(text, joint):
+                said = self._known(head)
+                also = self._known(rest) if said is not None else None
+                if said is not None and also is not None:
+                    return said + _JOINTS[joint] + also
+        return None
+
+
+def _filled(sentences: Iterable[Sentence], text: str, say: Callable[[str], str]) -> str | None:
+    """Return what is said for the first sentence that the text is, None when it is none of them."""
+    for sentence in sentences:
+        if (values := sentence.values_in(text)) is not None:
+            return with_particles(sentence.said({name: say(value) for name, value in values.items()}))
+    return None
+
+
+def _cuts(text: str, joint: str) -> Iterator[tuple[str, str]]:
+    """Yield what stands before and behind each place of the joint."""
+    at = text.find(joint)
+    while at >= 0:
+        yield text[:at], text[at + len(joint) :]
+        at = text.find(joint, at + 1)
 
 
 def read_pairs(text: str) -> Iterator[tuple[str, str]]:

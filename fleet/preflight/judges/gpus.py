@@ -120,8 +120,9 @@ def busy(subject: Subject) -> Verdict:
         memory = one.get("memory_used") or 0
         programs = [_short(str(process.get("name") or process.get("pid"))) for process in _computing(one)]
         if memory > _DESKTOP_BYTES or (programs and not subject.on_windows):
-            told, by = f"GPU {one['index']}: {size(memory)}", ", ".join(sorted(set(programs))[:3])
-            used.append(f"{told} in use by {by}" if by else f"{told} in use")
+            gpu, by = one["index"], ", ".join(sorted(set(programs))[:3])
+            told = f"GPU {gpu}: {size(memory)} in use by {by}" if by else f"GPU {gpu}: {size(memory)} in use"
+            used.append(told)
     if used:
         return warn("; ".join(used), "end those programs, or leave the GPUs out by `gpus: [..]`")
     return ok("free")
