@@ -54,14 +54,15 @@ def history() -> tuple[RunCard, ...]:
     """Three runs: one that goes on, one that failed, one that came to its end."""
     return (
         RunCard(
-            "r-0915-7f3a", START + 60, START + 208, "failed", "rank 7 ran out of GPU memory", 8, 4,
+            "r-0915-7f3a", START + 60, START + 208, "failed",
+            "rank 7 (연구실-3) ended with exit code 1: the GPU's memory is full", 8, 4,
             config="9f3a61c07be2", code="51c0ffee7a10", members=("master", "gpu1", "gpu2", "연구실-3"),
         ),
         RunCard(
             "r-0914-11c0", START - 86_000, START - 79_000, "succeeded", "", 8, 4,
             config="20b7d14ea95c", members=("gpu4",),
         ),
-        RunCard("r-0913-a001", START - 172_000, START - 171_000, "stopped", "stopped by a person", 6, 3),
+        RunCard("r-0913-a001", START - 172_000, START - 171_000, "stopped", "stopped by request", 6, 3),
     )  # fmt: skip
 
 

@@ -32,13 +32,19 @@ def deploy_busy() -> Iterator[Event]:
         yield StageChanged(node=node, at=START + 5, stage="connect", state="running")
         yield StageChanged(node=node, at=START + 5.4 + index / 10, stage="connect", state="done")
         yield StageChanged(node=node, at=START + 5.5, stage="compare", state="running")
-        yield StageChanged(node=node, at=START + 6.3, stage="compare", state="done", detail="2,406 files")
+        yield StageChanged(
+            node=node, at=START + 6.3, stage="compare", state="done", detail="2406 files to send (432.0 MB)"
+        )
         if node == "master":
             yield StageChanged(
-                node=node, at=START + 6.3, stage="copy", state="skipped", detail="already here"
+                node=node,
+                at=START + 6.3,
+                stage="copy",
+                state="skipped",
+                detail="this is the folder that is deployed",
             )
             yield StageChanged(
-                node=node, at=START + 6.4, stage="environment", state="running", detail="uv sync"
+                node=node, at=START + 6.4, stage="environment", state="running", detail="no output for 20 s"
             )
             for line in (
                 "Resolved 48 packages in 12ms",
@@ -96,8 +102,11 @@ def deploy_error() -> Iterator[Event]:
         bytes_done=88 * 2**20,
         bytes_total=412 * 2**20,
     )
-    text = "the disk is full: 324.0 MiB more are needed in D:\\ml-project, 12.4 MiB are free"
-    remedy = "Free some space on that disk, or give the node another `project` folder. The old tree is whole."
+    text = (
+        "no room on the disk of D:\\ml-project: 339.7 MB are needed in D:\\ml-project and 13.0 MB are free; "
+        "nothing was changed"
+    )
+    remedy = "free space there, or leave data out with .dtuiignore, and deploy again"
     yield StageChanged(node=node, at=START + 9, stage="copy", state="failed", detail=text, remedy=remedy)
     yield NodeDeployed(node=node, at=START + 9, ok=False, detail=text, remedy=remedy)
     yield StageChanged(node="gpu4", at=START + 5, stage="connect", state="running")
@@ -106,7 +115,7 @@ def deploy_error() -> Iterator[Event]:
         at=START + 15,
         stage="connect",
         state="failed",
-        detail="192.168.1.104 does not answer on port 22 (timeout after 10 s)",
-        remedy="Is the machine on?",
+        detail="no answer within 10 s",
+        remedy="check that the machine is on, the address is right and its firewall lets SSH in",
     )
-    yield NodeDeployed(node="gpu4", at=START + 15, ok=False, detail="no connection")
+    yield NodeDeployed(node="gpu4", at=START + 15, ok=False, detail="connect: no answer within 10 s")

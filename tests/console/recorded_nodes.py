@@ -19,15 +19,15 @@ def unreachable() -> Iterator[Event]:
         at=START + 3,
         state="failed",
         transport="ssh",
-        detail="192.168.1.104 does not answer on port 22 (timeout after 10 s)",
-        remedy="Is the machine on, and has worker_setup.ps1 been run there? `ping 192.168.1.104` tells more.",
+        detail="no answer within 10 s",
+        remedy="check that the machine is on, the address is right and its firewall lets SSH in",
     )
     yield Notice(
         node="gpu4",
         at=START + 3,
         level="error",
-        text="no connection",
-        remedy="Switch it on, or take it out of nodes.yaml.",
+        text="no answer within 10 s",
+        remedy="check that the machine is on, the address is right and its firewall lets SSH in",
     )
 
 
@@ -46,7 +46,7 @@ def nodes_error() -> Iterator[Event]:
         at=START + 40,
         state="lost",
         transport="winrm",
-        detail="the connection was reset",
-        remedy="dtui connects again by itself; a run on this node goes on.",
+        detail="the connection broke (Connection reset by peer)",
+        remedy="look whether somebody restarted the node or its WinRM service",
     )
     yield from unreachable()

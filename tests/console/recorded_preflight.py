@@ -35,9 +35,7 @@ def preflight_busy() -> Iterator[Event]:
                 break
             if index == 3 and number > 6:
                 break
-            yield CheckFinished(
-                node=node, at=START + number, check=check, status="ok", seen="as it should be"
-            )
+            yield CheckFinished(node=node, at=START + number, check=check, status="ok", seen="works")
     yield from ways(list(NODES)[:3], START + 8)
 
 
@@ -45,39 +43,41 @@ def preflight_error() -> Iterator[Event]:
     yield from links()
     for node in list(NODES)[:4]:
         for check in CHECKS:
-            yield CheckFinished(node=node, at=START + 5, check=check, status="ok", seen="as it should be")
+            yield CheckFinished(node=node, at=START + 5, check=check, status="ok", seen="works")
     yield CheckFinished(
         node="연구실-3",
         at=START + 6,
         check="29500",
         status="fail",
-        seen="gpu1 and gpu2 get no answer on 192.168.1.103:29500; the firewall drops the packets",
-        why="Ranks meet on this port: the run would wait 30 minutes in silence and then fail.",
-        remedy="New-NetFirewallRule -DisplayName dtui -Direction Inbound -Protocol TCP "
-        "-LocalPort 29500-29504 -RemoteAddress 192.168.1.0/24 -Action Allow",
+        seen="gpu[1-2] can't reach 연구실-3 on 29500: "
+        "no answer although a listener was there (a firewall drops it)",
+        why="ranks meet at the rendezvous port of rank 0's node",
+        remedy="let the cluster's addresses in at all TCP ports (dtui preflight --fix, or worker_setup.ps1)",
     )
     yield CheckFinished(
         node="연구실-3",
         at=START + 6,
         check="disk",
         status="warn",
-        seen="10.0 GiB free in D:\\ml-project, a checkpoint takes 0.6 GiB",
-        why="20 checkpoints would not fit.",
-        remedy="Lower max_checkpoints, or free some space.",
+        seen="200 MB free at D:\\ml-project: checkpoints and logs need some, too",
+        why="a deploy and checkpoints need space at the project's folder",
+        remedy="free some space",
     )
-    yield CheckFinished(node="gpu2", at=START + 6, check="winrm", status="skip", seen="not used: ssh answers")
+    yield CheckFinished(
+        node="gpu2", at=START + 6, check="winrm", status="skip", seen="not the way in: transport ssh"
+    )
     yield CheckFinished(
         node="gpu4",
         at=START + 6,
         check="ping",
         status="fail",
-        seen="no answer to 4 pings in 4 s",
-        why="Nothing else can be checked.",
-        remedy="Is the machine on? Does it sleep? Is the address right?",
+        seen="no answer to ICMP echo, nor at any door",
+        why="a link that loses packets slows every step down",
+        remedy="check that it is switched on and has this address",
     )
     for check in CHECKS[1:]:
         yield CheckFinished(
-            node="gpu4", at=START + 6, check=check, status="skip", seen="the node is not reached"
+            node="gpu4", at=START + 6, check=check, status="skip", seen="not checked: no connection"
         )
     dropped = {"29500": "dropped"}
     closed = {("gpu1", "연구실-3"): dropped, ("gpu2", "연구실-3"): dropped}

@@ -125,6 +125,8 @@ def monitor_error() -> Iterator[Event]:
         at=START + 208,
         run=RUN,
         outcome="failed",
-        cause="rank 7 on 연구실-3 ran out of GPU memory (10.0 GiB, batch_size 8); the others were stopped",
-        remedy="Lower batch_size, or raise gradient_accumulation_steps. Restart from step 250: R in mode 5.",
+        cause="rank 7 (연구실-3) ended with exit code 1: the GPU's memory is full "
+        "('torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 1.25 GiB.')",
+        remedy="halve training.batch_size and double training.gradient_accumulation_steps; "
+        "the effective batch stays",
     )

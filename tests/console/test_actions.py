@@ -100,6 +100,7 @@ def test_every_text_is_asked_for():
         "link",
         "check",
         "way",
+        "port",
         "stage",
         "step",
         "phase",

@@ -229,7 +229,7 @@ async def test_the_failing_rank_comes_into_view():
     async with app.run_test(size=(120, 40)) as pilot:
         await settled(pilot)
         shown = text_of(app)
-        assert "ran out of GPU memory" in shown
+        assert "the GPU's memory is full" in shown
         assert "rank 7 연구실-3:1" in shown
         assert "torch.OutOfMemoryError" in shown
 
@@ -238,7 +238,7 @@ async def test_a_recorded_run_is_shown_again(tmp_path: Path, monkeypatch: pytest
     monkeypatch.chdir(tmp_path)
     app = console(mode="runs", operations=Recorded(cards(), runs=history()))
     async with app.run_test(size=(120, 40)) as pilot:
-        await until(pilot, lambda: "ran out of GPU memory" in text_of(app))
+        await until(pilot, lambda: "the GPU's memory is full" in text_of(app))
         await settled(pilot)
         await pilot.press("o", "enter")
         await until(pilot, lambda: (tmp_path / f"{RUN}.md").exists())

@@ -12,6 +12,7 @@ from tests.console import record
 from tests.console.driving import settled
 from tests.console.fakes import Recorded, cards, console, history
 from tests.support.snapshots import ROOT, SNAPSHOTS
+from tui.i18n.sentences import korean
 
 SIZES = ((80, 24), (120, 40), (200, 50))
 STATES = [
@@ -81,6 +82,23 @@ async def test_korean(mode: str, screen: SnapshotAssertion):
 
 
 @pytest.mark.parametrize(
+    ("recording", "mode", "press"),
+    [
+        ("nodes_error", "nodes", "jjj"),
+        ("preflight_error", "preflight", "jjjjjlll"),
+        ("preflight_error", "preflight", "wjlll"),
+        ("deploy_error", "deploy", "jjj"),
+        ("monitor_error", "monitor", ""),
+        ("monitor_error", "runs", ""),
+    ],
+)
+async def test_trouble_in_korean(recording: str, mode: str, press: str, screen: SnapshotAssertion):
+    operations = Recorded(cards(), runs=history())
+    app = console(recording, mode, lang="ko", operations=operations)
+    await compare(app, screen, press, sizes=[(80, 24), (120, 40)])
+
+
+@pytest.mark.parametrize(
     ("name", "mode", "press"),
     [
         ("help", "monitor", ["question_mark"]),
@@ -114,6 +132,19 @@ async def test_command_line(typed: str, screen: SnapshotAssertion):
 def test_no_snapshot_is_left_over():
     stems = {path.stem for path in (ROOT / "tests").rglob("test_*.py")}
     assert {folder.name for folder in SNAPSHOTS.iterdir()} <= stems
+
+
+def test_the_recordings_say_what_fleet_says():
+    """What a screen shows in a test would be shown in both languages outside of it."""
+    catalogue = korean()
+    said = {
+        text
+        for events in record.RECORDINGS.values()
+        for event in events()
+        for name in ("detail", "remedy", "seen", "why", "cause")
+        if (text := getattr(event, name, "")) and not catalogue.knows(text)
+    }
+    assert said == set()
 
 
 def test_the_recordings_are_what_the_script_writes():

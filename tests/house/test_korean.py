@@ -96,6 +96,7 @@ def translated() -> dict[str, set[str]]:
     return {
         f"{path.name}: {english}": {whole := form(HOLES.sub(HOLE, english)), whole.removeprefix(f"{HOLE} ")}
         for path in korean_files()
+        if path.name != "system.txt"  # what others say
         for english, _ in read_pairs(path.read_text("utf-8"))
     }
 

@@ -107,6 +107,10 @@ class Sentences:
                     return self.say(head) + joint + also
         return text
 
+    def knows(self, text: str) -> bool:
+        """Return whether the text is made of sentences of the catalogue."""
+        return self._known(text) is not None
+
     def _find(self, text: str) -> str | None:
         """Return what is said for a text that is known as a whole."""
         if text in self._exact:

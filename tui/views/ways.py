@@ -103,7 +103,7 @@ def details(source: str, target: str, state: FleetState, texts: Texts, width: in
         if not out_of_reach(target, state):
             lines += [[], [(texts("preflight.fixable"), "accent")]]
     if way.ports:
-        lines += [[], [(texts("ways.ports"), "head")], *_ports(way, width)]
+        lines += [[], [(texts("ways.ports"), "head")], *_ports(way, texts, width)]
     rate = _way(target, source, state).bytes_per_second
     if way.latency_ms is not None or rate:
         told = texts("ways.measured", ms=units.number(way.latency_ms, 2), rate=units.bits(rate))
@@ -138,11 +138,15 @@ def markdown(cards: Sequence[NodeCard], state: FleetState, texts: Texts) -> str:
     return "\n".join([*lines, "", *(f"- {texts.said(told)}" for told in board.sentences())]) + "\n"
 
 
-def _ports(way: Way, width: int) -> list[Spans]:
-    room = max(len(f"{port} {outcome}") for port, outcome in way.ports.items()) + 3
-    cells: list[Spans] = [
-        [(f"{port} ", "text"), (outcome.ljust(room - len(port) - 1), "ok" if outcome == _OPEN else "fail")]
+def _ports(way: Way, texts: Texts, width: int) -> list[Spans]:
+    words = [
+        (port, texts.word("port", outcome), "ok" if outcome == _OPEN else "fail")
         for port, outcome in way.ports.items()
+    ]
+    room = max(cell_len(f"{port} {word}") for port, word, _ in words) + 3
+    cells: list[Spans] = [
+        [(f"{port} ", "text"), (word + " " * (room - cell_len(f"{port} {word}")), style)]
+        for port, word, style in words
     ]
     in_line = max(1, width // room)
     return [
