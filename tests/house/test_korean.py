@@ -34,7 +34,7 @@ SILENT = {
     ),
     "is heard only when dtui itself is broken": (
         "agent/deltas.py", "agent/protocol.py", "agent/supervisor/spec.py", "agent/tree/format.py",
-        "agent/tree/receive.py", "fleet/events.py", "fleet/telemetry/blocks.py",
+        "agent/tree/receive.py", "fleet/events.py", "fleet/frozen.py", "fleet/telemetry/blocks.py",
     ),
 }  # fmt: skip
 #: Texts in the other files that are no sentences of ours.
