@@ -27,6 +27,7 @@ SCOPES = (
     "chart",
     "list",
     "matrix",
+    "detail",
 )
 MODES = ("nodes", "preflight", "deploy", "monitor", "runs", "config")
 
@@ -81,7 +82,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("app.up", ("u",), bar=2, writes=True),
     Action("app.stop", ("X",), bar=70, writes=True),
     Action("app.cancel", ("ctrl+x",), writes=True),
-    Action("app.chart", ("L",)),
+    Action("app.chart", ("L",), bar=72),
     Action("app.notices", ("!",)),
     Action("app.help", ("question_mark",), bar=90),
     Action("app.palette", ("ctrl+p",), bar=80, palette=False),
@@ -153,7 +154,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("runs.compare", ("c",), bar=11),
     Action("runs.replay", ("p",), bar=12),
     Action("runs.attach", ("w",), bar=13),
-    Action("runs.restart", ("R",), writes=True),
+    Action("runs.restart", ("R",), bar=15, writes=True),
     Action("runs.draw", ("d",), writes=True, takes="text"),
     Action("runs.export", ("o",), bar=14),
 
@@ -186,6 +187,11 @@ ACTIONS: tuple[Action, ...] = (
 
     Action("matrix.left", ("left", "h"), palette=False),
     Action("matrix.right", ("right", "l"), palette=False),
+
+    Action("detail.down", ("J", "shift+down"), palette=False),
+    Action("detail.up", ("K", "shift+up"), palette=False),
+    Action("detail.page_down", ("ctrl+d",), palette=False),
+    Action("detail.page_up", ("ctrl+u",), palette=False),
 )  # fmt: skip
 
 BY_ID = {action.id: action for action in ACTIONS}
@@ -212,7 +218,7 @@ _SHOWN = {
     "right_square_bracket": "]", "left_square_bracket": "[", "enter": "Enter", "escape": "Esc", "tab": "Tab",
     "shift+tab": "Shift+Tab", "up": "↑", "down": "↓", "left": "←", "right": "→", "pageup": "PgUp",
     "pagedown": "PgDn", "home": "Home", "end": "End", "exclamation_mark": "!",
-    "plus": "+", "minus": "-", "equals_sign": "=",
+    "shift+up": "Shift+↑", "shift+down": "Shift+↓", "plus": "+", "minus": "-", "equals_sign": "=",
 }  # fmt: skip
 
 

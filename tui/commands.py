@@ -15,7 +15,9 @@ from tui.actions import ACTIONS, MODES, Action
 Choices = Callable[[str], Sequence[str] | None]
 
 #: Lists move under the hand only: what "down" would mean depends on what has the focus.
-TYPED: tuple[Action, ...] = tuple(one for one in ACTIONS if one.scope not in ("list", "matrix", "chart"))
+TYPED: tuple[Action, ...] = tuple(
+    one for one in ACTIONS if one.scope not in ("list", "matrix", "detail", "chart")
+)
 
 
 @frozen

@@ -26,6 +26,7 @@ OWNERS = {
     "chart": "tui.screens.chart:ChartScreen",
     "list": "tui.widgets.table:Table",
     "matrix": "tui.widgets.matrix:Matrix",
+    "detail": "tui.screens.base:ModeScreen",
     **{mode: f"tui.screens.{mode}:{mode.capitalize()}Screen" for mode in MODES},
 }
 

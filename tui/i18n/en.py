@@ -371,6 +371,7 @@ TEXTS = ACTION_TEXTS | {
     "help.scope.chart": "The chart",
     "help.scope.list": "Lists and tables",
     "help.scope.matrix": "The matrix of checks",
+    "help.scope.detail": "The details",
     "notices.title": "Messages",
     "notices.none": "No messages.",
 }  # fmt: skip

@@ -111,6 +111,10 @@ _ACTIONS = {
     "list.mark_all": ("Mark all", "Mark every row, or none"),
     "matrix.left": ("Left", "Go to the check on the left"),
     "matrix.right": ("Right", "Go to the check on the right"),
+    "detail.down": ("Down", "Scroll the details down"),
+    "detail.up": ("Up", "Scroll the details up"),
+    "detail.page_down": ("Page down", "Scroll the details down by a page"),
+    "detail.page_up": ("Page up", "Scroll the details up by a page"),
 }
 
 ACTION_TEXTS = {f"action.{name}": label for name, (label, _) in _ACTIONS.items()} | {

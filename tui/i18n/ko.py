@@ -371,6 +371,7 @@ TEXTS = ACTION_TEXTS | {
     "help.scope.chart": "차트",
     "help.scope.list": "목록과 표",
     "help.scope.matrix": "점검 표",
+    "help.scope.detail": "상세 정보",
     "notices.title": "메시지",
     "notices.none": "메시지가 없습니다.",
 }  # fmt: skip

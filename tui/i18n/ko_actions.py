@@ -111,6 +111,10 @@ _ACTIONS = {
     "list.mark_all": ("모두 선택", "모두 선택하거나 모두 해제"),
     "matrix.left": ("왼쪽", "왼쪽 점검으로"),
     "matrix.right": ("오른쪽", "오른쪽 점검으로"),
+    "detail.down": ("아래", "상세 정보를 아래로 넘기기"),
+    "detail.up": ("위", "상세 정보를 위로 넘기기"),
+    "detail.page_down": ("다음 쪽", "상세 정보를 한 쪽 아래로 넘기기"),
+    "detail.page_up": ("이전 쪽", "상세 정보를 한 쪽 위로 넘기기"),
 }
 
 ACTION_TEXTS = {f"action.{name}": label for name, (label, _) in _ACTIONS.items()} | {

@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
+from textual.binding import BindingType
 from textual.css.query import NoMatches
 from textual.screen import Screen
 from textual.widget import Widget
 
 from fleet.state import FleetState
+from tui import actions
 from tui.actions import BY_ID
 from tui.i18n import Texts
 from tui.view_state import Kept, View
 from tui.widgets.key_bar import KeyBar
+from tui.widgets.lines import Lines
 from tui.widgets.prompt import Prompt
 from tui.widgets.table import Table
 from tui.widgets.top_bar import TopBar
@@ -32,6 +35,10 @@ class ModeScreen(Screen[None]):
     mode = ""
     #: The widget that has the focus at first.
     main = ""
+    #: The panels that are scrolled while the focus is elsewhere.
+    details = "#detail"
+
+    BINDINGS: ClassVar[list[BindingType]] = actions.bindings("detail")
 
     AUTO_FOCUS = ""
 
@@ -194,6 +201,27 @@ class ModeScreen(Screen[None]):
     def focus_main(self) -> None:
         """Give the focus to the main widget."""
         self.query_one(self.main).focus()
+
+    def _scroll_details(self, rows: int = 0, pages: int = 0) -> None:
+        for panel in self.query(self.details).results(Lines):
+            count = rows + pages * max(1, panel.size.height - 1)
+            panel.scroll_relative(y=count, animate=False, immediate=True)
+
+    def action_detail_down(self) -> None:
+        """Scroll the details down."""
+        self._scroll_details(rows=1)
+
+    def action_detail_up(self) -> None:
+        """Scroll the details up."""
+        self._scroll_details(rows=-1)
+
+    def action_detail_page_down(self) -> None:
+        """Scroll the details down by a page."""
+        self._scroll_details(pages=1)
+
+    def action_detail_page_up(self) -> None:
+        """Scroll the details up by a page."""
+        self._scroll_details(pages=-1)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Hide what writes when the console is read-only."""

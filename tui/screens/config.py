@@ -31,7 +31,7 @@ class ConfigScreen(ModeScreen):
     """An editor, and beside it what the text comes to and what is wrong with it."""
 
     mode = "config"
-    main = "#meaning"
+    main = details = "#meaning"
     BINDINGS: ClassVar[list[BindingType]] = actions.bindings("config")
 
     DEFAULT_CSS = """

@@ -51,7 +51,7 @@ class DeployScreen(ModeScreen):
             detail.show(empty_fleet(self.texts, elsewhere=True))
             return
         node = state.nodes.get(table.cursor) or NodeState(table.cursor)
-        detail.show(view.details(node, self.texts, max(20, detail.room)))
+        detail.show(view.details(node, self.texts, max(20, detail.room)), node.name)
 
     def on_table_moved(self) -> None:
         """Show the other node's details."""

@@ -16,12 +16,12 @@ from tui.widgets.paint import Spans, fit
 
 #: Which scopes can have the focus in a mode.
 WITHIN = {
-    "nodes": ("nodes", "list"),
-    "preflight": ("preflight", "matrix", "list"),
-    "deploy": ("deploy", "list"),
-    "monitor": ("log", "monitor"),
-    "runs": ("runs", "list"),
-    "config": ("config",),
+    "nodes": ("nodes", "list", "detail"),
+    "preflight": ("preflight", "matrix", "list", "detail"),
+    "deploy": ("deploy", "list", "detail"),
+    "monitor": ("log", "monitor", "detail"),
+    "runs": ("runs", "list", "detail"),
+    "config": ("config", "detail"),
 }
 
 

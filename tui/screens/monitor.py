@@ -27,6 +27,7 @@ class MonitorScreen(LogRequests):
 
     mode = "monitor"
     main = "#tiles"
+    details = "#training, #gpus"
     BINDINGS: ClassVar[list[BindingType]] = actions.bindings("monitor")
 
     DEFAULT_CSS = """

@@ -74,7 +74,7 @@ class NodesScreen(ModeScreen):
             node = state.nodes.get(card.name) or NodeState(card.name)
             room = max(20, detail.room)
             load = node_lights(self.console.engine.meaning(), node.name, self.texts, room)
-            detail.show(view.details(card, node, self.texts, room, ran.get(card.name), load))
+            detail.show(view.details(card, node, self.texts, room, ran.get(card.name), load), card.name)
         else:
             detail.show([])
         self.query_one("#note", Lines).show([self._note(len(rows), len(cards), state)])

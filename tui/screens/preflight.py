@@ -68,7 +68,9 @@ class PreflightScreen(ModeScreen):
             summary.show(view.summary(state, texts))
             name, check = self._cell()
             found = view.details(name, check, state.nodes.get(name), texts, room) if state.checks else []
-        detail.show(found if cards else empty_fleet(texts, elsewhere=True))
+        detail.show(
+            found if cards else empty_fleet(texts, elsewhere=True), f"{matrix.cursor} {matrix.column}"
+        )
 
     def remember(self) -> View:
         """Return whether the matrix shows ways."""

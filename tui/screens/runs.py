@@ -81,10 +81,10 @@ class RunsScreen(ModeScreen):
             left, right = (self._details(name, (width - 3) // 2) for name in pair)
             one, other = (self._settings.get(name, {}) for name in pair)
             differ = view.differences(one, other, self.texts, width)
-            detail.show([*differ, *view.compared(left, right, width)])
+            detail.show([*differ, *view.compared(left, right, width)], " ".join(pair))
         else:
             self._compare = False
-            detail.show(self._details(table.cursor, width))
+            detail.show(self._details(table.cursor, width), table.cursor)
 
     def _details(self, name: str, width: int) -> Sequence[Spans]:
         live = self.console.engine.state.runs.get(name)

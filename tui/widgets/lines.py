@@ -21,9 +21,13 @@ class Lines(Painted):
         super().__init__(id=id, classes=classes)
         self.can_focus = focusable
         self._shown: Sequence[Spans] = ()
+        self._of = ""
 
-    def show(self, lines: Sequence[Spans]) -> None:
-        """Draw ``lines``; the scroll position stays."""
+    def show(self, lines: Sequence[Spans], of: str = "") -> None:
+        """Draw ``lines``; the scroll position stays as long as they are ``of`` the same thing."""
+        if of != self._of:
+            self._of = of
+            self.scroll_to(y=0, animate=False, immediate=True)
         if lines == self._shown:
             return
         self._shown = lines
