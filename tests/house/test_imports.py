@@ -80,4 +80,6 @@ def test_the_first_frame_waits_for_nothing_that_it_does_not_show(tmp_path: Path)
     assert {name for name in loaded if name.startswith("tui.screens.")} == {
         "tui.screens.base", "tui.screens.nodes",
     }  # fmt: skip
-    assert not loaded & {"tui.i18n.ko", "tui.i18n.ko_actions", "tui.command_line", "tui.cli.main"}
+    assert not loaded & {
+        "tui.i18n.ko", "tui.i18n.ko_actions", "tui.i18n.sentences", "tui.command_line", "tui.cli.main",
+    }  # fmt: skip

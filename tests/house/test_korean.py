@@ -22,6 +22,8 @@ ROOT = Path(agent.__file__).parent.parent
 ROOMS = (
     "fleet", "transports", "agent", "trainer/settings_file.py",
     "tui/engine.py", "tui/fleet_operations.py", "tui/load.py", "tui/views/config.py",
+    "tui/cli/fixing.py", "tui/cli/main.py", "tui/cli/narrate.py", "tui/cli/options.py",
+    "tui/cli/preflight_table.py", "tui/cli/printing.py", "tui/cli/runs.py", "tui/cli/commands/status.py",
 )  # fmt: skip
 SILENT = {
     "writes files and pages of the docs": (
@@ -44,6 +46,8 @@ NO_SENTENCE = (
     "pip install.*", r"uv \{\}", r"--set \{\}", r"\[\{.*", r"(read|ping) \{\}", "keep telemetry",
     "this", "workers",
     r"these \{\}", r"\{\} [GM]bit/s", r"winrm \(.*\)", r"\(not kept\)", "40[45] .*", "# TYPE .*",
+    r"dtui: \{\}", r"there is no command .*", r"--on .*\{\}; \{\}",
+    r"\{\} (min|h) .*", r"\{\} \(\{\} ms\)", r"\{\}  world size .*",
     r"\{\} in \{\} \(\{\}:\{\}\)", r"\{\}, line \{\}: \{\}",
     # Why a clock is low, of which no light tells.
     "clock setting", "power cap", "sync boost", "display clock",
@@ -60,7 +64,7 @@ NO_SENTENCE = (
     r"\{\} is no entry of a list.*", r"\{\} has \{\} bytes staged.*",
 )  # fmt: skip
 #: Where something stands, before what is said of it.
-PLACE = re.compile(r"^(?:\S+: )+")
+PLACE = re.compile(r"^(?:\S+(?: \S+)?: )+")
 HOLES = re.compile(r"\{(\w+)(?::\w+)?\}")
 SAMPLES = {
     None: "‹{}› a",

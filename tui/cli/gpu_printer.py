@@ -13,13 +13,14 @@ from fleet.events import Event, TelemetrySampled
 from fleet.telemetry import Meter, TelemetrySettings
 from tui.cli.gpu_table import Sample, table
 from tui.cli.printing import PlainPrinter
+from tui.i18n import Texts
 
 
 class GpuPrinter:
     """Samples to stdout, troubles to stderr; a pipe gets a new table each time all nodes have told."""
 
-    def __init__(self, settings: TelemetrySettings, *, watch: bool) -> None:
-        self._troubles = PlainPrinter()
+    def __init__(self, settings: TelemetrySettings, *, watch: bool, texts: Texts | None = None) -> None:
+        self._troubles = PlainPrinter(texts=texts)
         self._meter = Meter(settings)
         self._samples: dict[str, Sample] = {}
         self._told: set[str] = set()

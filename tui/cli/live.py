@@ -16,12 +16,13 @@ from rich.progress import (
 
 from fleet.events import CopyProgressed, Event, LogChunk, NodeDeployed
 from tui.cli.printing import PlainPrinter
+from tui.i18n import Texts
 
 
 class LivePrinter(PlainPrinter):
     """A PlainPrinter whose copy progress is drawn in place."""
 
-    def __init__(self, *, every_check: bool = False) -> None:
+    def __init__(self, *, every_check: bool = False, texts: Texts | None = None) -> None:
         self._console = Console(stderr=True, highlight=False)
         self._progress = Progress(
             TextColumn("{task.description}"),
@@ -33,7 +34,7 @@ class LivePrinter(PlainPrinter):
             transient=True,
         )
         self._bars: dict[str, int] = {}
-        super().__init__(every_check=every_check)
+        super().__init__(every_check=every_check, texts=texts)
 
     def emit(self, event: Event) -> None:
         """Print one event; bars live from a node's first progress to its NodeDeployed."""

@@ -76,15 +76,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return int(args.handler(args))
     except KeyboardInterrupt:
-        print("interrupted; a run that was started goes on (dtui status, dtui stop)", file=sys.stderr)
+        _tell(args, "interrupted; a run that was started goes on (dtui status, dtui stop)")
         return INTERRUPTED
     except UsageError as error:
-        print(f"dtui: {error}", file=sys.stderr)
+        _tell(args, f"dtui: {error}")
         return USAGE
     except FleetError as error:
         from fleet.inventory import FaultsError
 
-        print(f"dtui: {error}", file=sys.stderr)
+        _tell(args, f"dtui: {error}")
         return USAGE if isinstance(error, FaultsError) else FAILED
     except BrokenPipeError:
         # The reader of our output left (`dtui logs | head`): nothing is wrong, and nothing more to say.
@@ -94,5 +94,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if error.filename is None:
             raise
         what = f"{error.filename}: {error.strerror or error}"
-        print(f"dtui: {what}. Look whether it may be written to, and has room", file=sys.stderr)
+        _tell(args, f"dtui: {what}. Look whether it may be written to, and has room")
         return FAILED
+
+
+def _tell(args: argparse.Namespace, text: str) -> None:
+    from tui.cli.options import texts_of
+
+    print(texts_of(args).said(text), file=sys.stderr)

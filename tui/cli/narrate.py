@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import singledispatch
+from typing import NamedTuple
 
 from fleet.events import (
     CheckFinished,
@@ -22,6 +23,7 @@ from fleet.events import (
     RunPlanned,
     StageChanged,
 )
+from tui.i18n import Texts
 
 GLYPHS = {"ok": "✓", "fail": "✗", "warn": "!", "skip": "-", "info": "·"}
 
@@ -45,20 +47,36 @@ def seconds(value: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
-@singledispatch
-def sentence(event: Event) -> str | None:
+class _Told(NamedTuple):
+    """A sentence in English, whose it is, and what to do."""
+
+    status: str
+    node: str
+    text: str
+    remedy: str
+
+
+def sentence(event: Event, texts: Texts) -> str | None:
     """Return the sentence with its glyph, or None for what only a screen shows."""
+    told = _told(event)
+    if told is None:
+        return None
+    node = f"{told.node}: " if told.node else ""
+    after = f"\n    -> {texts.said(told.remedy)}" if told.remedy else ""
+    return f"{GLYPHS[told.status]} {node}{texts.said(told.text)}{after}"
+
+
+@singledispatch
+def _told(event: Event) -> _Told | None:
     return None
 
 
-def _line(status: str, event: Event, text: str, remedy: str = "") -> str:
-    node = f"{event.node}: " if event.node else ""
-    after = f"\n    -> {remedy}" if remedy else ""
-    return f"{GLYPHS[status]} {node}{text}{after}"
+def _line(status: str, event: Event, text: str, remedy: str = "") -> _Told:
+    return _Told(status, event.node, text, remedy)
 
 
-@sentence.register
-def _(event: LinkChanged) -> str | None:
+@_told.register
+def _(event: LinkChanged) -> _Told | None:
     if event.state == "up":
         latency = f" ({event.latency_ms:.0f} ms)" if event.latency_ms is not None else ""
         return _line("ok", event, f"connected over {event.transport}{latency}")
@@ -67,8 +85,8 @@ def _(event: LinkChanged) -> str | None:
     return None
 
 
-@sentence.register
-def _(event: NodeProbed) -> str | None:
+@_told.register
+def _(event: NodeProbed) -> _Told | None:
     system = event.facts.get("os") or {}
     gpus = event.facts.get("gpus") or []
     memory = (event.facts.get("ram") or {}).get("total")
@@ -81,13 +99,13 @@ def _(event: NodeProbed) -> str | None:
     return _line("info", event, ", ".join(part for part in parts if part))
 
 
-@sentence.register
-def _(event: CheckFinished) -> str | None:
+@_told.register
+def _(event: CheckFinished) -> _Told | None:
     return _line(event.status, event, f"{event.check}: {event.seen}", event.remedy)
 
 
-@sentence.register
-def _(event: StageChanged) -> str | None:
+@_told.register
+def _(event: StageChanged) -> _Told | None:
     detail = f": {event.detail}" if event.detail else ""
     if event.state == "failed":
         return _line("fail", event, f"{event.stage}{detail}", event.remedy)
@@ -96,8 +114,8 @@ def _(event: StageChanged) -> str | None:
     return None
 
 
-@sentence.register
-def _(event: CopyProgressed) -> str | None:
+@_told.register
+def _(event: CopyProgressed) -> _Told | None:
     left = f", {seconds(event.eta)} left" if event.eta is not None else ""
     return _line(
         "info",
@@ -107,19 +125,19 @@ def _(event: CopyProgressed) -> str | None:
     )
 
 
-@sentence.register
-def _(event: FileChange) -> str | None:
+@_told.register
+def _(event: FileChange) -> _Told | None:
     return _line("info", event, f"would {event.action} {event.path} ({size(event.size)})")
 
 
-@sentence.register
-def _(event: EnvironmentOutput) -> str | None:
+@_told.register
+def _(event: EnvironmentOutput) -> _Told | None:
     text = event.text.rstrip()
     return _line("info", event, text) if text else None
 
 
-@sentence.register
-def _(event: NodeDeployed) -> str | None:
+@_told.register
+def _(event: NodeDeployed) -> _Told | None:
     if event.ok:
         sent = (
             f"{event.files_sent} files, {size(event.bytes_sent)} sent" if event.files_sent else "0 bytes sent"
@@ -128,8 +146,8 @@ def _(event: NodeDeployed) -> str | None:
     return _line("fail", event, f"not deployed: {event.detail}", event.remedy)
 
 
-@sentence.register
-def _(event: RunPlanned) -> str | None:
+@_told.register
+def _(event: RunPlanned) -> _Told | None:
     placed = ", ".join(
         f"{node} {len([rank for rank in event.ranks if rank.node == node])}"
         for node in dict.fromkeys(rank.node for rank in event.ranks)
@@ -142,36 +160,39 @@ def _(event: RunPlanned) -> str | None:
     )
 
 
-@sentence.register
-def _(event: RankStarted) -> str | None:
+@_told.register
+def _(event: RankStarted) -> _Told | None:
     return _line("ok", event, f"rank {event.rank} started (pid {event.pid})")
 
 
-@sentence.register
-def _(event: RankPhase) -> str | None:
+@_told.register
+def _(event: RankPhase) -> _Told | None:
     return _line("info", event, f"rank {event.rank} is {event.phase}")
 
 
-@sentence.register
-def _(event: RankExited) -> str | None:
+@_told.register
+def _(event: RankExited) -> _Told | None:
     if event.stopped:
         return _line("skip", event, f"rank {event.rank} was stopped")
     return _line("ok" if event.code == 0 else "fail", event, f"rank {event.rank} exited with {event.code}")
 
 
-@sentence.register
-def _(event: RunFinished) -> str | None:
+@_told.register
+def _(event: RunFinished) -> _Told | None:
     cause = f": {event.cause}" if event.cause else ""
-    status = {"succeeded": "ok", "stopped": "skip"}.get(event.outcome, "fail")
-    return _line(status, event, f"run {event.run} {event.outcome}{cause}", event.remedy)
+    if event.outcome == "succeeded":
+        return _line("ok", event, f"run {event.run} succeeded{cause}", event.remedy)
+    if event.outcome == "stopped":
+        return _line("skip", event, f"run {event.run} stopped{cause}", event.remedy)
+    return _line("fail", event, f"run {event.run} failed{cause}", event.remedy)
 
 
-@sentence.register
-def _(event: Notice) -> str | None:
+@_told.register
+def _(event: Notice) -> _Told | None:
     status = {"info": "info", "warning": "warn"}.get(event.level, "fail")
     return _line(status, event, event.text, event.remedy)
 
 
-@sentence.register
-def _(event: PlanDrawn) -> str | None:
+@_told.register
+def _(event: PlanDrawn) -> _Told | None:
     return _line("ok", event, f"run {event.run} drew {event.path}")

@@ -18,6 +18,7 @@ from fleet.inventory import (
 )
 from fleet.nodeset import NodeSetError, fold
 from tui.cli.exits import UsageError
+from tui.i18n import LANGUAGES, Texts
 
 DEFAULT_INVENTORY = Path("configs/nodes.yaml")
 #: What `--workers` named last, so that `dtui status` and `dtui stop` find the same nodes.
@@ -88,6 +89,19 @@ def add_launch_options(parser: argparse.ArgumentParser) -> None:
 def add_output_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that say how events are printed."""
     parser.add_argument("--json", action="store_true", help="print events as JSON lines on stdout")
+    add_language_option(parser)
+
+
+def add_language_option(parser: argparse.ArgumentParser) -> None:
+    """Add ``--lang``; one that stands before the command holds, too."""
+    parser.add_argument(
+        "--lang", choices=LANGUAGES, default=argparse.SUPPRESS, help="language of what is told (not of JSON)"
+    )
+
+
+def texts_of(args: argparse.Namespace) -> Texts:
+    """Return the texts in the language that the options ask for."""
+    return Texts(getattr(args, "lang", None) or "en")
 
 
 def inventory_of(args: argparse.Namespace) -> Inventory:
@@ -121,8 +135,8 @@ def selected(inventory: Inventory, args: argparse.Namespace) -> tuple[Node, ...]
     try:
         nodes = inventory.select(args.on)
     except NodeSetError as error:
-        known = fold([node.name for node in inventory.nodes])
-        raise UsageError(f"--on {args.on}: {error}; the inventory has {known}") from error
+        known = f"the inventory has {fold([node.name for node in inventory.nodes])}"
+        raise UsageError(f"--on {args.on}: {error}; {known}") from error
     if not nodes:
         raise UsageError(f"--on {args.on}: no node of the inventory matches")
     return nodes
@@ -158,7 +172,7 @@ def _base_inventory(args: argparse.Namespace) -> Inventory:
     if args.inventory is None and not path.exists():
         last = project / LAST_INVENTORY
         if not last.exists():
-            return _remembered(from_addresses(_ask_for_addresses(path), project=project))
+            return _remembered(from_addresses(_ask_for_addresses(path, texts_of(args)), project=project))
         path = last
     inventory = load_inventory(path)
     return dataclasses.replace(inventory, project=project) if args.project else inventory
@@ -174,14 +188,15 @@ def _remembered(inventory: Inventory) -> Inventory:
     return inventory
 
 
-def _ask_for_addresses(path: Path) -> list[str]:
+def _ask_for_addresses(path: Path, texts: Texts) -> list[str]:
     """Ask for the workers as the guide's script did, when there is neither a file nor an option."""
     if not sys.stdin.isatty():
         raise UsageError(
             f"there is no inventory at {path}. Name the workers (--workers 192.168.1.101,192.168.1.102), "
             "a file (--inventory, --workers-file), write one (dtui init), or try `dtui demo`"
         )
-    print("Addresses of the workers, separated by commas or spaces: ", end="", file=sys.stderr, flush=True)
+    question = texts.said("Addresses of the workers, separated by commas or spaces")
+    print(f"{question}: ", end="", file=sys.stderr, flush=True)
     addresses = sys.stdin.readline().replace(",", " ").split()
     if not addresses:
         raise UsageError("no worker was named")

@@ -9,8 +9,9 @@ from rich.cells import cell_len as width
 
 from fleet.events import CheckFinished, Event, NodeProbed, PairProbed
 from tui.cli.narrate import GLYPHS
+from tui.i18n import Texts
 
-_WORDS = {"ok": "passed", "warn": "warnings", "fail": "failures", "skip": "skipped"}
+_SUMS = {"ok": "{} passed", "warn": "{} warnings", "fail": "{} failures", "skip": "{} skipped"}
 
 
 class Results:
@@ -45,7 +46,7 @@ class Results:
                 found.setdefault(node, []).append(check)
         return found
 
-    def table(self, order: Sequence[str]) -> str:
+    def table(self, order: Sequence[str], texts: Texts) -> str:
         """Return checks by nodes, only those of which some result is not simply good, and the sums."""
         checks = [
             check
@@ -57,9 +58,9 @@ class Results:
             *([check, *(self._cell(node, check) for node in self._nodes)] for check in checks),
         ]
         counted = Counter(cell.status for cell in self.cells.values())
-        sums = ", ".join(f"{counted[status]} {word}" for status, word in _WORDS.items() if counted[status])
-        verdict = "a run would not start" if counted["fail"] else "a run can start"
-        return (_aligned(rows) + "\n\n" if checks else "") + f"{verdict}: {sums}"
+        sums = [texts.said(told.format(counted[status])) for status, told in _SUMS.items() if counted[status]]
+        verdict = texts.said("a run would not start" if counted["fail"] else "a run can start")
+        return (_aligned(rows) + "\n\n" if checks else "") + f"{verdict}: {', '.join(sums)}"
 
     def matrix(self) -> str:
         """Return who (rows) reaches whom (columns): ``ok``, or the ports that are closed."""

@@ -22,6 +22,7 @@ from fleet.events import (
 )
 from tui.cli.loglines import RankLines
 from tui.cli.narrate import sentence
+from tui.i18n import Texts
 
 #: Events between which the sum of passed checks can wait.
 _OF_A_PREFLIGHT = (CheckFinished, PairProbed, LinkChanged, NodeProbed, Notice)
@@ -74,7 +75,9 @@ class PlainPrinter(_Base):
         narration: TextIO | None = None,
         every: float = 2.0,
         every_check: bool = False,
+        texts: Texts | None = None,
     ) -> None:
+        self._texts = texts or Texts()
         self._data = data or sys.stdout
         self._narration = narration or sys.stderr
         self._every = every
@@ -91,7 +94,7 @@ class PlainPrinter(_Base):
         if isinstance(event, LogChunk):
             self._print_lines(self._lines.feed(event))
         elif self._worth_telling(event):
-            text = sentence(event)
+            text = sentence(event, self._texts)
             if text is not None:
                 self.say(text)
 
@@ -112,7 +115,8 @@ class PlainPrinter(_Base):
     def _tell_passed(self) -> None:
         passed, self._passed = self._passed, 0
         if passed and not self._every_check:
-            self.say(f"✓ {passed} checks passed")
+            told = self._texts.said(f"{passed} checks passed")
+            self.say(f"✓ {told}")
 
     def _worth_telling(self, event: Event) -> bool:
         if isinstance(event, CopyProgressed):
@@ -130,12 +134,12 @@ class PlainPrinter(_Base):
         return not isinstance(event, MetricsSeen | TelemetrySampled)
 
 
-def make_printer(*, json: bool, every_check: bool = False) -> Printer:
-    """Return the printer for this terminal or pipe."""
+def make_printer(*, json: bool, texts: Texts, every_check: bool = False) -> Printer:
+    """Return the printer for this terminal or pipe; JSON has no language but its own."""
     if json:
         return JsonPrinter()
     if sys.stderr.isatty():
         from tui.cli.live import LivePrinter
 
-        return LivePrinter(every_check=every_check)
-    return PlainPrinter(every_check=every_check)
+        return LivePrinter(every_check=every_check, texts=texts)
+    return PlainPrinter(every_check=every_check, texts=texts)

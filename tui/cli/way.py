@@ -7,7 +7,7 @@ import argparse
 from fleet.deploy import DeployOptions
 from fleet.runs import LaunchOptions, WatchOptions
 from fleet.up import UpOptions, up
-from tui.cli.options import inventory_of, selected
+from tui.cli.options import inventory_of, selected, texts_of
 from tui.cli.printing import make_printer
 from tui.cli.session import run_operation
 
@@ -30,4 +30,5 @@ def go(
         detach=getattr(args, "detach", False),
         cpu=args.cpu,
     )
-    return run_operation(inventory, make_printer(json=args.json), lambda fleet: up(fleet, nodes, options))
+    printer = make_printer(json=args.json, texts=texts_of(args))
+    return run_operation(inventory, printer, lambda fleet: up(fleet, nodes, options))

@@ -12,12 +12,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--inventory", type=Path, metavar="FILE", help="inventory file")
     group.add_argument("--project", type=Path, metavar="DIR", help="project folder on this machine")
     add_screen_options(group)
+    group.add_argument("--lang", choices=("en", "ko"), help="language of the screens and of what is told")
     parser.set_defaults(handler=run)
 
 
 def add_screen_options(group: argparse._ActionsContainer) -> None:
     """Declare how the console looks and what it may do."""
-    group.add_argument("--lang", choices=("en", "ko"), help="language of the screens")
     group.add_argument("--theme", help="colours of the screens")
     group.add_argument("--read-only", action="store_true", help="look only: nothing is changed on any node")
 

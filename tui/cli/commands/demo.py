@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tui.cli.commands.console import add_screen_options
 from tui.cli.subparsers import Subparsers
+from tui.i18n import Texts
 
 
 def add(subparsers: Subparsers) -> None:
@@ -37,6 +38,7 @@ def run(args: argparse.Namespace) -> int:
     import sys
 
     from tui.cli.exits import UsageError
+    from tui.cli.options import texts_of
 
     if args.nodes < 2:
         raise UsageError("a distributed run has at least 2 nodes: --nodes 2")
@@ -54,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
             theme=args.theme,
             read_only=args.read_only,
         )
-    return asyncio.run(_headless(folder, args.nodes, winrm, json=args.json))
+    return asyncio.run(_headless(folder, args.nodes, winrm, json=args.json, texts=texts_of(args)))
 
 
 #: What a demo leaves, and where below its folder.
@@ -66,7 +68,7 @@ _MADE = (
 )
 
 
-async def _headless(folder: Path, nodes: int, winrm: int, *, json: bool) -> int:
+async def _headless(folder: Path, nodes: int, winrm: int, *, json: bool, texts: Texts) -> int:
     import sys
 
     from fleet.up import UpOptions, up
@@ -80,7 +82,7 @@ async def _headless(folder: Path, nodes: int, winrm: int, *, json: bool) -> int:
         async with start_demo(folder, nodes=nodes, winrm=winrm) as demo:
             status = await play(
                 demo.inventory,
-                make_printer(json=json),
+                make_printer(json=json, texts=texts),
                 lambda fleet: up(fleet, fleet.nodes, UpOptions()),
                 demo.lab.prompts,
             )

@@ -107,6 +107,7 @@ def _measure(args: argparse.Namespace, inventory: Inventory, nodes: Sequence[Nod
     from fleet.preflight import PreflightOptions, preflight
     from tui.cli.exits import DONE
     from tui.cli.forecast_table import Measured
+    from tui.cli.options import texts_of
     from tui.cli.printing import PlainPrinter
     from tui.cli.session import run_operation
 
@@ -124,7 +125,7 @@ def _measure(args: argparse.Namespace, inventory: Inventory, nodes: Sequence[Nod
                 yield event
 
     # Narration only: the table is the data.
-    if run_operation(inventory, PlainPrinter(), look) != DONE:
+    if run_operation(inventory, PlainPrinter(texts=texts_of(args)), look) != DONE:
         return None
     linux = all((one.get("os") or {}).get("system") == "Linux" for one in facts.values())  # type: ignore[attr-defined]
     found = {name: len(one.get("gpus") or ()) for name, one in facts.items()}  # type: ignore[arg-type]

@@ -108,8 +108,10 @@ def _selected(inventory: Inventory, args: argparse.Namespace) -> tuple[Any, ...]
 def _printer(args: argparse.Namespace, inventory: Inventory) -> Printer:
     from fleet.telemetry.settings import DEFAULT_FILE, load_settings
     from tui.cli.gpu_printer import GpuPrinter
+    from tui.cli.options import texts_of
 
-    return GpuPrinter(load_settings(inventory.project / DEFAULT_FILE), watch=args.watch)
+    settings = load_settings(inventory.project / DEFAULT_FILE)
+    return GpuPrinter(settings, watch=args.watch, texts=texts_of(args))
 
 
 def _export(args: argparse.Namespace) -> int:

@@ -28,7 +28,7 @@ def run(args: argparse.Namespace) -> int:
     from fleet.events import Event, LogChunk
     from fleet.fleet import Fleet
     from fleet.runs import read_logs, watch
-    from tui.cli.options import home_of, inventory_of
+    from tui.cli.options import home_of, inventory_of, texts_of
     from tui.cli.printing import make_printer
     from tui.cli.runs import chosen_run
     from tui.cli.session import run_operation
@@ -45,4 +45,4 @@ def run(args: argparse.Namespace) -> int:
                 if not isinstance(event, LogChunk) or event.rank in ranks:
                     yield event
 
-    return run_operation(inventory, make_printer(json=args.json), wanted)
+    return run_operation(inventory, make_printer(json=args.json, texts=texts_of(args)), wanted)

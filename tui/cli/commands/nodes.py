@@ -29,7 +29,7 @@ def run(args: argparse.Namespace) -> int:
     from fleet.events import Event, LinkChanged, NodeProbed
     from fleet.fleet import Fleet
     from tui.cli.exits import DONE
-    from tui.cli.options import inventory_of, selected
+    from tui.cli.options import inventory_of, selected, texts_of
     from tui.cli.printing import make_printer
     from tui.cli.session import run_operation
 
@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
 
     status = DONE
     if not args.offline:
-        status = run_operation(inventory, make_printer(json=args.json), look)
+        status = run_operation(inventory, make_printer(json=args.json, texts=texts_of(args)), look)
     if not args.json:
         rows = [
             ("NODE", "ADDRESS", "TRANSPORT", "LINK", "SYSTEM", "GPUS", "RAM", "TAGS"),

@@ -9,6 +9,7 @@ from tui.cli.subparsers import Subparsers
 
 if TYPE_CHECKING:
     from fleet.inventory import Inventory
+    from tui.i18n import Texts
 
 
 def add(subparsers: Subparsers) -> None:
@@ -47,13 +48,14 @@ def run(args: argparse.Namespace) -> int:
     from fleet.preflight import GROUPS, PreflightOptions, checks_for, preflight
     from fleet.preflight.catalog import select
     from tui.cli.exits import DONE
-    from tui.cli.options import inventory_of, selected
+    from tui.cli.options import inventory_of, selected, texts_of
     from tui.cli.preflight_table import Results
     from tui.cli.printing import make_printer
     from tui.cli.session import run_operation
 
+    texts = texts_of(args)
     if args.list:
-        return _list()
+        return _list(texts)
     inventory = inventory_of(args)
     nodes = selected(inventory, args)
     wanted = args.check or [group for group in GROUPS if group != "network"]
@@ -69,15 +71,15 @@ def run(args: argparse.Namespace) -> int:
             yield event
         if args.fix:
             from fleet.preflight.mend import offer
-            from tui.cli.fixing import agreed
+            from tui.cli.fixing import asker
 
-            async for event in offer(fleet, nodes, results.troubles, options, agreed):
+            async for event in offer(fleet, nodes, results.troubles, options, asker(texts)):
                 results.take(event)
                 yield event
 
-    status = run_operation(inventory, make_printer(json=args.json, every_check=True), look)
+    status = run_operation(inventory, make_printer(json=args.json, texts=texts, every_check=True), look)
     if not args.json:
-        print(results.table(_order(inventory)))
+        print(results.table(_order(inventory), texts))
         if args.pairs:
             print()
             print(results.matrix())
@@ -91,10 +93,10 @@ def _order(inventory: Inventory) -> list[str]:
     return [column.name for column in columns(inventory.run.port)]
 
 
-def _list() -> int:
+def _list(texts: Texts) -> int:
     from fleet.preflight import columns
     from tui.cli.exits import DONE
 
     for column in columns():
-        print(f"{column.group:12} {column.name:17} {column.why}")
+        print(f"{column.group:12} {column.name:17} {texts.said(column.why)}")
     return DONE

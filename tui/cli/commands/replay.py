@@ -24,6 +24,7 @@ def run(args: argparse.Namespace) -> int:
     """Print the recording as the run itself was printed."""
     from fleet.inventory import load_inventory
     from fleet.runs import RunStore, replay
+    from tui.cli.options import texts_of
     from tui.cli.printing import make_printer
     from tui.cli.runs import chosen_run
     from tui.cli.session import Tally
@@ -32,7 +33,7 @@ def run(args: argparse.Namespace) -> int:
     home = project.resolve() / ".dtui"
     chosen = chosen_run(home, args.run)
     tally = Tally()
-    with make_printer(json=args.json) as printer:
+    with make_printer(json=args.json, texts=texts_of(args)) as printer:
         for event in replay(RunStore(home, chosen.run).events_file):
             tally.count(event)
             printer.emit(event)

@@ -32,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
     """Draw, print the file's path, and show the plan where there is a terminal with colours."""
     from fleet.runs import sample
     from tui.cli.exits import DONE, UsageError
-    from tui.cli.options import home_of, inventory_of
+    from tui.cli.options import home_of, inventory_of, texts_of
     from tui.cli.printing import make_printer
     from tui.cli.runs import chosen_run
     from tui.cli.session import run_operation
@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
     chosen = chosen_run(home_of(inventory), args.run)
     status = run_operation(
         inventory,
-        make_printer(json=args.json),
+        make_printer(json=args.json, texts=texts_of(args)),
         lambda fleet: sample(fleet, chosen.run, text, args.out, best=args.best, seed=args.seed),
     )
     if status == DONE and not args.json:

@@ -11,17 +11,19 @@ if TYPE_CHECKING:
     from fleet.inventory import Inventory
     from fleet.runs import NodeRuns
     from fleet.telemetry import Meaning
+    from tui.i18n import Texts
 
 
 def add(subparsers: Subparsers) -> None:
     """Declare the command."""
-    from tui.cli.options import add_inventory_options
+    from tui.cli.options import add_inventory_options, add_language_option
 
     parser = subparsers.add_parser("status", help="how a run is, asked on its nodes now")
     parser.add_argument("run", nargs="?", help="id of the run (default: the newest)")
     parser.add_argument("--all", action="store_true", help="list all runs of the project instead")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     add_inventory_options(parser)
+    add_language_option(parser)
     parser.set_defaults(handler=run)
 
 
@@ -33,10 +35,9 @@ def run(args: argparse.Namespace) -> int:
     from fleet.fleet import Fleet
     from fleet.runs import find_runs, node_runs
     from tui.cli.exits import DONE, FAILED
-    from tui.cli.options import home_of, inventory_of
+    from tui.cli.options import home_of, inventory_of, texts_of
     from tui.cli.prompts import TerminalPrompts
     from tui.cli.runs import chosen_run
-    from tui.i18n import Texts
     from tui.load_words import all_words
 
     inventory = inventory_of(args)
@@ -76,12 +77,15 @@ def run(args: argparse.Namespace) -> int:
             )
         )
     else:
-        outcome = f"{finished.outcome}{f': {finished.cause}' if finished.cause else ''}" if finished else ""
-        print(f"run {chosen.run}, world size {chosen.plan.world_size} {outcome}".rstrip())
-        if words := all_words(load, Texts("en")):
-            print(f"  load: {'; '.join(words)}")
+        texts = texts_of(args)
+        cause = f": {texts.said(finished.cause)}" if finished and finished.cause else ""
+        outcome = f"{texts.word('outcome', finished.outcome)}{cause}" if finished else ""
+        told = texts.said(f"run {chosen.run}, world size {chosen.plan.world_size}")
+        print(f"{told} {outcome}".rstrip())
+        if words := all_words(load, texts):
+            print(f"  {texts('runs.load').lower()}: {'; '.join(words)}")
         for answer in answers:
-            for line in _lines(answer):
+            for line in _lines(answer, texts):
                 print(line)
     failed = any(answer.error for answer in answers) or (
         finished is not None and finished.outcome == "failed"
@@ -117,19 +121,21 @@ def _load_record(load: Meaning) -> dict[str, Any]:
     }
 
 
-def _lines(answer: NodeRuns) -> list[str]:
+def _lines(answer: NodeRuns, texts: Texts) -> list[str]:
     if answer.error:
-        return [f"  {answer.node}: {answer.error.what}"]
+        return [f"  {answer.node}: {texts.said(answer.error.what)}"]
     if not answer.runs:
-        return [f"  {answer.node}: does not know this run"]
+        return [f"  {answer.node}: {texts.said('does not know this run')}"]
     entry = answer.runs[0]
-    return [f"  {answer.node}: {entry['state']}", *(f"    {_rank(rank)}" for rank in entry["ranks"])]
+    ranks = (f"    {texts.said(_rank(rank))}" for rank in entry["ranks"])
+    return [f"  {answer.node}: {texts.word('outcome', entry['state'])}", *ranks]
 
 
 def _rank(rank: dict[str, Any]) -> str:
     if rank.get("exit_code") is not None:
-        stopped = ", stopped" if rank.get("stopped") else ""
-        return f"rank {rank['rank']}: exited with {rank['exit_code']}{stopped}"
+        if rank.get("stopped"):
+            return f"rank {rank['rank']}: exited with {rank['exit_code']}, stopped"
+        return f"rank {rank['rank']}: exited with {rank['exit_code']}"
     if rank.get("pid") is not None:
         return f"rank {rank['rank']}: running, pid {rank['pid']}"
     return f"rank {rank['rank']}: not started"

@@ -24,7 +24,7 @@ def add(subparsers: Subparsers) -> None:
 def run(args: argparse.Namespace) -> int:
     """Ask the ranks to stop, end those that do not, tell what was ended where."""
     from fleet.runs import stop
-    from tui.cli.options import home_of, inventory_of
+    from tui.cli.options import home_of, inventory_of, texts_of
     from tui.cli.printing import make_printer
     from tui.cli.runs import chosen_run
     from tui.cli.session import run_operation
@@ -32,5 +32,7 @@ def run(args: argparse.Namespace) -> int:
     inventory = inventory_of(args)
     chosen = chosen_run(home_of(inventory), args.run, live=True)
     return run_operation(
-        inventory, make_printer(json=args.json), lambda fleet: stop(fleet, chosen.run, grace=args.grace)
+        inventory,
+        make_printer(json=args.json, texts=texts_of(args)),
+        lambda fleet: stop(fleet, chosen.run, grace=args.grace),
     )
