@@ -133,6 +133,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("log.follow", ("space", "f"), bar=10),
     Action("log.search", ("slash",), bar=11, takes="text"),
     Action("log.filter", ("ampersand",), bar=17, takes="text"),
+    Action("log.context", ("c",)),
     Action("log.next_match", ("n",)),
     Action("log.previous_match", ("N",)),
     Action("log.next_error", ("e",), bar=15),

@@ -20,6 +20,8 @@ class Span(NamedTuple):
     start: int
     stop: int
     at: float
+    #: Of a filtered view: they match nothing themselves.
+    aside: bool = False
 
 
 class Logbook:

@@ -8,6 +8,7 @@ from itertools import groupby
 from fleet.logbook.matching import Matcher
 from fleet.logbook.ring import RankLog
 from fleet.logbook.source import Line
+from fleet.logbook.surroundings import Surroundings
 
 #: Lines looked at in one call, so that a screen that asks never waits for long.
 STEP = 50_000
@@ -37,6 +38,16 @@ class MatchIndex:
             self.dropped += gone
         return stop >= self.log.complete
 
+    @property
+    def scanned(self) -> int:
+        """The number of the first line that has not been looked at."""
+        return self._scanned
+
+    def has(self, number: int) -> bool:
+        """Return whether a line that has been looked at matches."""
+        position = bisect_left(self.numbers, number)
+        return position < len(self.numbers) and self.numbers[position] == number
+
     def after(self, number: int) -> int | None:
         """Return the first matching line after ``number``."""
         position = bisect_right(self.numbers, number)
@@ -49,34 +60,55 @@ class MatchIndex:
 
 
 class MatchSource:
-    """Only the matching lines of a rank's log, as a source with numbers of its own."""
+    """The matching lines of a rank's log and ``context`` lines around each, with numbers of their own."""
 
-    def __init__(self, log: RankLog, matcher: Matcher) -> None:
+    def __init__(self, log: RankLog, matcher: Matcher, context: int = 0) -> None:
         self.index = MatchIndex(log, matcher)
+        self._around = Surroundings(context)
+        #: The numbers in the log of what is shown, and how many of them are kept no longer.
+        self._numbers: list[int] = []
+        self._dropped = 0
 
     @property
     def first(self) -> int:
-        """The number of the oldest matching line that is kept."""
-        return self.index.dropped
+        """The number of the oldest line shown that is kept."""
+        return self._dropped
 
     @property
     def end(self) -> int:
-        """The number that the next matching line will get."""
-        return self.index.dropped + len(self.index.numbers)
+        """The number that the next line shown will get."""
+        return self._dropped + len(self._numbers)
 
     def advance(self) -> None:
         """Look at the lines that came since the last call."""
-        self.index.advance()
+        index = self.index
+        known = index.dropped + len(index.numbers)
+        index.advance()
+        first = index.log.first
+        self._numbers += self._around.take(
+            index.numbers[max(0, known - index.dropped) :], first, index.scanned
+        )
+        gone = bisect_left(self._numbers, first)
+        if gone:
+            del self._numbers[:gone]
+            self._dropped += gone
 
     def read(self, start: int, stop: int) -> list[Line]:
-        """Return matching lines; neighbours in the log are read together."""
-        begin = max(0, start - self.index.dropped)
-        numbers = self.index.numbers[begin : max(0, stop - self.index.dropped)]
+        """Return what is shown; neighbours in the log are read together."""
+        begin = max(0, start - self._dropped)
+        numbers = self._numbers[begin : max(0, stop - self._dropped)]
         lines: list[Line] = []
         for _, group in groupby(enumerate(numbers), key=lambda pair: pair[1] - pair[0]):
             run = [number for _, number in group]
             found = {line.number: line for line in self.index.log.read(run[0], run[-1] + 1)}
             for number in run:
                 line = found.get(number) or Line(number, (self.index.log.rank,), 0.0, "")
-                lines.append(line._replace(number=self.index.dropped + begin + len(lines)))
+                position = begin + len(lines)
+                lines.append(
+                    line._replace(
+                        number=self._dropped + position,
+                        aside=not self.index.has(number),
+                        after_gap=position > 0 and self._numbers[position - 1] != number - 1,
+                    )
+                )
         return lines

@@ -8,20 +8,30 @@ from collections.abc import Collection
 from fleet.logbook.book import Logbook, Span
 from fleet.logbook.matching import Matcher
 from fleet.logbook.source import Line
+from fleet.logbook.surroundings import Surroundings
 
 #: Chunks that the merged view goes back; with them go their lines.
 KEPT_SPANS = 20_000
 
 
 class MergedSource:
-    """The lines of the chosen ranks by arrival, optionally only the matching ones."""
+    """The lines of the chosen ranks by arrival, optionally only the matching ones.
+
+    Around each of those stand ``context`` lines of the same rank: what others say meanwhile explains nothing.
+    """
 
     def __init__(
-        self, book: Logbook, ranks: Collection[int] | None = None, matcher: Matcher | None = None
+        self,
+        book: Logbook,
+        ranks: Collection[int] | None = None,
+        matcher: Matcher | None = None,
+        context: int = 0,
     ) -> None:
         self._book = book
         self._ranks = ranks
         self._matcher = matcher
+        self._context = context
+        self._around: dict[int, Surroundings] = {}
         self._spans: list[Span] = []
         #: The merged number of each span's first line.
         self._starts: list[int] = []
@@ -66,7 +76,8 @@ class MergedSource:
             kept = {line.number: line for line in self._book.log(span.rank).read(low, high)}
             for number in range(low, high):
                 line = kept.get(number) or Line(number, (span.rank,), span.at, "")
-                lines.append(line._replace(number=start))
+                gap = position > 0 and number == span.start and not _follows(span, self._spans[position - 1])
+                lines.append(line._replace(number=start, aside=span.aside, after_gap=gap))
                 start += 1
             position += 1
         return lines
@@ -75,5 +86,16 @@ class MergedSource:
         log = self._book.log(span.rank)
         raw = log.raw(span.start, span.stop)
         base = span.stop - len(raw)
-        chosen = self._matcher.select(raw) if self._matcher else []
-        return [Span(span.rank, base + i, base + i + 1, span.at) for i in chosen]
+        hits = [base + position for position in self._matcher.select(raw)] if self._matcher else []
+        if not self._context:
+            return [Span(span.rank, number, number + 1, span.at) for number in hits]
+        around = self._around.setdefault(span.rank, Surroundings(self._context))
+        matching = set(hits)
+        return [
+            Span(span.rank, number, number + 1, span.at, number not in matching)
+            for number in around.take(hits, log.first, span.stop)
+        ]
+
+
+def _follows(span: Span, before: Span) -> bool:
+    return span.rank == before.rank and span.start == before.stop

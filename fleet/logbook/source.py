@@ -12,6 +12,10 @@ class Line(NamedTuple):
     ranks: tuple[int, ...]
     at: float
     text: str
+    #: It matches nothing itself, but stands near a line that does.
+    aside: bool = False
+    #: Lines before it are left out.
+    after_gap: bool = False
 
 
 class Source(Protocol):

@@ -138,6 +138,30 @@ async def test_a_filter_stays_when_panes_are_tiled_zoomed_and_merged():
         assert "calm again" in text_of(app)
 
 
+async def test_lines_around_what_a_filter_shows_stay_through_toggles():
+    app, feed = monitor(2)
+    for rank in range(2):
+        feed(rank, *(f"line {n} of {rank}" for n in range(30)), "boom", *(f"after {n}" for n in range(30)))
+    async with app.run_test(size=(120, 40), notifications=True) as pilot:
+        await settled(pilot)
+        await pilot.press("c")
+        await until(pilot, lambda: "set one with & first" in text_of(app))
+        await pilot.press("ampersand", *"boom", "enter", "c")
+        for keys in ((), ("z",), ("z",), ("m",), ("m",)):
+            await pilot.press(*keys)
+            await settled(pilot)
+            shown = text_of(app)
+            assert "& boom ±2" in shown, keys
+            assert "▸ " in shown, keys
+            assert ["line 27" in shown, "line 28" in shown] == [False, True], keys
+            assert ["after 1" in shown, "after 2" in shown] == [True, False], keys
+        feed(0, "quiet", "boom", "quiet")
+        await until(pilot, lambda: "⋯" in text_of(app))
+        await pilot.press("c", "c", "c")
+        await until(pilot, lambda: "±" not in text_of(app) and "after 1" not in text_of(app))
+        assert "boom" in text_of(app)
+
+
 @pytest.mark.parametrize(("presses", "count"), [(0, 4), (1, 6), (2, 8), (3, 1), (4, 2)])
 async def test_tilings(presses: int, count: int):
     app, feed = monitor(8)

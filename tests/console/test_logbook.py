@@ -212,6 +212,53 @@ def test_a_filter_follows_a_growing_and_dropping_log():
     assert source.end - source.first == len(expected)
 
 
+@given(st.lists(st.lists(st.booleans(), max_size=8), max_size=12), st.integers(0, 4))
+def test_context_is_every_line_near_a_match_once_whenever_it_comes(pieces, context):
+    log, offset = RankLog(0), 0
+    source = MatchSource(log, matcher("hit"), context)
+    merged_book = Logbook()
+    merged = MergedSource(merged_book, matcher=matcher("hit"), context=context)
+    for piece in pieces:
+        data = "".join("hit\n" if hit else "calm\n" for hit in piece).encode()
+        log.feed(offset, data, 0.0)
+        merged_book.take(LogChunk(run="r", rank=0, offset=offset, data=data, at=0.0))
+        offset += len(data)
+        source.advance()
+        merged.advance()
+    marks = [hit for piece in pieces for hit in piece]
+    shown = [n for n in range(len(marks)) if any(marks[max(0, n - context) : n + context + 1])]
+    expected = [
+        ("hit" if marks[n] else "calm", not marks[n], i > 0 and shown[i - 1] != n - 1)
+        for i, n in enumerate(shown)
+    ]
+    for one in (source, merged):
+        lines = one.read(0, 999)
+        assert [(line.text, line.aside, line.after_gap) for line in lines] == expected
+        assert [line.number for line in lines] == list(range(len(shown)))
+
+
+def test_context_goes_with_the_lines_that_are_dropped():
+    log, offset = RankLog(0, lines=100), 0
+    source = MatchSource(log, matcher("7"), 1)
+    for number in range(1000):
+        data = b"%d\n" % number
+        log.feed(offset, data, 0.0)
+        offset += len(data)
+        source.advance()
+    near = [n for n in range(log.first, 1000) if any("7" in str(m) for m in (n - 1, n, n + 1) if m < 1000)]
+    assert texts(source, source.first) == [str(n) for n in near]
+
+
+def test_merged_context_is_of_the_rank_that_matches():
+    merged = MergedSource(
+        book((0, "a1\n"), (1, "b1\n"), (0, "a2 hit\n"), (1, "b2\n"), (0, "a3\na4\n")),
+        matcher=matcher("hit"),
+        context=1,
+    )
+    merged.advance()
+    assert texts(merged) == ["a1", "a2 hit", "a3"]
+
+
 def book(*chunks):
     result, offsets = Logbook(), {}
     for at, (rank, text) in enumerate(chunks):

@@ -68,7 +68,7 @@ async def test_the_monitor_looks_as_it_was_left(tmp_path: Path):
     app = started(ViewState(), "monitor_busy", "monitor")
     async with app.run_test(size=(200, 50)) as pilot:
         await settled(pilot)
-        await pilot.press("t", "t", "w", "T", "v", "ampersand", *"step", "enter", "m", "o")
+        await pilot.press("t", "t", "w", "T", "v", "ampersand", *"step", "enter", "c", "m", "o")
         await settled(pilot)
     kept = left(app, tmp_path / "console.json")
     assert kept.mode == "monitor"
@@ -78,7 +78,7 @@ async def test_the_monitor_looks_as_it_was_left(tmp_path: Path):
         await settled(pilot)
         shown = text_of(again)
         assert "merged [0-7] · folded" in shown
-        assert "& step" in shown
+        assert "& step ±2" in shown
         assert "Loss by step" not in shown
         await pilot.press("m")
         await settled(pilot)

@@ -268,6 +268,7 @@ TEXTS = ACTION_TEXTS | {
     "monitor.zoomed": "zoomed",
     "monitor.ask_ranks": "Ranks or nodes to show (0-3 gpu2; empty: all):",
     "monitor.ask_search": "Search (/regex/ for an expression):",
+    "monitor.no_filter": "the context belongs to a filter: set one with & first",
     "monitor.ask_filter": "Show only lines with (empty: all):",
     "monitor.ask_save": "Save to:",
     "monitor.copied": "{count} lines copied",

@@ -62,6 +62,7 @@ _ACTIONS = {
     "log.follow": ("Pause", "Pause, or follow the end again"),
     "log.search": ("Search", "Search in all panes; /.../ is a regular expression"),
     "log.filter": ("Filter", "Show only matching lines"),
+    "log.context": ("Context", "Show more lines around each that the filter lets through, or none"),
     "log.next_match": ("Next match", "Go to the next match"),
     "log.previous_match": ("Previous match", "Go to the previous match"),
     "log.next_error": ("Error", "Go to the next error, in any rank"),

@@ -42,6 +42,12 @@ class LogRequests(ModeScreen):
         elif event.what == "filter":
             typed = self.tiles.filter.typed if self.tiles.filter else ""
             self.prompt.ask(self.texts("monitor.ask_filter"), typed, self._filter)
+        elif event.what == "context":
+            if self.tiles.filter is None:
+                self.notify(self.texts("monitor.no_filter"))
+                return
+            self.tiles.widen()
+            self.redraw()
         elif event.what == "clear":
             self.tiles.filter = None
             self.redraw()

@@ -19,7 +19,7 @@ from tui.views import gpu, load
 from tui.views import run as view
 from tui.widgets.lines import Lines
 from tui.widgets.log_lines import Look
-from tui.widgets.tiles import TILINGS, RankPane, Tiles
+from tui.widgets.tiles import CONTEXTS, TILINGS, RankPane, Tiles
 
 
 class MonitorScreen(LogRequests):
@@ -118,6 +118,7 @@ class MonitorScreen(LogRequests):
             "merged": tiles.merged,
             "folded": tiles.folded,
             "filter": tiles.filter.typed if tiles.filter is not None else "",
+            "context": tiles.context,
             "wrap": tiles.look.wrap,
             "times": tiles.look.times,
             "panel": self.has_class("-panel"),
@@ -127,6 +128,7 @@ class MonitorScreen(LogRequests):
         """Lay the panes out as they were; which ranks were picked belonged to an earlier run."""
         tiles = self.tiles
         tiles.count = kept.number("tiling", TILINGS, tiles.count)
+        tiles.context = kept.number("context", CONTEXTS, 0)
         tiles.folded = kept.flag("folded")
         tiles.merged = kept.flag("merged")
         tiles.look = Look(wrap=kept.flag("wrap"), times=kept.flag("times"))

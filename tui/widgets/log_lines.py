@@ -27,6 +27,8 @@ class Look:
 
     wrap: bool = False
     times: bool = False
+    #: Lines near a match are told from the matches, and where some are left out.
+    context: bool = False
     #: Says whose a line is, before each line (merged views): ranks -> a text; None says nothing.
     label: Callable[[Sequence[int]], str] | None = None
     #: Cells that the label takes.
@@ -45,6 +47,10 @@ class Look:
     def labelled(self, label: Callable[[Sequence[int]], str] | None, room: int = 7) -> Look:
         """Return the look with, or without, a label of ``room`` cells before each line."""
         return replace(self, label=label, room=room)
+
+    def near(self, context: bool) -> Look:
+        """Return the look with or without room for what tells matches from the lines near them."""
+        return replace(self, context=context)
 
     def timed(self, times: bool) -> Look:
         """Return the look with or without times."""
@@ -74,11 +80,14 @@ class Row:
 def rows_of(line: Line, look: Look, width: int) -> Sequence[Row]:
     """Return the rows that a line takes in ``width`` cells."""
     lead: list[Span] = []
+    if look.context:
+        lead.append(("⋯" if line.after_gap else " ", "muted"))
+        lead.append(("  ", "text") if line.aside else ("▸ ", "accent"))
     if look.times:
         lead.append((time.strftime("%H:%M:%S ", time.localtime(line.at)), "muted"))
     if look.label is not None:
         lead.append((fit(look.label(line.ranks), look.room) + " ", "accent"))
-    style = style_of(line.text)
+    style = "muted" if line.aside else style_of(line.text)
     room = width - sum(cell_len(text) for text, _ in lead)
     if look.wrap and cell_len(line.text) > room > 0:
         blank = tuple((" " * cell_len(text), "text") for text, _ in lead)

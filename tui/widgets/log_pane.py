@@ -37,7 +37,7 @@ class LogPane(Painted, can_focus=True):
     """
 
     class Asked(Message):
-        """The pane needs something from its screen: ``what`` is search, filter, copy, save or clear.
+        """The pane needs something from its screen: ``what`` is search, filter, context, copy, save or clear.
 
         It is look when the person wants lines shown otherwise. ``typed`` is what was said already.
         """
@@ -266,6 +266,10 @@ class LogPane(Painted, can_focus=True):
     def action_log_filter(self, typed: str = "") -> None:
         """Ask what lines to show, unless it is typed already."""
         self.post_message(self.Asked(self, "filter", typed))
+
+    def action_log_context(self) -> None:
+        """Show more lines around each that the filter lets through, or none again."""
+        self.post_message(self.Asked(self, "context"))
 
     def action_log_copy(self) -> None:
         """Copy the lines in view."""

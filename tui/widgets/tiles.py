@@ -21,6 +21,8 @@ TILINGS = (1, 2, 4, 6, 9)
 NARROWEST = 56
 #: From this width on a merged line names its nodes, in so many cells, beside its ranks.
 ROOMY, NAMED = 64, 16
+#: Numbers of lines around each that a filter lets through.
+CONTEXTS = (0, 2, 5, 10)
 _COLUMNS = {1: 1, 2: 1, 4: 2, 6: 2, 9: 3}
 
 
@@ -50,6 +52,8 @@ class Tiles(Container):
         self.count = 4
         self.current: RankPane | None = None
         self.filter: Matcher | None = None
+        #: Lines shown around each that the filter lets through.
+        self.context = 0
         self.wanted = ""
         self.merged = False
         self.folded = False
@@ -91,6 +95,7 @@ class Tiles(Container):
             self.folded,
             tuple(ranks) if self.merged else tuple(page),
             self.filter,
+            self.context,
         )
         if shown != self._laid:
             self._laid = shown
@@ -117,10 +122,7 @@ class Tiles(Container):
                 pane = RankPane(make(), rank, self)
                 panes.append(pane)
                 self.mount(pane)
-            label, room = (
-                (self._whose, NAMED if self.size.width >= ROOMY else 7) if self.merged else (None, 7)
-            )
-            pane.look = self.look.labelled(label, room).moved(pane.look.side)
+            pane.look = self._look_of(pane)
             pane.look_at(make())
         self.on_resize()
         if self.current not in panes:
@@ -139,15 +141,15 @@ class Tiles(Container):
 
     def _source(self, book: Logbook, rank: int) -> Source:
         log = book.log(rank)
-        return MatchSource(log, self.filter) if self.filter else log
+        return MatchSource(log, self.filter, self.context) if self.filter else log
 
     def _merged_source(self, book: Logbook, ranks: list[int]) -> Source:
         chosen = None if self._run is not None and len(ranks) == len(self._run.ranks) else frozenset(ranks)
-        merged = MergedSource(book, chosen, self.filter)
+        merged = MergedSource(book, chosen, self.filter, self.context)
         return FoldedSource(merged) if self.folded else merged
 
     def _look_of(self, pane: RankPane) -> Look:
-        look = self.look.moved(pane.look.side)
+        look = self.look.moved(pane.look.side).near(self.filter is not None and self.context > 0)
         if not self.merged:
             return look
         return look.labelled(self._whose, NAMED if self.size.width >= ROOMY else 7)
@@ -182,7 +184,8 @@ class Tiles(Container):
             if self._zoomed is not None:
                 title.append((f" · {texts('monitor.zoomed')}", "accent"))
         if self.filter is not None:
-            title.append((f"  & {self.filter.typed}", "warn"))
+            around = f" ±{self.context}" if self.context else ""
+            title.append((f"  & {self.filter.typed}{around}", "warn"))
         if pane.search is not None:
             title.append((f"  / {pane.search.typed}", "busy"))
         return title
@@ -217,6 +220,10 @@ class Tiles(Container):
             if (pane.look.wrap, pane.look.times) != (look.wrap, look.times):
                 pane.look = pane.look.wrapped(look.wrap).timed(look.times)
                 pane.tick()
+
+    def widen(self) -> None:
+        """Show more lines around each that the filter lets through; after the most, none."""
+        self.context = CONTEXTS[(CONTEXTS.index(self.context) + 1) % len(CONTEXTS)]
 
     def turn(self, pages: int) -> None:
         """Show the ranks of the next or previous page."""
