@@ -164,6 +164,36 @@ def test_causes_and_values_within_a_sentence_are_said_too(catalogue: Sentences):
     )
 
 
+@pytest.mark.parametrize(
+    ("told", "said"),
+    [
+        ("no way to the node works (ssh: no answer within 4 s; winrm (https): nothing listens on port 5986)",
+         "노드에 연결할 방법이 모두 실패했습니다 (ssh: 4초 안에 응답이 없습니다. "
+         "winrm (https): 포트 5986에서 듣는 프로그램이 없습니다)"),
+        ("no usable Python was found; python3: not installed, or not on the PATH; "
+         "py -3: ended with status 103, saying 'No runtimes'",
+         "쓸 수 있는 Python이 없습니다. python3: 설치되어 있지 않거나 PATH에 없습니다. "
+         "py -3: 끝났습니다. 종료 상태 103. 출력: 'No runtimes'"),
+        ("2 of 5 nodes did not pass the checks, so nothing was deployed: gpu[1-2]",
+         "노드 5개 중 2개(gpu[1-2]): 점검을 통과하지 못해서 아무것도 배포하지 않았습니다"),
+        ("12 files to send (1.2 MB), 1 time stamp to set, 2 files to delete, 12.3 MB/s",
+         "보낼 파일 12개 (1.2 MB), 맞출 시간 정보 1개, 지울 파일 2개, 12.3 MB/s"),
+        ("not joined after 30 s: rank 2 (gpu2, importing), rank 3 (gpu2, no sign yet)",
+         "30초가 지나도 참가하지 않은 rank: rank 2 (gpu2, 임포트), rank 3 (gpu2, 아직 소식 없음)"),
+        ("rank 0 (master) ended with exit code 1: ValueError: bad; see also x",
+         "rank 0 (master)이 종료 코드 1로 끝났습니다: ValueError: bad; see also x"),
+        ("the agent ended in the middle of a frame with status 1, saying 'x'",
+         "에이전트가 끝났습니다 (메시지를 보내던 중) (종료 상태 1). 출력: 'x'"),
+        ("configs/nodes.yaml:3:5: defaults.port: must be a port from 1 to 65535, not 70000",
+         "configs/nodes.yaml:3:5: defaults.port: 포트여야 하고 1부터 65535까지입니다. 적힌 것: 70000"),
+        ("--on gpux: there is no node 'gpux' (did you mean gpu1?); the inventory has gpu[1-2]",
+         "--on gpux: 'gpux' (혹시 gpu1?): 그런 노드는 없습니다. 노드 목록에 있는 것: gpu[1-2]"),
+    ],
+)  # fmt: skip
+def test_what_is_put_together_is_said_whole(told: str, said: str, catalogue: Sentences):
+    assert catalogue.say(told) == said
+
+
 def test_several_sentences_in_one_text_are_said_one_by_one(catalogue: Sentences):
     assert catalogue.say("gpu3: no connection. update the driver; [Errno 5] so says the system") == (
         "gpu3: 연결되지 않았습니다. 드라이버를 업데이트하세요; [Errno 5] so says the system"
@@ -178,6 +208,11 @@ def test_what_others_say_stays_as_it_is(catalogue: Sentences):
 def test_english_is_the_source():
     assert Texts("en").said("no connection") == "no connection"
     assert Texts("ko").said("no connection") == "연결되지 않았습니다"
+
+
+def test_the_console_s_own_texts_have_their_particles_fitted():
+    asked = Texts("ko")("confirm.stop", run="r-1", count=2, ranks=4)
+    assert asked == "실행 r-1을 중지할까요? 노드 2개의 rank 4개가 지금 끝납니다."
 
 
 @pytest.mark.parametrize(

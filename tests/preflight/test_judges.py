@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from fleet.preflight import checks_for
 from fleet.preflight.check import Absent
 from tests.preflight.recordings import ADDRESSES, inventory, observations, results
+from tui.i18n.sentences import Sentences, korean
 
 GB = 10**9
 
@@ -326,8 +328,8 @@ CASES = [
     Case("config", "master", "ok", "is readable YAML", {"master/config/by_program": False}),
     Case("config", "master", "fail", "there is no train_config.yaml",
          {"master/config/exists": False, "master/config/faults": ["there is no train_config.yaml"]}),
-    Case("config", "master", "fail", "batch_size: must be at least 1",
-         {"master/config/faults": ["configs/train_config.yaml:3: batch_size: must be at least 1"]}),
+    Case("config", "master", "fail", "training.batch_size: 0 is below 1",
+         {"master/config/faults": ["configs/train_config.yaml:3: training.batch_size: 0 is below 1"]}),
     Case("batch", "master", "ok", "effective batch 96 = 8 x 6 ranks x 2 accumulation steps; 30000 training"),
     Case("batch", "gpu1", "skip", "told at master"),
     Case("batch", "master", "skip", "no training.batch_size", {"master/config/values": {}}),
@@ -350,6 +352,25 @@ def test_verdict(case: Case) -> None:
     assert found.why, "each result says why it matters"
     if found.status == "fail":
         assert found.remedy, "each failure says what to do"
+
+
+#: What a node or its program says of itself, and figures: the same in every language.
+SAYS_ITSELF = re.compile(
+    r"Debian 12|RemoteSigned|default(, exclusive)?|(Python|torch|accelerate) [\d.]+"
+    r"|it said no|ask again|it ended with status 1|Ethernet, [\d.]+, [\d.]+ Gbit/s"
+)
+
+
+@pytest.fixture(scope="module")
+def catalogue() -> Sentences:
+    return korean()
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_a_verdict_can_be_said_in_korean(case: Case, catalogue: Sentences) -> None:
+    found = results(observations(case.patches), inventory(**case.changes))[case.node, case.check]
+    said = [text for text in (found.seen, found.why, found.remedy) if text]
+    assert [text for text in said if not catalogue.knows(text) and not SAYS_ITSELF.fullmatch(text)] == []
 
 
 def test_every_check_has_its_good_and_a_bad_outcome() -> None:

@@ -25,11 +25,16 @@ class Texts:
         self.lang = lang
         self._texts = catalogue(lang)
         self._say: Callable[[str], str] | None = None
+        self._fitted: Callable[[str], str] = str
+        if lang == "ko":
+            from tui.i18n.particles import with_particles
+
+            self._fitted = with_particles
 
     def __call__(self, key: str, **values: object) -> str:
         """Return the text of ``key`` with ``values`` filled in; raises KeyError."""
         text = self._texts[key]
-        return text.format(**values) if values else text
+        return self._fitted(text.format(**values)) if values else text
 
     def word(self, group: str, name: str) -> str:
         """Return the word for a value of an open set (a state, a phase), itself when there is none."""

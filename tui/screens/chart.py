@@ -128,7 +128,11 @@ class ChartScreen(ModalScreen[None]):
             table.styles.height = height
             self.call_after_refresh(self._look)
         if found is None or not curves:
-            told = texts("chart.unreadable", error=self._trouble) if self._trouble else texts("chart.none")
+            told = (
+                texts("chart.unreadable", error=texts.said(self._trouble))
+                if self._trouble
+                else texts("chart.none")
+            )
             style = "fail" if self._trouble else "muted"
             chart.show([[], *([(text, style)] for text in wrap(told, max(20, chart.room)))])
         else:

@@ -86,7 +86,7 @@ class LogRequests(ModeScreen):
             return None
         found = _matcher(text)
         if isinstance(found, str):
-            return found
+            return self.texts.said(found)
         for other in self.tiles.panes:
             other.search = found
         # What is newest is what a reader of a live log wants first: look backwards from the end.
@@ -97,7 +97,7 @@ class LogRequests(ModeScreen):
     def _filter(self, text: str) -> str | None:
         found = _matcher(text) if text else None
         if isinstance(found, str):
-            return found
+            return self.texts.said(found)
         self.tiles.filter = found
         self.redraw()
         return None
