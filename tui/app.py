@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
+from textual.app import App
 from textual.binding import BindingType
 
 from fleet.state import FleetState
@@ -74,7 +75,11 @@ class ConsoleApp(Chores):
         self._begun = begun
         for own in THEMES:
             self.register_theme(own)
-        self.theme = theme if theme in self.available_themes else DEFAULT
+        # Not by changing into it: for that Textual reads all style sheets once more.
+        self.set_reactive(App.theme, DEFAULT)
+        self.stylesheet.set_variables(self.get_css_variables())
+        if theme in self.available_themes:
+            self.theme = theme
 
     def get_default_screen(self) -> ModeScreen:
         """Return the screen that the app begins with: the one shown last."""
