@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from textual.app import App
 from textual.binding import BindingType
+from textual.command import Provider
 
 from fleet.state import FleetState
 from tui import actions
@@ -15,7 +16,6 @@ from tui.chores import Chores
 from tui.engine import Engine
 from tui.i18n import LANGUAGES, Texts
 from tui.operations import NodeCard, Operations, RunCard
-from tui.palette import ConsoleCommands
 from tui.prompts import Questions
 from tui.screens.base import ModeScreen
 from tui.theme import DEFAULT, THEMES
@@ -27,12 +27,19 @@ TICK = 0.1
 FIRST_FRAME = 0.02
 
 
+def _palette() -> type[Provider]:
+    """Return what the palette offers; it is imported when it is first opened."""
+    from tui.palette import ConsoleCommands
+
+    return ConsoleCommands
+
+
 class ConsoleApp(Chores):
     """Draws the engine's state; everything that acts on nodes goes through ``operations``."""
 
     TITLE = "dtui"
     BINDINGS: ClassVar[list[BindingType]] = actions.bindings("app")
-    COMMANDS: ClassVar = {ConsoleCommands}
+    COMMANDS: ClassVar = {_palette}
     COMMAND_PALETTE_BINDING: ClassVar = "f12"
 
     def __init__(

@@ -13,12 +13,12 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from typing import TYPE_CHECKING
 
 from fleet.events import Event, LinkChanged, LogChunk, Notice, RunPlanned
-from fleet.logbook import Logbook
 from fleet.state import FleetState
 from tui.load import Load
 from tui.operations import Operations
 
 if TYPE_CHECKING:
+    from fleet.logbook import Logbook
     from fleet.telemetry import History, Meaning
 
 #: Logs of so many runs are kept for looking back.
@@ -66,7 +66,7 @@ class Engine:
     def logbook(self, run: str) -> Logbook:
         """Return the logs of a run, empty ones when nothing has come."""
         found = self._logbooks.get(run)
-        return found if found is not None else Logbook()
+        return found if found is not None else _new_logbook()
 
     def meaning(self) -> Meaning | None:
         """Return what the load of the nodes means for the run that is looked at; None before any sample."""
@@ -150,7 +150,9 @@ class Engine:
             if isinstance(event, RunPlanned):
                 self._open_logbook(event)
             elif isinstance(event, LogChunk):
-                self._logbooks.setdefault(event.run, Logbook()).take(event)
+                if event.run not in self._logbooks:
+                    self._logbooks[event.run] = _new_logbook()
+                self._logbooks[event.run].take(event)
             trouble = self._load.take(event)
             if trouble is not None:
                 self._state = self._state.after(trouble)
@@ -158,7 +160,7 @@ class Engine:
             self._version += 1
 
     def _open_logbook(self, event: RunPlanned) -> None:
-        book = self._logbooks[event.run] = Logbook()
+        book = self._logbooks[event.run] = _new_logbook()
         book.expect(event.world_size)
         while len(self._logbooks) > KEPT_LOGBOOKS:
             self._logbooks.pop(next(iter(self._logbooks)))
@@ -241,3 +243,9 @@ class Engine:
             pass  # the process ends now, and with it every connection
         finally:
             asyncio.get_running_loop().stop()
+
+
+def _new_logbook() -> Logbook:
+    from fleet.logbook import Logbook  # the first frame shows no log
+
+    return Logbook()
