@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from textual import events
-from textual.app import ComposeResult
 from textual.containers import Horizontal
 from textual.suggester import Suggester
+from textual.widget import Widget
 from textual.widgets import Input, Label
 
 Complete = Callable[[str], Sequence[str]]
@@ -47,8 +47,8 @@ class Prompt(Horizontal):
         #: The completions that Tab goes through, and the one that stands there now.
         self._round: list[str] = []
 
-    def compose(self) -> ComposeResult:
-        """Lay out label, field and a place for what is wrong with the input."""
+    def _parts(self) -> Iterator[Widget]:
+        """Return label, field and places for what the input stands for and what is wrong with it."""
         yield Label("", id="asking", markup=False)
         field = Input(id="answer", select_on_focus=True)
         field.cursor_blink = False
@@ -72,6 +72,9 @@ class Prompt(Horizontal):
         """
         self._done, self._changed, self._complete, self._hint = done, changed, complete, hint
         self._round = []
+        if not self.children:
+            # Not before: the field and its styles would take a tenth of the time that a first frame takes.
+            self.mount(*self._parts())
         self.query_one("#asking", Label).update(label)
         self._say()
         field = self.query_one("#answer", Input)
