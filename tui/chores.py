@@ -89,13 +89,11 @@ class Chores(TypeAhead, inherit_bindings=False):
         operations = self.operations
 
         def go() -> None:
-            if names and not self.engine.run("deploy", lambda: operations.deploy(names)):
+            if not self.engine.run("deploy", lambda: operations.deploy(names)):
                 self.notify(self.texts("deploy.busy"), severity="warning")
 
-        if operations.production and names:
-            self.confirm(self.texts("confirm.deploy", count=len(names)), names, go)
-        else:
-            go()
+        if names:
+            self.confirm_in_production(self.texts("confirm.deploy", count=len(names)), names, go)
 
     def launch(self, names: Sequence[str], question: str = "") -> None:
         """Start a run on nodes after asking."""
@@ -290,6 +288,13 @@ class Chores(TypeAhead, inherit_bindings=False):
             question, names, self.texts, default=default and not production, production=production
         )
         self.push_screen(screen, answered)
+
+    def confirm_in_production(self, question: str, names: Sequence[str], go: Callable[[], object]) -> None:
+        """Ask before ``go`` where machines in production are concerned; elsewhere do it at once."""
+        if self.operations.production:
+            self.confirm(question, names, go)
+        else:
+            go()
 
     def ask_person(self, question: Question) -> None:
         """Ask for a password, whether a host key is to be trusted, or whether a fix is wanted."""

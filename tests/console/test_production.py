@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests.console.driving import settled, text_of, until
@@ -9,6 +11,7 @@ from tests.console.fakes import Recorded, cards, console
 from tui.actions import MODES
 from tui.operations import NodeCard
 from tui.screens.confirm import ConfirmScreen
+from tui.screens.form import FormScreen
 
 
 def production(nodes=None) -> Recorded:
@@ -77,6 +80,57 @@ async def test_retry_asks_too_and_elsewhere_a_deploy_does_not():
                 assert "연구실-3, gpu4" in text_of(app)
                 await pilot.press("y")
             await until(pilot, lambda app=app: ("deploy", "연구실-3", "gpu4") in app.operations.asked)
+
+
+@pytest.mark.parametrize("answer", ["enter", "y"])
+async def test_saving_a_file_asks_and_names_every_host(answer: str, tmp_path: Path):
+    path = tmp_path / "train_config.yaml"
+    path.write_text("training:\n  batch_size: 4\n", "utf-8")
+    operations = Recorded(cards(), folder=tmp_path, production=True)
+    app = console("nodes_busy", "config", operations=operations)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settled(pilot)
+        await pilot.press("f3", "enter", "ctrl+end", *"# new", "ctrl+s")
+        await until(pilot, lambda: isinstance(app.screen, ConfirmScreen))
+        await until(pilot, lambda: "Save train_config.yaml?" in text_of(app))
+        assert ", ".join(card.name for card in cards()) in text_of(app)
+        assert "new" not in path.read_text("utf-8")
+        await pilot.press(answer)
+        await until(pilot, lambda: not isinstance(app.screen, ConfirmScreen))
+        await settled(pilot)
+        assert ("# new" in path.read_text("utf-8")) is (answer == "y")
+
+
+async def test_adding_a_node_asks_and_what_is_wrong_comes_back_to_the_form():
+    app = console("nodes_busy", operations=production())
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settled(pilot)
+        before = app.cards
+        await pilot.press("a", *"gpu9", "ctrl+s")
+        await until(pilot, lambda: "Add gpu9 to the inventory?" in text_of(app))
+        await pilot.press("y")
+        await until(pilot, lambda: "the address is missing" in text_of(app))
+        await pilot.press("enter", *"10.0.0.9", "ctrl+s")
+        await until(pilot, lambda: isinstance(app.screen, ConfirmScreen))
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, FormScreen))
+        assert app.cards == before
+        await pilot.press("ctrl+s", "y")
+        await until(pilot, lambda: [card.name for card in app.cards][-1] == "gpu9")
+        await until(pilot, lambda: not isinstance(app.screen, FormScreen))
+
+
+async def test_an_import_and_a_removal_ask():
+    app = console("nodes_busy", operations=production())
+    async with app.run_test(size=(120, 40), notifications=True) as pilot:
+        await settled(pilot)
+        await pilot.press("i", "enter")
+        await until(pilot, lambda: "Add the nodes of workers.json to the inventory?" in text_of(app))
+        await pilot.press("y")
+        await until(pilot, lambda: "workers.json: no such file" in text_of(app))
+        await pilot.press("G", "D", "enter")
+        await until(pilot, lambda: not isinstance(app.screen, ConfirmScreen))
+        assert len(app.cards) == len(cards())
 
 
 async def test_leaving_a_run_that_goes_on_is_no_writing():

@@ -189,6 +189,11 @@ class ConfigScreen(ModeScreen):
         if faults:
             self.notify(self.texts("config.faults", count=len(faults)), severity="error")
             return
+        names = [card.name for card in self.console.cards]
+        question = self.texts("confirm.save", file=path.name)
+        self.console.confirm_in_production(question, names, lambda: self._write(path, text))
+
+    def _write(self, path: Path, text: str) -> None:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             beside = path.with_name(f".{path.name}.new")

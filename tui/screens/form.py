@@ -56,13 +56,16 @@ class FormScreen(ModalScreen[None]):
         texts: Texts,
         *,
         give_up: Callable[[], object] | None = None,
+        ask: Callable[[dict[str, str], Callable[[], object]], object] | None = None,
     ) -> None:
+        """``save`` returns a fault; ``ask`` gets the values and what to call when they may be saved."""
         super().__init__()
         self._heading = title
         self._fields_of = fields
         self._save = save
         self._texts = texts
         self._give_up = give_up
+        self._ask = ask
 
     def compose(self) -> ComposeResult:
         """Lay out labels and fields."""
@@ -90,11 +93,18 @@ class FormScreen(ModalScreen[None]):
         """Hand the values over; what is wrong with them is shown and the form stays."""
         fields = [(field.key, self.query_one(f"#field-{field.key}", Input)) for field in self._fields_of]
         values = {key: field.value if field.password else field.value.strip() for key, field in fields}
-        fault = self._save(values)
-        if fault:
-            self.query_one("#fault", Label).update(f"✗ {fault}")
+
+        def save() -> None:
+            fault = self._save(values)
+            if fault:
+                self.query_one("#fault", Label).update(f"✗ {fault}")
+            else:
+                self.dismiss()
+
+        if self._ask is not None:
+            self._ask(values, save)
         else:
-            self.dismiss()
+            save()
 
     def action_dismiss(self, result: None = None) -> None:  # type: ignore[override]
         """Give up."""

@@ -195,7 +195,11 @@ class NodesScreen(ModeScreen):
         def save(values: dict[str, str]) -> str | None:
             return self._change(lambda: self.console.operations.add_node(Draft(**values)))
 
-        self.app.push_screen(FormScreen(texts("form.add_title"), fields, save, texts))
+        def ask(values: dict[str, str], go: Callable[[], object]) -> None:
+            name = values["name"] or values["address"]
+            self.console.confirm_in_production(texts("confirm.add", name=name), [name], go)
+
+        self.app.push_screen(FormScreen(texts("form.add_title"), fields, save, texts, ask=ask))
 
     def action_nodes_edit(self) -> None:
         """Edit the inventory's text."""
@@ -205,7 +209,14 @@ class NodesScreen(ModeScreen):
         """Ask for a workers.json."""
 
         def read(text: str) -> str | None:
-            return self._change(lambda: self.console.operations.import_workers(Path(text).expanduser()))
+            path, operations = Path(text).expanduser(), self.console.operations
+            if not operations.production:
+                return self._change(lambda: operations.import_workers(path))
+            question = self.texts("confirm.import", file=path.name)
+            self.console.confirm(
+                question, [], lambda: self.tell_fault(self._change(lambda: operations.import_workers(path)))
+            )
+            return None
 
         self.query_one(Prompt).ask(self.texts("nodes.ask_import"), "workers.json", read)
 
@@ -217,9 +228,7 @@ class NodesScreen(ModeScreen):
             return
 
         def remove() -> None:
-            fault = self._change(lambda: self.console.operations.remove_nodes(names))
-            if fault:
-                self.notify(fault, severity="error")
+            self.tell_fault(self._change(lambda: self.console.operations.remove_nodes(names)))
 
         self.console.confirm(self.texts("confirm.remove", count=len(names)), names, remove)
 
