@@ -200,6 +200,12 @@ def test_several_sentences_in_one_text_are_said_one_by_one(catalogue: Sentences)
     )
 
 
+def test_lines_are_said_one_by_one(catalogue: Sentences):
+    assert catalogue.say("no such luck\nno connection") == "no such luck\n연결되지 않았습니다"
+    assert catalogue.knows("no connection\nupdate the driver")
+    assert not catalogue.knows("no such luck\nno connection")
+
+
 def test_what_others_say_stays_as_it_is(catalogue: Sentences):
     for text in ("", "RuntimeError: shape '[3, 4]' is invalid; see above. No luck", "한글"):
         assert catalogue.say(text) == text
@@ -244,7 +250,7 @@ def test_a_catalogue_with_a_gap_is_refused(text: str, fault: str):
 
 @pytest.mark.parametrize(
     ("english", "korean_text"),
-    [("{a}{b} left", "{a} {b}"), ("{a} left", "{b}"), ("{a}", "{a}")],
+    [("{a}{b} left", "{a} {b}"), ("{a} left", "{b}"), ("{a}", "{a}"), ("a {b} left", "{b}")],
 )
 def test_a_sentence_whose_values_are_lost_is_refused(english: str, korean_text: str):
     with pytest.raises(CatalogueError):

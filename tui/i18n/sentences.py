@@ -39,12 +39,18 @@ _KINDS = {
 _PLACE = re.compile(r"([^\s;]+(?: \S+)?): (.*)", re.DOTALL)
 #: A sentence with the line of a log that tells it.
 _QUOTED = re.compile(r"(.*) (\((?:'.*'|\".*\")\))", re.DOTALL)
-#: Between sentences that stand in one text -> the same in the other language.
-_JOINTS = {"\n": "\n", "; ": ". ", ". ": ". ", ": ": ": ", ", ": ", "}
-#: Those at which even a text is taken apart of which only some is known: others write commas too.
-_MARKS = ("\n", "; ", ". ", ": ")
+#: Between sentences that stand in one line -> the same in the other language.
+_JOINTS = {"; ": ". ", ". ": ". ", ": ": ": ", ", ": ", "}
+#: Those at which even a line is taken apart of which only some is known: others write commas too.
+_MARKS = ("; ", ". ", ": ")
+#: Characters of a line that is taken apart; more is the output of a program.
+_LONGEST = 600
 #: Texts that are kept once said: screens are drawn again and again.
-_KEPT = 2048
+_KEPT = 4096
+
+
+#: Sentences are looked up by so many of their first letters.
+_KEY = 3
 
 
 class CatalogueError(ValueError):
@@ -64,11 +70,15 @@ class Sentence:
             raise CatalogueError(f"other values in {other!r} than in {english!r}")
         if not all(self.words[1:-1]) or len(set(self.names)) != len(self.names) or not self.weight:
             raise CatalogueError(f"its values can't be told apart: {english!r}")
+        if 0 < len(self.words[0]) < _KEY and self.names:
+            raise CatalogueError(f"it begins with too little to be found by: {english!r}")
         self._pattern: re.Pattern[str] | None = None
 
     def values_in(self, text: str) -> Mapping[str, str] | None:
         """Return the values if the text is this sentence, else None."""
         if not text.startswith(self.words[0]) or not text.endswith(self.words[-1]):
+            return None
+        if self.words[1] not in text:
             return None
         if self._pattern is None:  # of hundreds, few are ever needed
             holes = [_KINDS[kind] for kind in self.kinds]
@@ -89,16 +99,24 @@ class Sentences:
     def __init__(self, pairs: Iterable[tuple[str, str]]) -> None:
         self.all = sorted((Sentence(*pair) for pair in pairs), key=lambda one: -one.weight)
         self._exact = {one.words[0]: one.other for one in self.all if not one.names}
-        self._led_by_words = [one for one in self.all if one.names and one.words[0]]
-        self._led_by_a_value = [one for one in self.all if not one.words[0]]
+        self._led_by_words: dict[str, list[Sentence]] = {}
+        self._led_by_a_value: list[Sentence] = []
+        for one in self.all:
+            if one.names and one.words[0]:
+                self._led_by_words.setdefault(one.words[0][:_KEY], []).append(one)
+            elif one.names:
+                self._led_by_a_value.append(one)
+        self.say = lru_cache(_KEPT)(self._say)
         self._known = lru_cache(_KEPT)(self._find)
 
-    def say(self, text: str) -> str:
+    def _say(self, text: str) -> str:
         """Return the text in the other language; what is no sentence of the catalogue stays as it is."""
+        if "\n" in text:
+            return "\n".join(map(self.say, text.split("\n")))
         known = self._known(text)
         if known is not None:
             return known
-        for joint in _MARKS:
+        for joint in _MARKS if len(text) <= _LONGEST else ():
             for head, rest in _cuts(text, joint):
                 said, also = self._known(head), self._known(rest)
                 if said is not None:
@@ -109,15 +127,15 @@ class Sentences:
 
     def knows(self, text: str) -> bool:
         """Return whether the text is made of sentences of the catalogue."""
-        return self._known(text) is not None
+        return all(self._known(line) is not None for line in text.split("\n"))
 
     def _find(self, text: str) -> str | None:
-        """Return what is said for a text that is known as a whole."""
+        """Return what is said for a line that is known as a whole."""
         if text in self._exact:
             return self._exact[text]
         return (
-            self._all_of(text, "\n", "; ")
-            or _filled(self._led_by_words, text, self.say)
+            self._all_of(text, "; ")
+            or _filled(self._led_by_words.get(text[:_KEY], ()), text, self.say)
             or self._behind_its_place(text)
             or _filled(self._led_by_a_value, text, self.say)
             or self._before_a_quotation(text)
@@ -136,7 +154,7 @@ class Sentences:
 
     def _all_of(self, text: str, *joints: str) -> str | None:
         """Return what is said for several sentences of the catalogue with a joint between each two."""
-        for joint in joints:
+        for joint in joints if len(text) <= _LONGEST else ():
             for head, rest in _cuts(text, joint):
                 said = self._known(head)
                 also = self._known(rest) if said is not None else None
