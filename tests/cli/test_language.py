@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from fleet.events import CheckFinished, RunFinished
-from tui.cli.main import main
 from tui.cli.printing import JsonPrinter, PlainPrinter
 from tui.i18n import Texts
 
@@ -52,6 +54,17 @@ def test_json_is_english(capsys: pytest.CaptureFixture[str]):
     assert json.loads(capsys.readouterr().out)["cause"] == ENDED.cause
 
 
+def dtui(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "tui", *words],
+        cwd=folder,
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+        timeout=60,
+    )
+
+
 @pytest.mark.parametrize(
     "words",
     [
@@ -59,14 +72,13 @@ def test_json_is_english(capsys: pytest.CaptureFixture[str]):
         ["--lang", "ko", "preflight", "--list"],
     ],
 )
-def test_the_language_may_stand_before_the_command_or_behind_it(
-    words: list[str], capsys: pytest.CaptureFixture[str]
-):
-    assert main(words) == 0
-    assert "GPU마다 rank가 하나입니다" in capsys.readouterr().out
+def test_the_language_may_stand_before_the_command_or_behind_it(words: list[str], tmp_path: Path):
+    done = dtui(tmp_path, *words)
+    assert done.returncode == 0
+    assert "GPU마다 rank가 하나입니다" in done.stdout
 
 
-def test_an_error_is_told_in_korean(capsys: pytest.CaptureFixture[str], tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    assert main(["status", "--lang", "ko", "--workers", "127.0.0.1"]) != 0
-    assert capsys.readouterr().err == f"dtui: {tmp_path}에서 시작한 훈련이 아직 없습니다 (dtui up)\n"
+def test_an_error_is_told_in_korean(tmp_path: Path):
+    done = dtui(tmp_path, "status", "--lang", "ko", "--workers", "127.0.0.1")
+    assert done.returncode == 2
+    assert done.stderr == f"dtui: {tmp_path}에서 시작한 훈련이 아직 없습니다 (dtui up)\n"
