@@ -17,6 +17,7 @@ from tui.engine import Engine
 from tui.i18n import LANGUAGES, Texts
 from tui.operations import NodeCard, Operations, RunCard
 from tui.prompts import Questions
+from tui.remember import offer_to_keep
 from tui.screens.base import ModeScreen
 from tui.theme import DEFAULT, THEMES
 from tui.view_state import View
@@ -143,6 +144,8 @@ class ConsoleApp(Chores):
         question = self.questions.next()
         if question is not None:
             self.ask_person(question)
+        elif len(self.screen_stack) == 1:
+            offer_to_keep(self)
 
     def inventory_changed(self) -> None:
         """Show and watch what the inventory says now."""

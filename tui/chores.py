@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from tui.actions import BY_ID
-from tui.prompts import Question
+from tui.prompts import Question, Questions
 from tui.theme import THEMES
 from tui.type_ahead import TypeAhead
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tui.command_line import CommandLine
     from tui.engine import Engine
     from tui.i18n import Texts
-    from tui.operations import Operations, RunCard
+    from tui.operations import NodeCard, Operations, RunCard
     from tui.screens.base import ModeScreen
 
 
@@ -27,6 +27,8 @@ class Chores(TypeAhead, inherit_bindings=False):
     read_only: bool
     keymap: Mapping[str, str]
     history: Sequence[RunCard]
+    cards: Sequence[NodeCard]
+    questions: Questions
     #: Nodes marked by the person; operations act on them, or on all when none is.
     selection: frozenset[str]
 

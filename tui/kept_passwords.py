@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import field
 from typing import TYPE_CHECKING
+
+from fleet.frozen import frozen
 
 if TYPE_CHECKING:
     from transports.base import Endpoint
@@ -29,6 +32,37 @@ async def kept_password(endpoint: Endpoint, reason: str) -> str | None:
 async def nothing_kept(endpoint: Endpoint, reason: str) -> str | None:
     """Return None: where no keyring is to be asked."""
     return None
+
+
+@frozen
+class Typed:
+    """A password that was typed at ``at``: in memory only, and not in what a value says of itself."""
+
+    endpoint: Endpoint
+    secret: str = field(repr=False)
+    at: float
+
+
+def can_keep() -> bool:
+    """Return whether there is a keyring that deserves the name: one that is a file of its own does not."""
+    import keyring
+
+    backend = keyring.get_keyring()
+    first = next(iter(getattr(backend, "backends", ())), backend)
+    # The library's own line between stores of the system and the rest.
+    return bool(first.priority >= 1)
+
+
+def keep(typed: Typed) -> str:
+    """Put a password into the system's keyring; returns what went wrong, empty if nothing. May block."""
+    import keyring
+    from keyring.errors import KeyringError
+
+    try:
+        keyring.set_password(KEYRING_SERVICE, str(typed.endpoint), typed.secret)
+    except KeyringError as error:
+        return str(error) or type(error).__name__
+    return ""
 
 
 def _from_keyring(account: str) -> str | None:

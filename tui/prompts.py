@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections import deque
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from fleet.frozen import frozen
-from tui.kept_passwords import KeptPassword, nothing_kept
+from tui.kept_passwords import KeptPassword, Typed, nothing_kept
 
 if TYPE_CHECKING:
     from fleet.preflight.fixes import Fix
@@ -39,11 +41,13 @@ class Question:
 class Questions:
     """Implements :class:`transports.base.Prompts`: waits here until the screen has asked.
 
-    What ``kept`` has is not asked for.
+    What ``kept`` has is not asked for; what was typed is held until it is known whether it was right.
     """
 
-    def __init__(self, kept: KeptPassword = nothing_kept) -> None:
+    def __init__(self, kept: KeptPassword = nothing_kept, clock: Callable[[], float] = time.time) -> None:
         self._kept = kept
+        self._clock = clock
+        self._typed: dict[str, Typed] = {}
         self._waiting: deque[Question] = deque()
         self._asked: Question | None = None
         self._lock = threading.Lock()
@@ -54,7 +58,17 @@ class Questions:
         if kept is not None:
             return kept
         answer = await self._ask(endpoint=endpoint, reason=reason)
-        return None if answer is None else str(answer)
+        if answer is None:
+            return None
+        # A key's passphrase is another secret; the agent of the system's SSH keeps those.
+        if self._kept is not nothing_kept and not reason.startswith("passphrase"):
+            self._typed[str(endpoint)] = Typed(endpoint, str(answer), self._clock())
+        return str(answer)
+
+    def accepted(self, logged_in: Callable[[Typed], bool]) -> Typed | None:
+        """Return a password that was typed and has logged the person in, and hold it no longer."""
+        account = next((name for name, typed in list(self._typed.items()) if logged_in(typed)), None)
+        return self._typed.pop(account, None) if account is not None else None
 
     async def trust_host_key(self, key: HostKey) -> bool:
         """Return whether the person trusts the key."""

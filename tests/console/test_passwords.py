@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+import time
+from collections.abc import AsyncIterator, Iterator
 
 import keyring
 import pytest
 from keyring.backend import KeyringBackend
+from keyring.backends.fail import Keyring as FailKeyring
 from keyring.errors import KeyringLocked
 
+from fleet.events import Event, LinkChanged
+from tests.console.driving import settled, text_of, until
+from tests.console.fakes import Recorded, console
 from transports.base import Endpoint
+from tui.app import ConsoleApp
 from tui.cli.prompts import TerminalPrompts
 from tui.kept_passwords import kept_password
+from tui.operations import NodeCard
 from tui.prompts import Questions
+from tui.screens.confirm import ConfirmScreen
 
 NODE = Endpoint("192.168.1.101", port=22, user="kim")
 
@@ -36,6 +44,15 @@ class Store(KeyringBackend):
 
     def delete_password(self, service: str, username: str) -> None:
         del self.passwords[service, username]
+
+
+class FileStore(Store):
+    """One that the library does not recommend: it keeps a file of its own."""
+
+    priority = 0.5  # type: ignore[assignment]
+
+    def get_password(self, service: str, username: str) -> str | None:
+        return None
 
 
 @pytest.fixture
@@ -76,6 +93,70 @@ async def test_a_kept_password_is_not_asked_for(store: Store):
 )
 async def test_what_is_not_kept_or_was_rejected_is_asked(store: Store, endpoint: Endpoint, reason: str):
     assert await asked(Questions(kept_password), endpoint, reason, "typed") == "typed"
+
+
+class Asking(Recorded):
+    """One node that wants a password."""
+
+    questions: Questions
+
+    async def watch(self) -> AsyncIterator[Event]:
+        yield LinkChanged(node="a", at=time.time(), state="connecting")
+        answer = await self.questions.password(NODE, "password")
+        state = "up" if answer == "right" else "failed"
+        yield LinkChanged(node="a", at=time.time(), state=state, detail="no such password")
+        await asyncio.Event().wait()
+
+
+def asking(lang: str = "en") -> ConsoleApp:
+    operations, questions = Asking([NodeCard("a", NODE.host)]), Questions(kept_password)
+    operations.questions = questions
+    return console(operations=operations, questions=questions, lang=lang)
+
+
+@pytest.mark.parametrize(("answer", "kept"), [("enter", None), ("y", "right")])
+async def test_a_typed_password_that_was_right_is_kept_when_the_person_says_so(
+    store: Store, answer: str, kept: str | None
+):
+    store.passwords.clear()
+    app = asking()
+    async with app.run_test(size=(120, 40)) as pilot:
+        await until(pilot, lambda: "Log in to kim@192.168.1.101:22" in text_of(app))
+        await pilot.press(*"right", "enter")
+        await until(pilot, lambda: "Remember the password of kim@192.168.1.101:22?" in text_of(app))
+        assert "right" not in text_of(app)
+        await pilot.press(answer)
+        await until(pilot, lambda: not isinstance(app.screen, ConfirmScreen))
+        await app.workers.wait_for_complete()
+        assert store.passwords.get(("dtui", "kim@192.168.1.101:22")) == kept
+        assert "right" not in repr(vars(app.questions))
+
+
+async def test_a_password_that_was_wrong_is_not_offered_to_be_kept(store: Store):
+    store.passwords.clear()
+    app = asking()
+    async with app.run_test(size=(120, 40)) as pilot:
+        await until(pilot, lambda: "Log in to" in text_of(app))
+        await pilot.press(*"wrong", "enter")
+        await until(pilot, lambda: "no such password" in text_of(app))
+        await settled(pilot)
+        assert "Remember" not in text_of(app)
+        assert "wrong" not in repr(vars(app.questions))
+
+
+@pytest.mark.parametrize("backend", [FailKeyring, FileStore])
+async def test_without_a_keyring_of_the_system_nothing_is_offered(
+    store: Store, backend: type[KeyringBackend]
+):
+    # The fixture puts back what there was before.
+    keyring.set_keyring(backend())
+    app = asking()
+    async with app.run_test(size=(120, 40)) as pilot:
+        await until(pilot, lambda: "Log in to" in text_of(app))
+        await pilot.press(*"right", "enter")
+        await until(pilot, lambda: "1/1 up" in text_of(app))
+        await settled(pilot)
+        assert "Remember" not in text_of(app)
 
 
 async def test_a_locked_keyring_is_none(store: Store):
