@@ -124,9 +124,10 @@ class Run:
         wire = WIRE[settings.communication.gradient_compression]
         if settings.communication.diloco_steps:
             parts.outer = OuterStep(self.network, average, settings.communication, wire, size)
-        elif size > 1:
+        elif size > 1 and (wire or dist.get_backend() == "gloo"):
             parts.exchange = GradientExchange(wire, size, timed=dist.get_backend() == "gloo")
             model.register_comm_hook(None, parts.exchange.hook)
+        # Else DDP's own way: with nothing to convert and nothing to time, a hook only costs each bucket a call.
         return parts
 
     def _batches(self, *, workers: int) -> Iterator[dict[str, Tensor]]:
