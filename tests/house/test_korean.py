@@ -23,7 +23,9 @@ ROOMS = (
     "fleet", "transports", "agent", "trainer/settings_file.py",
     "tui/engine.py", "tui/fleet_operations.py", "tui/load.py", "tui/views/config.py",
     "tui/cli/fixing.py", "tui/cli/main.py", "tui/cli/narrate.py", "tui/cli/options.py",
-    "tui/cli/preflight_table.py", "tui/cli/printing.py", "tui/cli/runs.py", "tui/cli/commands/status.py",
+    "tui/cli/preflight_table.py", "tui/cli/printing.py", "tui/cli/runs.py", "tui/cli/prompts.py",
+    "tui/cli/first_questions.py", "tui/cli/doctor.py",
+    "tui/cli/commands/init.py", "tui/cli/commands/status.py",
 )  # fmt: skip
 SILENT = {
     "writes files and pages of the docs": (
@@ -49,6 +51,7 @@ NO_SENTENCE = (
     r"dtui: \{\}", r"there is no command .*", r"--on .*\{\}; \{\}",
     r"\{\} (min|h) .*", r"\{\} \(\{\} ms\)", r"\{\}  world size .*",
     r"\{\} in \{\} \(\{\}:\{\}\)", r"\{\}, line \{\}: \{\}",
+    "ssh (keys|agent)", "extra ==", "dtui init",
     # Why a clock is low, of which no light tells.
     "clock setting", "power cap", "sync boost", "display clock",
     # Words of others, by which their failures are known.
@@ -73,6 +76,7 @@ SAMPLES = {
     "size": "{}.5 GB",
     "addresses": "10.0.0.{}, fe80::1",
     "exit": "exit code {}",
+    "endpoint": "kim@node:{}",
     "count": "{} files",
     "words": "‹{}› a",
     "quoted": "'‹{}› a'",

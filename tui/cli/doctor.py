@@ -52,7 +52,7 @@ def examine(project: Path, ssh_folder: Path, ports: Sequence[int] = RENDEZVOUS_P
 
 def _python() -> Finding:
     bits = "64-bit" if sys.maxsize > 2**32 else "32-bit"
-    seen = f"{platform.python_version()} {bits} at {sys.executable}"
+    seen = f"Python {platform.python_version()}, {bits}, at {sys.executable}"
     if sys.maxsize <= 2**32:
         return Finding("python", "warn", seen, "torch needs a 64-bit Python; install one from python.org")
     return Finding("python", "ok", seen)
@@ -106,7 +106,7 @@ def _keys(folder: Path) -> Finding:
         if loose:
             told = f"others may read {', '.join(loose)}"
             return Finding("ssh keys", "warn", told, f"chmod 600 {folder / loose[0]}")
-    return Finding("ssh keys", "ok", f"{', '.join(found)} in {folder}")
+    return Finding("ssh keys", "ok", f"found in {folder}: {', '.join(found)}")
 
 
 def _agent() -> Finding:
@@ -181,7 +181,7 @@ def _project(project: Path) -> Finding:
     if not project.is_dir():
         return Finding("project", "fail", f"there is no folder {project}", "go to the project's folder")
     room = shutil.disk_usage(project).free
-    seen = f"{project}, {room / 2**30:.0f} GB free"
+    seen = f"{project}: {room / 2**30:.0f} GB free"
     if not os.access(project, os.W_OK):
         return Finding("project", "fail", f"{seen}; not writable", "dtui keeps its records in .dtui there")
     if room < _ROOM:

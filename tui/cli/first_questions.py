@@ -10,6 +10,7 @@ from pathlib import Path
 from fleet.init import Candidate
 from fleet.inventory import InventoryError, Node, default_project, from_addresses, load_workers_json
 from tui.cli.exits import UsageError
+from tui.i18n import Texts
 
 
 def named_workers(
@@ -41,9 +42,12 @@ def as_node(candidate: Candidate, project: Path) -> Node:
 class Asker:
     """Asks on stderr, reads stdin; an empty answer takes what stands in brackets."""
 
+    def __init__(self, texts: Texts) -> None:
+        self._said = texts.said
+
     def text(self, question: str, otherwise: str) -> str | None:
         """Return the answer, None for an empty one; raises UsageError at the end of the input."""
-        print(f"{question} [{otherwise}]: ", end="", file=sys.stderr, flush=True)
+        print(f"{self._said(question)} [{self._said(otherwise)}]: ", end="", file=sys.stderr, flush=True)
         line = sys.stdin.readline()
         if not line:
             raise UsageError("the input ended before everything was answered; nothing was written")
@@ -57,7 +61,7 @@ class Asker:
         """Return the workers that the person names, asking again after an answer that can't be used."""
         workers: list[Node] = []
         if candidates:
-            print("Hosts that this machine knows:", file=sys.stderr)
+            print(f"{self._said('Hosts that this machine knows')}:", file=sys.stderr)
             for number, candidate in enumerate(candidates, 1):
                 shown = candidate.address if candidate.address != candidate.name else ""
                 print(f"  {number:>3}  {candidate.name:20} {shown:20} {candidate.source}", file=sys.stderr)
@@ -66,7 +70,7 @@ class Asker:
                 try:
                     workers += [as_node(one, project) for one in _chosen(answer or "", candidates)]
                 except UsageError as error:
-                    print(error, file=sys.stderr)
+                    print(self._said(str(error)), file=sys.stderr)
                 else:
                     break
         while True:
@@ -76,7 +80,7 @@ class Asker:
                     from_addresses(answer.replace(" ", ",").split(","), project=project) if answer else None
                 )
             except InventoryError as error:
-                print(error, file=sys.stderr)
+                print(self._said(str(error)), file=sys.stderr)
             else:
                 return _each_once([*workers, *(found.workers if found else ())])
 

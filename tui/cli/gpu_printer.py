@@ -21,6 +21,7 @@ class GpuPrinter:
 
     def __init__(self, settings: TelemetrySettings, *, watch: bool, texts: Texts | None = None) -> None:
         self._troubles = PlainPrinter(texts=texts)
+        self.texts = self._troubles.texts
         self._meter = Meter(settings)
         self._samples: dict[str, Sample] = {}
         self._told: set[str] = set()

@@ -31,6 +31,9 @@ _OF_A_PREFLIGHT = (CheckFinished, PairProbed, LinkChanged, NodeProbed, Notice)
 class Printer(Protocol):
     """Takes events one by one."""
 
+    #: The language in which a person is told and asked.
+    texts: Texts
+
     def emit(self, event: Event) -> None:
         """Print one event."""
 
@@ -43,6 +46,9 @@ class Printer(Protocol):
 
 
 class _Base:
+    def __init__(self, texts: Texts | None = None) -> None:
+        self.texts = texts or Texts()
+
     def __enter__(self) -> Self:
         return self
 
@@ -77,7 +83,7 @@ class PlainPrinter(_Base):
         every_check: bool = False,
         texts: Texts | None = None,
     ) -> None:
-        self._texts = texts or Texts()
+        super().__init__(texts)
         self._data = data or sys.stdout
         self._narration = narration or sys.stderr
         self._every = every
@@ -94,7 +100,7 @@ class PlainPrinter(_Base):
         if isinstance(event, LogChunk):
             self._print_lines(self._lines.feed(event))
         elif self._worth_telling(event):
-            text = sentence(event, self._texts)
+            text = sentence(event, self.texts)
             if text is not None:
                 self.say(text)
 
@@ -115,7 +121,7 @@ class PlainPrinter(_Base):
     def _tell_passed(self) -> None:
         passed, self._passed = self._passed, 0
         if passed and not self._every_check:
-            told = self._texts.said(f"{passed} checks passed")
+            told = self.texts.said(f"{passed} checks passed")
             self.say(f"✓ {told}")
 
     def _worth_telling(self, event: Event) -> bool:
@@ -137,7 +143,7 @@ class PlainPrinter(_Base):
 def make_printer(*, json: bool, texts: Texts, every_check: bool = False) -> Printer:
     """Return the printer for this terminal or pipe; JSON has no language but its own."""
     if json:
-        return JsonPrinter()
+        return JsonPrinter(texts)
     if sys.stderr.isatty():
         from tui.cli.live import LivePrinter
 

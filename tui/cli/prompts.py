@@ -7,6 +7,7 @@ import getpass
 import sys
 
 from transports.base import Endpoint, HostKey
+from tui.i18n import Texts
 from tui.kept_passwords import kept_password
 
 
@@ -16,7 +17,8 @@ class TerminalPrompts:
     Without a terminal nothing is asked: no password, and no new host key is trusted.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, texts: Texts | None = None) -> None:
+        self._texts = texts or Texts()
         self._turn = asyncio.Lock()
 
     async def password(self, endpoint: Endpoint, reason: str) -> str | None:
@@ -27,17 +29,19 @@ class TerminalPrompts:
                 return kept
             if not sys.stdin.isatty():
                 return None
-            return await asyncio.to_thread(getpass.getpass, f"{reason} for {endpoint}: ")
+            question = self._texts.said(f"{reason} for {endpoint}")
+            return await asyncio.to_thread(getpass.getpass, f"{question}: ")
 
     async def trust_host_key(self, key: HostKey) -> bool:
         """Show the fingerprint and take only a spelled-out yes."""
         if not sys.stdin.isatty():
             return False
         async with self._turn:
+            said = self._texts.said
+            shown = said(f"{key.host}:{key.port} shows a host key that is not known yet")
+            compare = said("Compare it with the one that worker_setup.ps1 printed on that machine.")
             question = (
-                f"{key.host}:{key.port} shows a host key that is not known yet:\n"
-                f"  {key.algorithm} {key.fingerprint}\n"
-                "Compare it with the one that worker_setup.ps1 printed on that machine. Trust it? [yes/NO] "
+                f"{shown}:\n  {key.algorithm} {key.fingerprint}\n{compare} {said('Trust it?')} [yes/NO] "
             )
             print(question, end="", file=sys.stderr, flush=True)
             answer: str = await asyncio.to_thread(sys.stdin.readline)

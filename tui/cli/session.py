@@ -54,7 +54,9 @@ async def play(
     tally = Tally()
     with printer:
         async with (
-            Fleet(inventory, home=home_of(inventory), prompts=prompts or TerminalPrompts()) as fleet,
+            Fleet(
+                inventory, home=home_of(inventory), prompts=prompts or TerminalPrompts(printer.texts)
+            ) as fleet,
             # Closing the stream in this task, not at the loop's end, lets an operation end its requests.
             aclosing(operation(fleet)) as events,
         ):

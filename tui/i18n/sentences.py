@@ -32,6 +32,7 @@ _KINDS = {
     "size": r"([\d.]+ [kKMGT]?B)",
     "words": r"([^(),:;]+)",
     "count": r"(\d+ [a-z]+(?: [a-z]+)?)",
+    "endpoint": r"(\S*[@:]\S+)",
     "exit": r"((?:exit code|signal|status) \S+(?: \([^()]*\))?)",
     "addresses": r"([\da-f.:]+(?:%\w+)?(?:, [\da-f.:]+(?:%\w+)?)*)",
 }

@@ -10,6 +10,8 @@ from tui.cli.subparsers import Subparsers
 
 def add(subparsers: Subparsers) -> None:
     """Declare the command."""
+    from tui.cli.options import add_language_option
+
     parser = subparsers.add_parser(
         "init",
         help="write configs/nodes.yaml and configs/train_config.yaml",
@@ -30,6 +32,7 @@ def add(subparsers: Subparsers) -> None:
     program.add_argument("--script", help="script that each rank runs")
     program.add_argument("--module", help="module that each rank runs (default: trainer)")
     parser.add_argument("--force", action="store_true", help="replace an inventory that is there")
+    add_language_option(parser)
     parser.set_defaults(handler=run)
 
 
@@ -43,12 +46,14 @@ def run(args: argparse.Namespace) -> int:
     from fleet.inventory import RunSettings
     from tui.cli.exits import DONE, UsageError
     from tui.cli.first_questions import Asker, named_workers
+    from tui.cli.options import texts_of
 
     project = (args.project or Path()).resolve()
     named = args.workers is not None or args.workers_file is not None or args.from_ssh is not None
     if not named and not sys.stdin.isatty():
         raise UsageError("nobody can be asked here: name --workers, --workers-file or --from-ssh")
-    asker = Asker()
+    texts = texts_of(args)
+    asker = Asker(texts)
     replace = args.force
     if (project / INVENTORY).exists() and not replace:
         if named or not asker.yes(f"{project / INVENTORY} is there already. Replace it?"):
@@ -73,11 +78,11 @@ def run(args: argparse.Namespace) -> int:
     for path in beginning.written:
         print(path)
     for path in beginning.kept:
-        print(f"{path} was there and stays as it is", file=sys.stderr)
+        print(texts.said(f"{path} was there and stays as it is"), file=sys.stderr)
     if settings.module == "trainer" and likely_program(project) != "trainer":
-        print(
-            "there is no folder `trainer` in this project: name your own program with `run: {script: ...}`",
-            file=sys.stderr,
+        lacking = (
+            "there is no folder `trainer` in this project: name your own program with `run: {script: ...}`"
         )
-    print(f"{len(workers)} workers; next: dtui preflight, then dtui up", file=sys.stderr)
+        print(texts.said(lacking), file=sys.stderr)
+    print(texts.said(f"{len(workers)} workers; next: dtui preflight, then dtui up"), file=sys.stderr)
     return DONE

@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
     from tui.cli.runs import chosen_run
     from tui.load_words import all_words
 
-    inventory = inventory_of(args)
+    inventory, texts = inventory_of(args), texts_of(args)
     if args.all:
         for summary in find_runs(home_of(inventory)):
             outcome = summary.finished.outcome if summary.finished else "not finished"
@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
     nodes = [node for node in inventory.nodes if node.name in members]
 
     async def ask() -> tuple[NodeRuns, ...]:
-        async with Fleet(inventory, home=home_of(inventory), prompts=TerminalPrompts()) as fleet:
+        async with Fleet(inventory, home=home_of(inventory), prompts=TerminalPrompts(texts)) as fleet:
             return await node_runs(fleet, chosen.run, nodes)
 
     answers = asyncio.run(ask())
@@ -77,7 +77,6 @@ def run(args: argparse.Namespace) -> int:
             )
         )
     else:
-        texts = texts_of(args)
         cause = f": {texts.said(finished.cause)}" if finished and finished.cause else ""
         outcome = f"{texts.word('outcome', finished.outcome)}{cause}" if finished else ""
         told = texts.said(f"run {chosen.run}, world size {chosen.plan.world_size}")
