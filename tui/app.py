@@ -68,7 +68,6 @@ class ConsoleApp(Chores):
         self.engine = engine or Engine(operations, clock=clock)
         self.questions = questions or Questions()
         self.selection: frozenset[str] = frozenset()
-        self.cards: Sequence[NodeCard] = operations.nodes()
         self.keymap = dict(keymap or {})
         #: What each mode shows again at the next start.
         self.views = dict(views or {})
@@ -88,6 +87,11 @@ class ConsoleApp(Chores):
         self.stylesheet.set_variables(self.get_css_variables())
         if theme in self.available_themes:
             self.theme = theme
+
+    @property
+    def cards(self) -> Sequence[NodeCard]:
+        """The nodes as the inventory has them now."""
+        return self.operations.nodes()
 
     def get_default_screen(self) -> ModeScreen:
         """Return the screen that the app begins with: the one shown last."""
@@ -149,7 +153,6 @@ class ConsoleApp(Chores):
 
     def inventory_changed(self) -> None:
         """Show and watch what the inventory says now."""
-        self.cards = self.operations.nodes()
         self.engine.follow_inventory()
         self.mode_screen.redraw()
 

@@ -263,14 +263,14 @@ class FleetOperations:
 
     def reload(self) -> None:
         """Read the inventory again; open links are let go when they are next needed."""
-        from fleet.inventory import FaultsError
+        from fleet.inventory import FaultsError, with_master_address
 
         try:
             self._known = self._read()
         except FaultsError as error:
             raise Refused(_first_fault(error)) from error
         if self._fleet is not None:
-            self._fleet.inventory = self._inventory
+            self._known = self._fleet.inventory = with_master_address(self._known)
 
     async def close(self) -> None:
         """Let go of all nodes."""
@@ -294,17 +294,20 @@ class FleetOperations:
         return self._known
 
     def _read(self) -> Inventory:
-        from fleet.inventory import Inventory, default_master, load_inventory, with_master_address
+        from fleet.inventory import Inventory, default_master, load_inventory
 
         if not self._path.exists():
             return Inventory(project=self._folder, master=default_master(self._folder))
-        return with_master_address(load_inventory(self._path))
+        return load_inventory(self._path)
 
     def _open(self) -> Fleet:
         if self._fleet is None:
             from fleet.fleet import Fleet
+            from fleet.inventory import with_master_address
 
-            self._fleet = Fleet(self._inventory, home=self._home, prompts=self._prompts)
+            # Not before: names of nodes are looked up for it, and a name server may take its time.
+            self._known = with_master_address(self._inventory)
+            self._fleet = Fleet(self._known, home=self._home, prompts=self._prompts)
         return self._fleet
 
     def _named(self, names: Sequence[str]) -> list[Node]:

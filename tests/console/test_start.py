@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import gc
+import socket
+import threading
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.console.driving import settled, text_of, until
 from tests.console.fakes import console
+from transports.base import NoPrompts
+from tui.app import ConsoleApp
 from tui.collector import collecting_later
+from tui.fleet_operations import FleetOperations
 
 
 @pytest.fixture
@@ -63,3 +70,27 @@ async def test_a_timer_that_comes_while_it_leaves_does_nothing():
     app._begin()
     app._tick()
     assert app.operations.asked == [("watch",)]
+
+
+async def test_the_first_frame_waits_for_no_name_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    asking: list[threading.Thread] = []
+    look_up = socket.getaddrinfo
+
+    def slow(*args: Any, **options: Any) -> Any:
+        asking.append(threading.current_thread())
+        return look_up(*args, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", slow)
+    path = tmp_path / "configs" / "nodes.yaml"
+    path.parent.mkdir()
+    path.write_text("nodes:\n  - {name: gpu1, address: 127.0.99.1, port: 9, transport: ssh}\n", "utf-8")
+    frames: list[tuple[str, int]] = []
+    operations = FleetOperations(path, project=tmp_path, prompts=NoPrompts())
+    app = ConsoleApp(operations, begun=lambda: frames.append((text_of(app), len(asking))))
+    async with app.run_test(size=(120, 40)) as pilot:
+        await until(pilot, lambda: app.cards[0].address)
+        await until(pilot, lambda: "127.0.0.1" in text_of(app))
+    assert "gpu1" in frames[0][0]
+    assert frames[0][1] == 0
+    assert asking
+    assert threading.main_thread() not in asking
