@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from fleet.events import CheckFinished, RunFinished
+from fleet.events import CheckFinished, Event, RankPhase, RunFinished
 from tui.cli.printing import JsonPrinter, PlainPrinter
 from tui.i18n import Texts
 
@@ -25,16 +25,18 @@ ENDED = RunFinished(
 )  # fmt: skip
 
 
-def narrated(lang: str) -> str:
+def narrated(lang: str, *events: Event) -> str:
     narration = io.StringIO()
     with PlainPrinter(narration=narration, texts=Texts(lang)) as printer:
-        printer.emit(CHECK)
-        printer.emit(ENDED)
+        for event in events:
+            printer.emit(event)
     return narration.getvalue()
 
 
 def test_events_are_told_in_korean():
-    assert narrated("ko") == (
+    phase = RankPhase(node="gpu1", run="r-1", rank=1, phase="training")
+    assert narrated("ko", phase) == "· gpu1: rank 1: 훈련 중\n"
+    assert narrated("ko", CHECK, ENDED) == (
         "! gpu1: disk: /data에 200 MB 남음: 체크포인트와 로그에도 공간이 필요합니다\n"
         "    -> 공간을 비우세요\n"
         "✗ 실행 r-1 실패: rank 1 (gpu1)이 종료 코드 1로 끝났습니다: GPU 메모리가 가득 찼습니다 "
@@ -44,7 +46,7 @@ def test_events_are_told_in_korean():
 
 
 def test_english_is_told_unless_asked_otherwise():
-    assert narrated("en").startswith(
+    assert narrated("en", CHECK).startswith(
         "! gpu1: disk: 200 MB free at /data: checkpoints and logs need some, too"
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import singledispatch
 from typing import NamedTuple
 
@@ -58,6 +59,8 @@ class _Told(NamedTuple):
 
 def sentence(event: Event, texts: Texts) -> str | None:
     """Return the sentence with its glyph, or None for what only a screen shows."""
+    if isinstance(event, RankPhase):
+        event = replace(event, phase=texts.word("phase", event.phase))
     told = _told(event)
     if told is None:
         return None
