@@ -15,7 +15,7 @@ from tui import actions
 from tui.chores import Chores
 from tui.engine import Engine
 from tui.i18n import LANGUAGES, Texts
-from tui.operations import NodeCard, Operations, RunCard
+from tui.operations import Operations, RunCard
 from tui.prompts import Questions
 from tui.remember import offer_to_keep
 from tui.screens.base import ModeScreen
@@ -87,11 +87,6 @@ class ConsoleApp(Chores):
         self.stylesheet.set_variables(self.get_css_variables())
         if theme in self.available_themes:
             self.theme = theme
-
-    @property
-    def cards(self) -> Sequence[NodeCard]:
-        """The nodes as the inventory has them now."""
-        return self.operations.nodes()
 
     def get_default_screen(self) -> ModeScreen:
         """Return the screen that the app begins with: the one shown last."""

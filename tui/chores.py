@@ -27,10 +27,14 @@ class Chores(TypeAhead, inherit_bindings=False):
     read_only: bool
     keymap: Mapping[str, str]
     history: Sequence[RunCard]
-    cards: Sequence[NodeCard]
     questions: Questions
     #: Nodes marked by the person; operations act on them, or on all when none is.
     selection: frozenset[str]
+
+    @property
+    def cards(self) -> Sequence[NodeCard]:
+        """The nodes as the inventory has them now."""
+        return self.operations.nodes()
 
     @property
     def mode_screen(self) -> ModeScreen:
