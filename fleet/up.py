@@ -34,6 +34,8 @@ class UpOptions:
     detach: bool = False
     #: Train on the CPU even where there are GPUs.
     cpu: bool = False
+    #: Arguments that the program gets after the inventory's.
+    arguments: tuple[str, ...] = ()
 
 
 async def up(fleet: Fleet, nodes: Sequence[Node], options: UpOptions) -> AsyncGenerator[Event, None]:
@@ -54,7 +56,7 @@ async def up(fleet: Fleet, nodes: Sequence[Node], options: UpOptions) -> AsyncGe
         yield _halt(fleet, nodes, unfit, "did not pass the checks, so nothing was deployed")
         return
 
-    plan = lay_out(fleet, nodes, facts, cpu=options.cpu)
+    plan = lay_out(fleet, nodes, facts, cpu=options.cpu, arguments=options.arguments)
     failed: set[str] = set()
     async with aclosing(deploy(fleet, nodes, _configured(options.deploying, plan))) as deploying:
         async for event in deploying:
@@ -90,15 +92,21 @@ async def up(fleet: Fleet, nodes: Sequence[Node], options: UpOptions) -> AsyncGe
 
 
 def lay_out(
-    fleet: Fleet, nodes: Sequence[Node], facts: Mapping[str, dict[str, Any]], *, cpu: bool = False
+    fleet: Fleet,
+    nodes: Sequence[Node],
+    facts: Mapping[str, dict[str, Any]],
+    *,
+    cpu: bool = False,
+    arguments: tuple[str, ...] = (),
 ) -> RunPlan:
     """Return the plan of a new run over ``nodes``, whose probes are ``facts``; raises PlanError."""
     script = fleet.inventory.run.script
     if script is not None and not (fleet.inventory.project / script).is_file():
         remedy = "name a file of the project as `run: {script: ...}` in nodes.yaml, or with --script"
         raise PlanError([Fault(f"the project {fleet.inventory.project} has no {script}", remedy)])
+    program = replace(fleet.inventory.run, args=(*fleet.inventory.run.args, *arguments))
     return plan_run(
-        fleet.inventory,
+        replace(fleet.inventory, run=program),
         facts,
         run_id=new_run_id(fleet.clock),
         nodes=nodes,

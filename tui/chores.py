@@ -101,13 +101,13 @@ class Chores(TypeAhead, inherit_bindings=False):
         if names:
             self.confirm_in_production(self.texts("confirm.deploy", count=len(names)), names, go)
 
-    def launch(self, names: Sequence[str], question: str = "") -> None:
-        """Start a run on nodes after asking."""
+    def launch(self, names: Sequence[str], question: str = "", *, resume: str = "") -> None:
+        """Start a run on nodes after asking; ``resume`` as in :class:`tui.operations.Operations`."""
         operations = self.operations
 
         def go() -> None:
             before = self.engine.state.current
-            if self.engine.run("launch", lambda: operations.launch(names)):
+            if self.engine.run("launch", lambda: operations.launch(names, resume=resume)):
                 self._follow_run(before)
 
         question = question or self.texts("confirm.launch", count=len(names))

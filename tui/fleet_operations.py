@@ -52,6 +52,13 @@ class FleetOperations:
         """Whether the inventory says that what is done here counts."""
         return self._known is not None and self._known.production
 
+    @property
+    def resumes(self) -> bool:
+        """Whether the program is our trainer, which takes ``--resume``."""
+        from fleet.inventory.model import DEFAULT_MODULE
+
+        return self._inventory.run.module == DEFAULT_MODULE
+
     def nodes(self) -> Sequence[NodeCard]:
         """Return the nodes; none at all while the inventory names no worker."""
         if self._known is None or not self._known.workers:
@@ -159,12 +166,13 @@ class FleetOperations:
 
         return up(self._open(), self._named(nodes), UpOptions())
 
-    def launch(self, nodes: Sequence[str]) -> AsyncIterator[Event]:
+    def launch(self, nodes: Sequence[str], *, resume: str = "") -> AsyncIterator[Event]:
         """Start a run with what was deployed before."""
         from fleet.deploy import DeployOptions
         from fleet.up import UpOptions, up
 
-        options = UpOptions(deploying=DeployOptions(skip_deploy=True))
+        arguments = ("--resume", resume) if resume else ()
+        options = UpOptions(deploying=DeployOptions(skip_deploy=True), arguments=arguments)
         return up(self._open(), self._named(nodes), options)
 
     def attach(self, run: str) -> AsyncIterator[Event]:

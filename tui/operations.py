@@ -83,6 +83,10 @@ class Operations(Protocol):
     def production(self) -> bool:
         """Whether the inventory says that what is done here counts."""
 
+    @property
+    def resumes(self) -> bool:
+        """Whether the run's program can be told which checkpoint to go on from."""
+
     def nodes(self) -> Sequence[NodeCard]:
         """Return the nodes, the master first."""
 
@@ -122,8 +126,11 @@ class Operations(Protocol):
     def up(self, nodes: Sequence[str]) -> AsyncIterator[Event]:
         """Check nodes, deploy to them, start a run and follow it to its end."""
 
-    def launch(self, nodes: Sequence[str]) -> AsyncIterator[Event]:
-        """Start a run on nodes and follow it to its end."""
+    def launch(self, nodes: Sequence[str], *, resume: str = "") -> AsyncIterator[Event]:
+        """Start a run on nodes and follow it to its end.
+
+        ``resume`` is a checkpoint's path, or ``none``, for a program that ``resumes``; empty: as it likes.
+        """
 
     def attach(self, run: str) -> AsyncIterator[Event]:
         """Follow a run that was started before."""

@@ -96,6 +96,7 @@ class Recorded:
         self.config_path = folder / "train_config.yaml" if folder else None
         self.project = "floorplan"
         self.production = production
+        self.resumes = True
 
     def nodes(self) -> Sequence[NodeCard]:
         return tuple(self._nodes)
@@ -144,8 +145,8 @@ class Recorded:
     def deploy(self, nodes: Sequence[str], *, dry_run: bool = False) -> AsyncIterator[Event]:
         return self._tell("plan" if dry_run else "deploy", *nodes)
 
-    def launch(self, nodes: Sequence[str]) -> AsyncIterator[Event]:
-        return self._tell("launch", *nodes)
+    def launch(self, nodes: Sequence[str], *, resume: str = "") -> AsyncIterator[Event]:
+        return self._tell("launch", *nodes, *([f"--resume {resume}"] if resume else []))
 
     def attach(self, run: str) -> AsyncIterator[Event]:
         return self._tell("attach", run)

@@ -6,9 +6,11 @@ import asyncio
 import re
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from textual.widgets import Label
 
 from fleet.events import LinkChanged
 from fleet.inventory import RunSettings, load_inventory, save_inventory
@@ -19,6 +21,7 @@ from transports.base import NoPrompts, Prompts
 from tui.app import ConsoleApp
 from tui.fleet_operations import FleetOperations
 from tui.operations import Draft
+from tui.screens.confirm import ConfirmScreen
 
 PROGRAM = """
 import os, pathlib, time
@@ -29,6 +32,18 @@ stop = pathlib.Path(os.environ["DTUI_STOP_FILE"])
 while not stop.exists():
     time.sleep(0.05)
 print("asked to stop", flush=True)
+"""
+#: Takes ``--resume`` as the trainer does; fails once, after a checkpoint.
+RESUMING = """
+import json, os, pathlib, sys
+run, rank = os.environ["DTUI_RUN_ID"], os.environ["RANK"]
+if "--resume" in sys.argv:
+    print("going on from", sys.argv[sys.argv.index("--resume") + 1], flush=True)
+    sys.exit(0)
+record = {"kind": "ckpt", "t": 0.0, "rank": 0, "step": 40, "path": f"checkpoints/{run}/step-40"}
+pathlib.Path("logs").mkdir(exist_ok=True)
+pathlib.Path(f"logs/metrics_{run}_rank{rank}.jsonl").write_text(json.dumps(record) + chr(10))
+sys.exit(3)
 """
 DEADLINE = 90.0
 
@@ -90,6 +105,32 @@ async def test_from_connecting_to_taking_the_run_up_again(project):
         await until(pilot, lambda: text_of(again).count("asked to stop") == 3)
         await pilot.press("5")
         await until(pilot, lambda: "stopped" in text_of(again) and run.id in text_of(again))
+
+
+async def test_a_failed_run_starts_again_from_its_own_checkpoint(project):
+    folder, _ = project
+    (folder / "trainer").mkdir()
+    (folder / "trainer" / "__main__.py").write_text(RESUMING, "utf-8")
+    (folder / "configs" / "train_config.yaml").write_text("{}\n", "utf-8")
+    inventory = load_inventory(folder / "configs" / "nodes.yaml")
+    save_inventory(replace(inventory, run=RunSettings()), folder / "configs" / "nodes.yaml")
+    app = opened(project)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await until(pilot, lambda: "3/3 up" in text_of(app))
+        await pilot.press("u", "y")
+        await until(pilot, lambda: app.engine.state.run and app.engine.state.run.outcome == "failed")
+        failed = app.engine.state.run
+        await until(pilot, lambda: not app.engine.running & {"up"})
+        await pilot.press("5", "g", "R")
+        await until(pilot, lambda: isinstance(app.screen, ConfirmScreen) and app.screen.query("#question"))
+        assert "at step 40?" in str(app.screen.query_one("#question", Label).content)
+        await pilot.press("y")
+        await until(pilot, lambda: app.engine.state.run.id != failed.id and app.engine.state.run.outcome)
+        assert app.engine.state.run.outcome == "succeeded"
+        book = app.engine.logbook(app.engine.state.run.id)
+        assert [book.log(rank).read(0, 1)[0].text for rank in range(3)] == [
+            f"going on from checkpoints/{failed.id}/step-40"
+        ] * 3
 
 
 async def test_a_plan_sends_nothing(project):

@@ -171,12 +171,21 @@ class RunsScreen(ModeScreen):
         self.console.attach(card.run)
 
     def action_runs_restart(self) -> None:
-        """Start again on the run's nodes."""
+        """Start again on the run's nodes, from its last checkpoint."""
         run = self._run_read()
-        if run is not None:
-            nodes = list(dict.fromkeys(rank.node for rank in run.ranks.values()))
-            question = self.texts("runs.confirm_restart", count=len(nodes), run=run.id)
-            self.console.launch(nodes, question)
+        if run is None:
+            return
+        nodes = list(dict.fromkeys(rank.node for rank in run.ranks.values()))
+        gone = set(nodes) - {card.name for card in self.console.cards}
+        if run.active:
+            self.notify(self.texts("runs.restart.active"), severity="warning")
+        elif gone:
+            names = ", ".join(sorted(gone))
+            self.notify(self.texts("runs.restart.gone", names=names), severity="error", markup=False)
+        else:
+            asked, step, resume = view.restart(run, self.console.operations.resumes)
+            question = self.texts(asked, count=len(nodes), run=run.id, step=step)
+            self.console.launch(nodes, question, resume=resume)
 
     def action_runs_draw(self, typed: str = "") -> None:
         """Ask for a text, and let the run's network draw a plan for it."""

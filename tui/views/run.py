@@ -8,7 +8,7 @@ from rich.cells import cell_len
 
 from fleet.state import FleetState, RankState, RunState
 from tui.i18n import Texts
-from tui.status import mark
+from tui.status import glyph, mark
 from tui.units import duration, number
 from tui.views.plot import plot
 from tui.widgets.paint import Span, Spans, fit, width_of, wrap
@@ -66,8 +66,8 @@ def ending(run: RunState, texts: Texts, width: int) -> list[Spans]:
     """Return why a run failed and what to do, in as many lines as it takes; empty for one that did not."""
     if not run.cause and not run.remedy:
         return []
-    style = "fail" if run.outcome == "failed" else "warn"
-    lines: list[Spans] = [[(text, style)] for text in wrap(f"✗ {texts.said(run.cause)}", width)]
+    sign, style = glyph("outcome", outcome(run))
+    lines: list[Spans] = [[(text, style)] for text in wrap(f"{sign} {texts.said(run.cause)}", width)]
     if run.remedy:
         lines += [[(text, "text")] for text in wrap(f"→ {texts.said(run.remedy)}", width)]
     return lines

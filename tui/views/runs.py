@@ -139,6 +139,21 @@ def compared(left: Sequence[Spans], right: Sequence[Spans], width: int) -> list[
     return lines
 
 
+def restart(run: RunState, resumes: bool) -> tuple[str, int, str]:
+    """Return the question before a run starts again, and from which step and checkpoint it would.
+
+    A program that can't be told (``resumes`` false) goes on from what it has kept itself.
+    """
+    last = run.checkpoints[-1] if run.checkpoints else None
+    if not resumes:
+        return "runs.restart.other", 0, ""
+    if run.outcome == "succeeded":
+        return "runs.restart.done", 0, "none"
+    if last is None or not last.record.get("path"):
+        return "runs.restart.anew", 0, "none"
+    return "runs.restart.step", last.step, str(last.record["path"])
+
+
 def report(
     run: RunState,
     texts: Texts,
