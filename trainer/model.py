@@ -93,9 +93,29 @@ def shape_of(
 def normalized(x: Tensor) -> Tensor:
     """Return x (..., d) with its vectors scaled to unit mean square, in x's precision.
 
-    No learned weights: what follows is a matrix, or a modulation, that has them already.
+    Its learned weights are with the matrix that reads it: see :class:`Matrix`.
     """
     return F.rms_norm(x, x.shape[-1:], eps=1e-6)
+
+
+class Matrix(nn.Linear):
+    """A linear layer that reads normalised vectors, and holds the norm's learned weights.
+
+    Multiplied into the columns they give the same numbers as in the norm, and learning needs them; but there
+    their gradient would be a sum over every token of the batch, here it is one over the matrix.
+    """
+
+    def __init__(self, read: int, written: int, *, bias: bool = False) -> None:
+        super().__init__(read, written, bias=bias)
+        self.gain = nn.Parameter(torch.ones(read))
+
+    def columns(self) -> Tensor:
+        """Return what x is multiplied by, (written, read)."""
+        return self.weight * self.gain
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return (..., written) of x (..., read)."""
+        return F.linear(x, self.columns(), self.bias)
 
 
 class StateProjection(nn.Module):
@@ -117,8 +137,8 @@ class Attention(nn.Module):
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
-        self.query = nn.Linear(width, width, bias=False)
-        self.key_value = nn.Linear(width, 2 * width, bias=False)
+        self.query = Matrix(width, width)
+        self.key_value = Matrix(width, 2 * width)
         # Of queries only: a scale of keys would multiply the same products.
         self.scale = nn.Parameter(torch.ones(width // heads))
         self.out = nn.Linear(width, width, bias=False)
@@ -128,7 +148,7 @@ class Attention(nn.Module):
         # Heads stay behind tokens, (B, N, h, d / h), as the products leave them: the kernels read that too.
         if memory is x:
             # One product for all three: at this width reading x costs as much as computing with it.
-            weights = torch.cat([self.query.weight, self.key_value.weight])
+            weights = torch.cat([self.query.columns(), self.key_value.columns()])
             joined = F.linear(x, weights).view(*x.shape[:2], 3, self.heads, -1)
             q, k = normalized(joined[:, :, :2]).unbind(2)
             v = joined[:, :, 2]
@@ -145,7 +165,7 @@ class Attention(nn.Module):
 def feed_forward(width: int) -> nn.Sequential:
     """Return the two-layer network of a block."""
     return nn.Sequential(
-        nn.Linear(width, 4 * width, bias=False),
+        Matrix(width, 4 * width),
         nn.GELU(approximate="tanh"),
         nn.Linear(4 * width, width, bias=False),
     )
@@ -210,7 +230,7 @@ class FloorPlanTransformer(nn.Module):
         self.time = nn.Sequential(nn.Linear(256, d), nn.SiLU(), nn.Linear(d, d))
         self.modulation = nn.Sequential(nn.SiLU(), nn.Linear(d, 6 * d))
         self.blocks = nn.ModuleList(PlanBlock(d, shape.heads) for _ in range(shape.depth))
-        self.head = nn.Linear(d, patch)
+        self.head = Matrix(d, patch, bias=True)
         self._start()
 
     def _start(self) -> None:

@@ -127,7 +127,7 @@ class Run:
         elif size > 1 and (wire or dist.get_backend() == "gloo"):
             parts.exchange = GradientExchange(wire, size, timed=dist.get_backend() == "gloo")
             model.register_comm_hook(None, parts.exchange.hook)
-        # Else DDP's own way: with nothing to convert and to time, a hook only costs each bucket a call.
+        # Else DDP's own way: where nothing is converted or timed, a hook only costs each bucket a call.
         return parts
 
     def _batches(self, *, workers: int) -> Iterator[dict[str, Tensor]]:

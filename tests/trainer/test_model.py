@@ -6,7 +6,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from trainer.diloco import OuterStep
-from trainer.model import FloorPlanTransformer, Flow, Objective, shape_of
+from trainer.model import FloorPlanTransformer, Flow, Matrix, Objective, normalized, shape_of
 from trainer.optimizer import AveragedWeights, adamw, learning_rate
 from trainer.progress import Progress
 from trainer.settings import Communication, Training
@@ -78,6 +78,21 @@ def test_attention_to_itself_is_attention_to_a_copy_of_itself() -> None:
         told.append([mixed, *(parameter.grad.clone() for parameter in attention.parameters())])
     for one, two in zip(*told, strict=True):
         torch.testing.assert_close(one, two)
+
+
+def test_a_matrix_that_holds_a_norms_weights_is_the_norm_before_a_matrix() -> None:
+    generator = torch.Generator().manual_seed(0)
+    x, gain = torch.randn(3, 5, 8, generator=generator), torch.rand(8, generator=generator) + 0.5
+    matrix = Matrix(8, 4, bias=True)
+    matrix.gain.data.copy_(gain)
+    weight, bias, gain = (p.detach().clone().requires_grad_() for p in (matrix.weight, matrix.bias, gain))
+    expected = torch.nn.functional.linear(torch.nn.functional.rms_norm(x, (8,), gain, 1e-6), weight, bias)
+    written = matrix(normalized(x))
+    torch.testing.assert_close(written, expected)
+    for one in (written, expected):
+        one.square().sum().backward()
+    for mine, theirs in ((matrix.weight, weight), (matrix.bias, bias), (matrix.gain, gain)):
+        torch.testing.assert_close(mine.grad, theirs.grad)
 
 
 def test_classes_become_one_hot_vectors() -> None:
