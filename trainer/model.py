@@ -113,8 +113,7 @@ class Matrix(nn.Linear):
         """Return what x is multiplied by, (written, read)."""
         return self.weight * self.gain
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Return (..., written) of x (..., read)."""
+    def forward(self, x: Tensor) -> Tensor:  # noqa: D102
         return F.linear(x, self.columns(), self.bias)
 
 
@@ -123,11 +122,11 @@ class StateProjection(nn.Module):
 
     def __init__(self, text_width: int, width: int) -> None:
         super().__init__()
-        self.linear = nn.Linear(text_width, width)
+        self.matrix = Matrix(text_width, width, bias=True)
 
     def forward(self, states: Tensor) -> Tensor:
         """Return (B, T, d) of states (B, T, text_width), which are zero at empty places."""
-        projected: Tensor = self.linear(normalized(states.float()))
+        projected: Tensor = self.matrix(normalized(states.float()))
         return projected
 
 
@@ -164,11 +163,8 @@ class Attention(nn.Module):
 
 def feed_forward(width: int) -> nn.Sequential:
     """Return the two-layer network of a block."""
-    return nn.Sequential(
-        Matrix(width, 4 * width),
-        nn.GELU(approximate="tanh"),
-        nn.Linear(4 * width, width, bias=False),
-    )
+    wide, back = Matrix(width, 4 * width), nn.Linear(4 * width, width, bias=False)
+    return nn.Sequential(wide, nn.GELU(approximate="tanh"), back)
 
 
 class TextBlock(nn.Module):
@@ -176,8 +172,7 @@ class TextBlock(nn.Module):
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
-        self.attention = Attention(width, heads)
-        self.mlp = feed_forward(width)
+        self.attention, self.mlp = Attention(width, heads), feed_forward(width)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return x (B, T, d) after the layer."""
@@ -192,8 +187,7 @@ class PlanBlock(nn.Module):
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
-        self.attention = Attention(width, heads)
-        self.cross = Attention(width, heads)
+        self.attention, self.cross = Attention(width, heads), Attention(width, heads)
         self.mlp = feed_forward(width)
         # All blocks share one modulation; each adds its own constant.
         self.modulation = nn.Parameter(torch.zeros(6, width))
@@ -244,7 +238,7 @@ class FloorPlanTransformer(nn.Module):
         nn.init.normal_(self.word_positions, std=0.02)
         # Every block begins as the identity of its gated parts, and the first prediction is flat.
         for name, parameter in self.named_parameters():
-            if name.startswith(("modulation.", "head.")) or ".cross.out." in name:
+            if name.startswith(("modulation.", "head.weight", "head.bias")) or ".cross.out." in name:
                 nn.init.zeros_(parameter)
 
     def encode(self, tokens: Tensor) -> Tensor:

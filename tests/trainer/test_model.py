@@ -95,6 +95,22 @@ def test_a_matrix_that_holds_a_norms_weights_is_the_norm_before_a_matrix() -> No
         torch.testing.assert_close(mine.grad, theirs.grad)
 
 
+def test_a_new_network_predicts_nothing_and_learns_in_all_its_parts() -> None:
+    """Its quiet start is many zeros: two of them in a row would never be left."""
+    torch.manual_seed(0)
+    model, (pictures, tokens) = FloorPlanTransformer(network().shape), batch()
+    flow, optimizer = Flow(model.shape, 1.0), torch.optim.Adam(model.parameters(), 1e-2)
+    before = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
+    randomness = flow.draw(pictures, 0.0, torch.Generator().manual_seed(0))
+    assert not model(torch.randn(2, CLASSES, 32, 32), torch.rand(2), tokens).any()
+    for _ in range(4):
+        flow.loss(model, pictures, tokens, *randomness).backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    unmoved = [name for name, parameter in model.named_parameters() if torch.equal(parameter, before[name])]
+    assert unmoved == []
+
+
 def test_classes_become_one_hot_vectors() -> None:
     pictures, _ = batch()
     expected = torch.nn.functional.one_hot(pictures.long(), CLASSES).permute(0, 3, 1, 2).float()
