@@ -41,7 +41,7 @@ class Action:
 
     id: str
     keys: tuple[str, ...]
-    #: Place in the key bar from the left (0: not there). On a narrow terminal high numbers go first.
+    #: Place in the key bar from the left (0: not there). On a narrow terminal high numbers below 70 go first.
     bar: int = 0
     palette: bool = True
     #: It changes something on nodes or in files: not there in ``--read-only``.
@@ -82,7 +82,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("app.up", ("u",), bar=2, writes=True),
     Action("app.stop", ("X",), bar=70, writes=True),
     Action("app.cancel", ("ctrl+x",), writes=True),
-    Action("app.chart", ("L",), bar=72),
+    Action("app.chart", ("L",), bar=60),
     Action("app.notices", ("!",)),
     Action("app.help", ("question_mark",), bar=90),
     Action("app.palette", ("ctrl+p",), bar=80, palette=False),

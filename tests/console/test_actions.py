@@ -153,7 +153,7 @@ def test_statuses_differ_without_their_colour():
 
 @pytest.mark.parametrize("mode", MODES)
 def test_help_names_every_action_of_its_mode(mode: str):
-    shown = "\n".join("".join(text for text, _ in line) for line in help_lines(mode, Texts("en"), {}))
+    shown = "\n".join("".join(text for text, _ in line) for line in help_lines(mode, Texts("en"), {}, 200))
     for scope in (mode, "app"):
         for action in of_scope(scope):
             assert Texts("en")(f"help.{action.id}") in shown

@@ -104,7 +104,7 @@ async def test_retry_takes_the_failed_nodes_only():
 async def test_events_of_an_operation_reach_the_screen():
     told = {"up": recorded("deploy_busy")}
     app = console(operations=Recorded(cards(), told=told))
-    async with app.run_test(size=(120, 40)) as pilot:
+    async with app.run_test(size=(160, 40)) as pilot:
         await settled(pilot)
         await pilot.press("u", "y")
         await until(pilot, lambda: "2069/2406" in text_of(app))

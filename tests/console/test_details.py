@@ -67,6 +67,6 @@ async def test_another_run_begins_at_the_top():
 
 @pytest.mark.parametrize("mode", ["nodes", "monitor", "runs"])
 def test_help_has_the_chart_and_the_details(mode: str):
-    told = ["".join(text for text, _ in line) for line in help_lines(mode, Texts("en"), {})]
+    told = ["".join(text for text, _ in line) for line in help_lines(mode, Texts("en"), {}, 200)]
     assert any(line.split()[:1] == ["L"] for line in told)
     assert any(line.split()[:1] == ["J"] for line in told)

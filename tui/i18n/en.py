@@ -275,6 +275,7 @@ TEXTS = ACTION_TEXTS | {
     "monitor.zoomed": "zoomed",
     "monitor.ask_ranks": "Ranks or nodes to show (0-3 gpu2; empty: all):",
     "monitor.ask_search": "Search (/regex/ for an expression):",
+    "monitor.nothing_matches": "no line has this yet",
     "monitor.no_filter": "the context belongs to a filter: set one with & first",
     "monitor.ask_filter": "Show only lines with (empty: all):",
     "monitor.ask_save": "Save to:",

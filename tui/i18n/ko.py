@@ -275,6 +275,7 @@ TEXTS = ACTION_TEXTS | {
     "monitor.zoomed": "확대",
     "monitor.ask_ranks": "표시할 rank나 노드 (0-3 gpu2; 비우면 모두):",
     "monitor.ask_search": "찾기 (/정규식/):",
+    "monitor.nothing_matches": "아직 맞는 줄이 없습니다",
     "monitor.no_filter": "앞뒤 줄은 필터와 함께 씁니다. 먼저 &로 필터를 정하세요",
     "monitor.ask_filter": "이 글자가 있는 줄만 (비우면 모두):",
     "monitor.ask_save": "저장할 파일:",

@@ -46,7 +46,11 @@ class FormScreen(ModalScreen[None]):
     FormScreen Input:focus { border: none; background: $primary 20%; }
     FormScreen #fault { color: $error; height: auto; }
     FormScreen #keys { color: $foreground 62%; }
+    FormScreen.-short #box { padding: 0 2; }
+    FormScreen.-short .title, FormScreen.-short Input { margin-bottom: 0; }
     """
+
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (28, "-tall")]  # noqa: RUF012  as in Textual's class
 
     def __init__(
         self,

@@ -12,7 +12,7 @@ from textual.screen import ModalScreen
 from tui.actions import key_name, keys_of, of_scope
 from tui.i18n import Texts
 from tui.widgets.lines import Lines
-from tui.widgets.paint import Spans, fit
+from tui.widgets.paint import Spans, fit, wrap
 
 #: Which scopes can have the focus in a mode.
 WITHIN = {
@@ -25,7 +25,11 @@ WITHIN = {
 }
 
 
-def help_lines(mode: str, texts: Texts, changed: Mapping[str, str]) -> list[Spans]:
+#: Cells for the keys of an action, and for its name.
+_KEYS, _NAME = 16, 16
+
+
+def help_lines(mode: str, texts: Texts, changed: Mapping[str, str], width: int) -> list[Spans]:
     """Return the keys of a mode and of the whole console, with what each does."""
     lines: list[Spans] = []
     for scope in (*WITHIN[mode], "app"):
@@ -36,13 +40,10 @@ def help_lines(mode: str, texts: Texts, changed: Mapping[str, str]) -> list[Span
             own = changed.get(action.id)
             keys = [key_name(key.strip()) for key in own.split(",")] if own else keys_of(action)
             shown = " ".join(keys)
-            lines.append(
-                [
-                    (f"  {fit(shown, 14)}", "key"),
-                    (fit(texts(f"action.{action.id}"), 16), "strong"),
-                    (texts(f"help.{action.id}"), "text"),
-                ]
-            )
+            first, *rest = wrap(texts(f"help.{action.id}"), max(20, width - _KEYS - _NAME))
+            name = fit(texts(f"action.{action.id}"), _NAME)
+            lines.append([(fit(f"  {shown}", _KEYS), "key"), (name, "strong"), (first, "text")])
+            lines += [[(" " * (_KEYS + _NAME), "text"), (more, "text")] for more in rest]
     return lines
 
 
@@ -78,7 +79,7 @@ class HelpScreen(ModalScreen[None]):
 
     def lines(self, width: int) -> list[Spans]:
         """Return what the panel shows, for lines of ``width`` cells."""
-        return help_lines(self._mode, self._texts, self._changed)
+        return help_lines(self._mode, self._texts, self._changed, width)
 
     def compose(self) -> ComposeResult:
         """Lay out the one panel."""
@@ -90,7 +91,7 @@ class HelpScreen(ModalScreen[None]):
     def on_mount(self) -> None:
         """Fill the panel, once its size is known."""
         panel = self.query_one(Lines)
-        self.call_after_refresh(lambda: panel.show(self.lines(max(40, panel.size.width))))
+        self.call_after_refresh(lambda: panel.show(self.lines(max(40, panel.room))))
 
     def action_move(self, count: int) -> None:
         """Scroll."""

@@ -10,7 +10,7 @@ from tui.i18n import Texts
 from tui.operations import NodeCard
 from tui.status import glyph, mark
 from tui.units import bar, duration, size
-from tui.widgets.paint import Span, Spans, fit, wrap
+from tui.widgets.paint import Span, Spans, fit, fit_spans, wrap
 from tui.widgets.table import Column, Row
 
 _BAR = 12
@@ -25,7 +25,7 @@ def columns(texts: Texts) -> list[Column]:
     return [
         Column("node", title["node"], 10, 1),
         Column("stages", title["stages"], 9),
-        Column("state", title["state"], 20, 3),
+        Column("state", title["state"], 30, 3),
         Column("copy", title["copy"], _BAR + 6, 0, "left", 3),
         Column("size", title["size"], 19, 0, "right", 4),
         Column("files", title["files"], 11, 0, "right", 5),
@@ -136,7 +136,7 @@ def summary(state: FleetState, texts: Texts, width: int) -> list[Spans]:
 
 def details(node: NodeState, texts: Texts, width: int) -> list[Spans]:
     """Return the stages with their times, then what went wrong, the plan or the environment's output."""
-    lines: list[Spans] = [[(node.name, "title"), ("  ", "text"), now(node, texts)]]
+    lines: list[Spans] = [fit_spans([(node.name, "title"), ("  ", "text"), now(node, texts)], width)]
     for name in STAGES:
         stage = node.stages.get(name)
         if stage is None:

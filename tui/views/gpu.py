@@ -9,7 +9,7 @@ from tui.i18n import Texts
 from tui.units import bar, percent, size, sparkline
 from tui.views import facts
 from tui.views.load import lights
-from tui.widgets.paint import Span, Spans, fit
+from tui.widgets.paint import Span, Spans, fit, fit_spans
 
 if TYPE_CHECKING:
     from fleet.telemetry import Meaning
@@ -30,7 +30,7 @@ def panel(
         if node.sampled is None:
             continue
         lines += [] if lines else [head]
-        lines.append(_node_line(node, texts, now))
+        lines.append(fit_spans(_node_line(node, texts, now), width))
         if meaning is not None and node.name in meaning.nodes:
             lines.append([("  ", "text"), *lights(meaning.nodes[node.name].lights, texts, width - 2)])
         found = facts.gpus(node)
@@ -66,7 +66,7 @@ def _node_line(node: NodeState, texts: Texts, now: float) -> Spans:
         line.append((f"  RAM {percent(used / total * 100)}", "warn" if used / total > 0.92 else "muted"))
     network = node.sample.get("network") or {}
     if network.get("rx") is not None:
-        line.append((f"  ↓{size(network['rx'])}/s ↑{size(network.get('tx'))}/s", "muted"))
+        line.append((f"  ↓{size(network['rx'])} ↑{size(network.get('tx'))}/s", "muted"))
     age = now - (node.sampled or now)
     if age > STALE:
         line.append((f"  {texts('gpu.stale', seconds=round(age))}", "warn"))

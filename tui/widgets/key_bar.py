@@ -41,12 +41,12 @@ class KeyBar(Painted):
             self.refresh()
 
     def render_line(self, y: int) -> Strip:
-        """Draw the line; what there is no room for goes, but help and quit stay."""
+        """Draw the line; what there is no room for goes, but stop, help and quit stay."""
         width = self.size.width
         items = [(action, self._item(action, key)) for action, key in self._shown]
         while items and sum(width_of(item) for _, item in items) > width:
-            # Help, palette and quit have the highest places and stay; the last of the others goes.
-            others = [pair for pair in items if pair[0].bar < 80] or items
+            # Stop, help, palette and quit have the highest places and stay; the last of the others goes.
+            others = [pair for pair in items if pair[0].bar < 70] or items
             items.remove(others[-1])
         self._places = []
         line: list[Span] = []

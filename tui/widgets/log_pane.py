@@ -123,7 +123,7 @@ class LogPane(Painted, can_focus=True):
         if y == 0:
             return self.strip(self._head(width), width, "cursor" if self.has_focus else "chosen")
         if y - 1 >= len(self._rows):
-            return self.strip((), width)
+            return self.strip([(f" {self.nothing()}", "muted")] if y == 1 else (), width)
         row = self._rows[y - 1]
         under = "cursor" if row.number == self.here else ""
         return self.strip([(" ", "text"), *row.spans(self.search)], width, under)
@@ -175,6 +175,10 @@ class LogPane(Painted, can_focus=True):
     def seek_from_edge(self, matcher: Matcher, forward: bool) -> bool:
         """Go to the first (``forward``) or last line that matches."""
         return self.seek(matcher, forward, self.source.first if forward else self.source.end - 1)
+
+    def nothing(self) -> str:
+        """Return what stands in a pane without a line."""
+        return ""
 
     @property
     def label(self) -> str:

@@ -32,6 +32,11 @@ class RankPane(Pane):
     def __init__(self, source: Source, rank: int | None, tiles: Tiles) -> None:
         super().__init__(source, lambda: tiles.title(self))
         self.rank = rank
+        self._tiles = tiles
+
+    def nothing(self) -> str:
+        """Say that it is the filter which leaves no line."""
+        return self._tiles.texts("monitor.nothing_matches") if self._tiles.filter is not None else ""
 
     @property
     def label(self) -> str:
@@ -48,7 +53,8 @@ class Tiles(Container):
 
     def __init__(self, texts: Texts) -> None:
         super().__init__(id="tiles")
-        self._texts = texts
+        #: The texts in the language of the screen.
+        self.texts = texts
         self.count = 4
         self.current: RankPane | None = None
         self.filter: Matcher | None = None
@@ -164,7 +170,7 @@ class Tiles(Container):
 
     def title(self, pane: RankPane) -> list[Span]:
         """Return what stands over a pane: rank, node, phase, or the ranks that are merged."""
-        texts, run = self._texts, self._run
+        texts, run = self.texts, self._run
         if run is None:
             return []
         title: list[Span]
@@ -250,7 +256,7 @@ class Tiles(Container):
         before, self.wanted = self.wanted, wanted
         if not self.ranks:
             self.wanted = before
-            return self._texts("monitor.no_such_rank")
+            return self.texts("monitor.no_such_rank")
         self._offset = 0
         self._zoomed = None
         return None
