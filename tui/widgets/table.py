@@ -56,7 +56,7 @@ def fitted(columns: Sequence[Column], width: int) -> list[tuple[Column, int]]:
     return [(column, column.width + spare * column.grow // shares) for column in shown]
 
 
-class Table(Painted, can_focus=True):
+class Table(Painted, can_focus=True, inherit_bindings=False):
     """Rows under a header line; the cursor stays on its row's key when rows come, go or change places."""
 
     BINDINGS: ClassVar[list[BindingType]] = actions.bindings("list")
