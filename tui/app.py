@@ -122,11 +122,6 @@ class ConsoleApp(Chores):
         """Let go of the nodes; runs go on."""
         self.engine.stop()
 
-    def read_history(self) -> None:
-        """Read anew which runs there were."""
-        self.history = self.operations.runs()
-        self.mode_screen.redraw()
-
     def _tick(self) -> None:
         if not self.screen_stack:
             return  # the last one, while the app leaves
@@ -146,11 +141,6 @@ class ConsoleApp(Chores):
         elif len(self.screen_stack) == 1:
             offer_to_keep(self)
 
-    def inventory_changed(self) -> None:
-        """Show and watch what the inventory says now."""
-        self.engine.follow_inventory()
-        self.mode_screen.redraw()
-
     def _tell(self, state: FleetState) -> None:
         """Show notices that are new as toasts."""
         count = min(state.noticed - self._told, 3)
@@ -160,6 +150,12 @@ class ConsoleApp(Chores):
             text = f"{notice.node}: {said}" if notice.node else said
             severity: Any = {"info": "information"}.get(notice.level, notice.level)
             self.notify(text + (f"\n→ {remedy}" if remedy else ""), severity=severity, markup=False)
+
+    def action_app_command(self) -> None:
+        """Type a command: any action of any mode, a node, a run."""
+        from tui.command_line import CommandLine
+
+        CommandLine(self).ask()
 
     def action_app_language(self, lang: str = "") -> None:
         """Change the language of all texts: to the other, or to the one named."""

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from tui.i18n import LANGUAGES
 
 if TYPE_CHECKING:
-    from tui.app import ConsoleApp
+    from tui.chores import Chores
 
 
-def choices(app: ConsoleApp, kind: str) -> Sequence[str] | None:
+def choices(app: Chores, kind: str) -> Sequence[str] | None:
     """Return the values of a kind; None for a text, which may be anything."""
     if kind == "node":
         return [card.name for card in app.cards]

@@ -12,13 +12,13 @@ from tui.widgets.prompt import Prompt
 
 if TYPE_CHECKING:
     from tui.actions import Action
-    from tui.app import ConsoleApp
+    from tui.chores import Chores
 
 
 class CommandLine:
     """Asks for a command in the current mode's prompt, completing it while it is typed."""
 
-    def __init__(self, app: ConsoleApp) -> None:
+    def __init__(self, app: Chores) -> None:
         self._app = app
 
     def ask(self) -> None:

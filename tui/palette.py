@@ -4,38 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING
 
 from rich.markup import escape
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 
 from tui.actions import key_name
+from tui.chores import Chores
+from tui.command_line import CommandLine
 from tui.commands import TYPED
-
-if TYPE_CHECKING:
-    from tui.app import ConsoleApp
 
 
 class ConsoleCommands(Provider):
     """Everything that can be done, what belongs to where the person is first."""
 
     @property
-    def _console(self) -> ConsoleApp:
-        from tui.app import ConsoleApp
-
-        assert isinstance(self.app, ConsoleApp)
+    def _console(self) -> Chores:
+        assert isinstance(self.app, Chores)
         return self.app
 
     def _entries(self) -> Iterator[tuple[str, str, Callable[[], object]]]:
         app = self._console
-        texts, mode = app.texts, app.mode_screen.mode
+        texts, mode, line = app.texts, app.mode_screen.mode, CommandLine(app)
         near = sorted(TYPED, key=lambda one: (one.mode != mode) + (one.mode not in (mode, "")))
         for action in near:
             if not action.palette or (action.writes and app.read_only):
                 continue
             away = f"{texts(f'mode.{action.mode}')} · " if action.mode not in (mode, "") else ""
             label = escape(f"{away}{texts(f'action.{action.id}')}   {key_name(action.keys[0])}")
-            yield label, texts(f"help.{action.id}"), partial(app.command_line.act, action)
+            yield label, texts(f"help.{action.id}"), partial(line.act, action)
         for card in app.cards:
             yield (
                 f"{texts('palette.node')} {card.name}",

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tui.chores import Chores
+    from tui.acting import Acting
     from tui.kept_passwords import Typed
 
 
-def offer_to_keep(app: Chores) -> None:
+def offer_to_keep(app: Acting) -> None:
     """Ask whether the next such password is to be put into the system's keyring, if there is one."""
 
     def logged_in(typed: Typed) -> bool:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 
 from textual.pilot import Pilot
+from textual.worker import WorkerCancelled
 
 from tui.app import ConsoleApp
 
@@ -27,7 +29,9 @@ async def settled(pilot: Pilot[None]) -> str:
     async with asyncio.timeout(DEADLINE):
         while True:
             await pilot.pause()
-            await app.workers.wait_for_complete()
+            # One that reads something newer takes the place of one that has not come to its end.
+            with suppress(WorkerCancelled):
+                await app.workers.wait_for_complete()
             app.mode_screen.redraw()
             await pilot.pause()
             now = app.export_screenshot(title="dtui", simplify=True)

@@ -138,14 +138,3 @@ class PlainPrinter(_Base):
             return known != event.phase
         # The program prints its own steps; these two are for screens.
         return not isinstance(event, MetricsSeen | TelemetrySampled)
-
-
-def make_printer(*, json: bool, texts: Texts, every_check: bool = False) -> Printer:
-    """Return the printer for this terminal or pipe; JSON has no language but its own."""
-    if json:
-        return JsonPrinter(texts)
-    if sys.stderr.isatty():
-        from tui.cli.live import LivePrinter
-
-        return LivePrinter(every_check=every_check, texts=texts)
-    return PlainPrinter(every_check=every_check, texts=texts)

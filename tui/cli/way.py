@@ -8,7 +8,7 @@ from fleet.deploy import DeployOptions
 from fleet.runs import LaunchOptions, WatchOptions
 from fleet.up import UpOptions, up
 from tui.cli.options import inventory_of, selected, texts_of
-from tui.cli.printing import make_printer
+from tui.cli.printers import make_printer
 from tui.cli.session import run_operation
 
 

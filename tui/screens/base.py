@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
@@ -15,6 +15,7 @@ from textual.widget import Widget
 
 from fleet.state import FleetState
 from tui import actions
+from tui.acting import Acting
 from tui.actions import BY_ID
 from tui.i18n import Texts
 from tui.view_state import Kept, View
@@ -23,9 +24,6 @@ from tui.widgets.lines import Lines
 from tui.widgets.prompt import Prompt
 from tui.widgets.table import Table
 from tui.widgets.top_bar import TopBar
-
-if TYPE_CHECKING:
-    from tui.app import ConsoleApp
 
 
 class ModeScreen(Screen[None]):
@@ -56,12 +54,10 @@ class ModeScreen(Screen[None]):
     ]
 
     @property
-    def console(self) -> ConsoleApp:
+    def console(self) -> Acting:
         """The app, with its type."""
-        from tui.app import ConsoleApp
-
         app = self.app
-        assert isinstance(app, ConsoleApp)
+        assert isinstance(app, Acting)
         return app
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
@@ -13,6 +13,7 @@ from textual.screen import ModalScreen
 
 from fleet.telemetry.metrics import METRICS
 from tui import actions
+from tui.acting import Acting
 from tui.charted import SPANS, Charted, Drawn, Source, drawn
 from tui.units import duration
 from tui.views import chart as view
@@ -20,9 +21,6 @@ from tui.widgets.key_bar import KeyBar
 from tui.widgets.lines import Lines
 from tui.widgets.paint import Span, wrap
 from tui.widgets.table import Table
-
-if TYPE_CHECKING:
-    from tui.app import ConsoleApp
 
 #: Seconds between two drawings while the chart follows.
 TICK = 1.0
@@ -42,7 +40,7 @@ class ChartScreen(ModalScreen[None]):
     ChartScreen #curves { height: 2; background: $surface; }
     """
 
-    def __init__(self, console: ConsoleApp, charted: Charted, nodes: Sequence[str]) -> None:
+    def __init__(self, console: Acting, charted: Charted, nodes: Sequence[str]) -> None:
         super().__init__()
         self._console_app = console
         self._charted = charted

@@ -203,7 +203,7 @@ class NodesScreen(ModeScreen):
 
     def action_nodes_edit(self) -> None:
         """Edit the inventory's text."""
-        self.console.action_app_config()
+        self.console.switch_mode("config")
 
     def action_nodes_import(self) -> None:
         """Ask for a workers.json."""

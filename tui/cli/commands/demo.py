@@ -75,7 +75,7 @@ async def _headless(folder: Path, nodes: int, winrm: int, *, json: bool, texts: 
     from lab.demo import start_demo
     from lab.errors import LabError
     from tui.cli.exits import FAILED
-    from tui.cli.printing import make_printer
+    from tui.cli.printers import make_printer
     from tui.cli.session import play
 
     try:

@@ -29,7 +29,7 @@ def run(args: argparse.Namespace) -> int:
     from fleet.fleet import Fleet
     from fleet.runs import read_logs, watch
     from tui.cli.options import home_of, inventory_of, texts_of
-    from tui.cli.printing import make_printer
+    from tui.cli.printers import make_printer
     from tui.cli.runs import chosen_run
     from tui.cli.session import run_operation
 

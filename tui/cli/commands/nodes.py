@@ -30,7 +30,7 @@ def run(args: argparse.Namespace) -> int:
     from fleet.fleet import Fleet
     from tui.cli.exits import DONE
     from tui.cli.options import inventory_of, selected, texts_of
-    from tui.cli.printing import make_printer
+    from tui.cli.printers import make_printer
     from tui.cli.session import run_operation
 
     inventory = inventory_of(args)

@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
     from tui.cli.exits import DONE
     from tui.cli.options import inventory_of, selected, texts_of
     from tui.cli.preflight_table import Results
-    from tui.cli.printing import make_printer
+    from tui.cli.printers import make_printer
     from tui.cli.session import run_operation
 
     texts = texts_of(args)

@@ -25,7 +25,7 @@ def run(args: argparse.Namespace) -> int:
     from fleet.inventory import load_inventory
     from fleet.runs import RunStore, replay
     from tui.cli.options import texts_of
-    from tui.cli.printing import make_printer
+    from tui.cli.printers import make_printer
     from tui.cli.runs import chosen_run
     from tui.cli.session import Tally
 

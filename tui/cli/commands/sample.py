@@ -33,7 +33,7 @@ def run(args: argparse.Namespace) -> int:
     from fleet.runs import sample
     from tui.cli.exits import DONE, UsageError
     from tui.cli.options import home_of, inventory_of, texts_of
-    from tui.cli.printing import make_printer
+    from tui.cli.printers import make_printer
     from tui.cli.runs import chosen_run
     from tui.cli.session import run_operation
 

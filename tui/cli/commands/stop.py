@@ -25,7 +25,7 @@ def run(args: argparse.Namespace) -> int:
     """Ask the ranks to stop, end those that do not, tell what was ended where."""
     from fleet.runs import stop
     from tui.cli.options import home_of, inventory_of, texts_of
-    from tui.cli.printing import make_printer
+    from tui.cli.printers import make_printer
     from tui.cli.runs import chosen_run
     from tui.cli.session import run_operation
 
