@@ -29,11 +29,13 @@ class LogTails:
         """Return what the output says; ``failed`` is the rank that ended first, if one did.
 
         The failed rank's own words count most, then root causes that other ranks tell (a rank often dies
-        because of another that still runs), and last the mere consequences.
+        because of another that still runs), and last the mere consequences. Of those only its own, if one
+        failed first: what others tell is that it went away.
         """
         order = sorted(self._tails, key=lambda rank: (rank != failed, rank))
-        for consequences in (False, True):
-            for rank in order:
+        own = [rank for rank in order if failed in (None, rank)]
+        for ranks, consequences in ((order, False), (own, True)):
+            for rank in ranks:
                 found = first_match(signatures, self._text(rank), consequences=consequences)
                 if found is not None:
                     return found

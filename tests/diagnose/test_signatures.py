@@ -76,6 +76,18 @@ def test_a_root_cause_elsewhere_beats_a_consequence_here() -> None:
     assert found.signature == "out-of-gpu-memory"
 
 
+def test_what_others_saw_of_a_ranks_end_is_no_cause_of_it() -> None:
+    """A killed rank says nothing; that its peers lost it is what everybody knows by then."""
+    tails = LogTails()
+    tails.add(chunk(1, "step 240/2000  loss 0.71\n"))
+    tails.add(chunk(0, "RuntimeError: Connection closed by peer"))
+    assert tails.diagnose(load_signatures(), 1) is None
+    for failed in (0, None):
+        found = tails.diagnose(load_signatures(), failed)
+        assert found is not None
+        assert found.signature == "peer-gone"
+
+
 def test_unknown_output_is_not_explained() -> None:
     tails = LogTails()
     tails.add(chunk(0, "Segmentation fault"))
