@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from tui.asking import Asking
 
@@ -12,6 +12,14 @@ if TYPE_CHECKING:
     from tui.operations import NodeCard, RunCard
     from tui.prompts import Questions
     from tui.view_state import View
+
+
+@runtime_checkable
+class Redrawn(Protocol):
+    """A screen that shows the fleet."""
+
+    def redraw(self) -> None:
+        """Draw what the state is now."""
 
 
 class Acting(Asking, inherit_bindings=False):
@@ -161,5 +169,7 @@ class Acting(Asking, inherit_bindings=False):
         self.redraw()
 
     def redraw(self) -> None:
-        """Draw the mode that is shown anew."""
-        raise NotImplementedError
+        """Draw the mode that is shown anew, below whatever lies over it."""
+        shown = self.screen_stack[0]
+        if isinstance(shown, Redrawn):
+            shown.redraw()

@@ -27,10 +27,6 @@ class Chores(Acting, inherit_bindings=False):
         assert isinstance(screen, ModeScreen)
         return screen
 
-    def redraw(self) -> None:
-        """Draw the mode that is shown anew."""
-        self.mode_screen.redraw()
-
     def action_app_nodes(self) -> None:
         """Go to the nodes."""
         self.switch_mode("nodes")
