@@ -57,6 +57,13 @@ def app_of(state: str, lang: str = "en") -> ConsoleApp:
     return console("monitor_busy", "monitor", lang=lang, operations=Recorded(cards(), runs=history()))
 
 
+async def opened(pilot: Pilot[None]) -> str:
+    """Open the chart; return the screen as SVG."""
+    await settled(pilot)
+    await pilot.press("L")
+    return await settled(pilot)
+
+
 @pytest.mark.parametrize(
     ("state", "press"),
     [("empty", "L"), ("error", "L"), ("busy", "L"), ("gpus", ["L", "j", "enter", "j", "minus"]),
@@ -75,17 +82,13 @@ async def test_chart(state: str, press: list[str], screen: SnapshotAssertion):
 
 async def test_korean(screen: SnapshotAssertion):
     async with app_of("busy", "ko").run_test(size=(120, 40)) as pilot:
-        await settled(pilot)
-        await pilot.press("L")
-        assert await settled(pilot) == screen(name="120x40")
+        assert await opened(pilot) == screen(name="120x40")
 
 
 async def test_it_zooms_moves_and_follows_again():
     app = app_of("busy")
     async with app.run_test(size=(120, 40)) as pilot:
-        await settled(pilot)
-        await pilot.press("L")
-        await settled(pilot)
+        await opened(pilot)
         here = chart_of(pilot)
         assert "10:00" in text_of(app)
         assert "live" in text_of(app)
@@ -128,9 +131,7 @@ async def test_new_samples_are_drawn_as_they_come():
     app = app_of("busy")
     app.clock = lambda: now[0]
     async with app.run_test(size=(120, 40)) as pilot:
-        await settled(pilot)
-        await pilot.press("L")
-        await settled(pilot)
+        await opened(pilot)
         now[0] += 5
         fresh = sample("gpu1", 1, 1, busy=True)
         fresh["gpus"] = [{"index": 0, "util": 3}]
@@ -166,9 +167,7 @@ async def test_a_run_that_is_over_shows_what_was_kept_and_escape_goes_back():
 async def test_each_quantity_has_a_name_and_a_unit():
     app = app_of("busy")
     async with app.run_test(size=(120, 40)) as pilot:
-        await settled(pilot)
-        await pilot.press("L")
-        await settled(pilot)
+        await opened(pilot)
         seen = set()
         for _ in METRICS:
             seen.add(text_of(app).splitlines()[0].split("  ")[0].strip())

@@ -11,6 +11,7 @@ import pytest
 from keyring.backend import KeyringBackend
 from keyring.backends.fail import Keyring as FailKeyring
 from keyring.errors import KeyringLocked
+from textual.pilot import Pilot
 
 from fleet.events import Event, LinkChanged
 from tests.console.driving import settled, text_of, until
@@ -108,6 +109,13 @@ class Asking(Recorded):
         await asyncio.Event().wait()
 
 
+async def type_password(pilot: Pilot[None], typed: str, then: str) -> None:
+    """Answer the question for the node's password, and wait until ``then`` is on the screen."""
+    await until(pilot, lambda: "Log in to kim@192.168.1.101:22" in text_of(pilot.app))
+    await pilot.press(*typed, "enter")
+    await until(pilot, lambda: then in text_of(pilot.app))
+
+
 def asking(lang: str = "en") -> ConsoleApp:
     operations, questions = Asking([NodeCard("a", NODE.host)]), Questions(kept_password)
     operations.questions = questions
@@ -121,9 +129,7 @@ async def test_a_typed_password_that_was_right_is_kept_when_the_person_says_so(
     store.passwords.clear()
     app = asking()
     async with app.run_test(size=(120, 40)) as pilot:
-        await until(pilot, lambda: "Log in to kim@192.168.1.101:22" in text_of(app))
-        await pilot.press(*"right", "enter")
-        await until(pilot, lambda: "Remember the password of kim@192.168.1.101:22?" in text_of(app))
+        await type_password(pilot, "right", "Remember the password of kim@192.168.1.101:22?")
         assert "right" not in text_of(app)
         await pilot.press(answer)
         await until(pilot, lambda: not isinstance(app.screen, ConfirmScreen))
@@ -136,9 +142,7 @@ async def test_a_password_that_was_wrong_is_not_offered_to_be_kept(store: Store)
     store.passwords.clear()
     app = asking()
     async with app.run_test(size=(120, 40)) as pilot:
-        await until(pilot, lambda: "Log in to" in text_of(app))
-        await pilot.press(*"wrong", "enter")
-        await until(pilot, lambda: "no such password" in text_of(app))
+        await type_password(pilot, "wrong", "no such password")
         await settled(pilot)
         assert "Remember" not in text_of(app)
         assert "wrong" not in repr(vars(app.questions))
@@ -152,9 +156,7 @@ async def test_without_a_keyring_of_the_system_nothing_is_offered(
     keyring.set_keyring(backend())
     app = asking()
     async with app.run_test(size=(120, 40)) as pilot:
-        await until(pilot, lambda: "Log in to" in text_of(app))
-        await pilot.press(*"right", "enter")
-        await until(pilot, lambda: "1/1 up" in text_of(app))
+        await type_password(pilot, "right", "1/1 up")
         await settled(pilot)
         assert "Remember" not in text_of(app)
 

@@ -51,10 +51,8 @@ def test_a_run_over_nodes_made_up_on_windows(site: Path) -> None:
     # Wine takes an address of 127.0.0.0/8 for any other, so labs beside this one would be in its way.
     with own_network(), WindowsMachine() as machine:
         home = WindowsHome(machine, "desk", "kim", machine.python())
-        folder = machine.path(home.folder)
-        folder.mkdir(parents=True)
-        machine.path(r"C:\lab\desk\tmp").mkdir()
-        (folder / "whole.py").write_text(PROGRAM, "utf-8")
+        home.as_home("desk", {}).make()
+        (machine.path(home.folder) / "whole.py").write_text(PROGRAM, "utf-8")
         process = machine.run(
             "winrm",
             f"{home.python} whole.py",

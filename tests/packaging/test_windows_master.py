@@ -80,8 +80,8 @@ class Master:
         home = WindowsHome(machine, "master", "kim", self.python)
         self.folder = home.folder + r"\floor plans"
         self.project = machine.path(self.folder)
-        self.project.mkdir(parents=True)
-        machine.path(r"C:\lab\master\tmp").mkdir()
+        home.as_home(lab.id, {}).make()
+        self.project.mkdir()
         self._variables = home.variables(lab.id, {"PYTHONPATH": on_z(site)})
 
     def write(self, name: str, text: str) -> None:
