@@ -122,10 +122,11 @@ class Run:
         if settings.data.mirror:
             parts.mirror = Mirror(settings.model.vocabulary, self.world.device)
         wire = WIRE[settings.communication.gradient_compression]
+        gloo = size > 1 and dist.get_backend() == "gloo"
         if settings.communication.diloco_steps:
             parts.outer = OuterStep(self.network, average, settings.communication, wire, size)
-        elif size > 1 and (wire or dist.get_backend() == "gloo"):
-            parts.exchange = GradientExchange(wire, size, timed=dist.get_backend() == "gloo")
+        elif gloo or (wire and size > 1):
+            parts.exchange = GradientExchange(wire, size, timed=gloo)
             model.register_comm_hook(None, parts.exchange.hook)
         # Else DDP's own way: where nothing is converted or timed, a hook only costs each bucket a call.
         return parts
