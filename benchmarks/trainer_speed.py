@@ -28,6 +28,7 @@ sys.path[:0] = [str(ROOT), str(Path(__file__).parent)]
 
 from trainer_data import unpack  # noqa: E402
 
+from trainer.compiled import CompiledLoss  # noqa: E402
 from trainer.model import FloorPlanTransformer, Flow, Objective, Shape, shape_of  # noqa: E402
 from trainer.optimizer import AveragedWeights, adamw  # noqa: E402
 from trainer.palette import standard_palette  # noqa: E402
@@ -127,7 +128,8 @@ def floor(chosen: argparse.Namespace, *, compiled: bool) -> dict[str, Any]:
     training = Training()
     network = FloorPlanTransformer(shape(chosen)).to(where)
     flow = Flow(network.shape, chosen.image / 16)
-    objective = Objective(network, flow, compile_it=compiled)
+    loss = CompiledLoss(flow.loss, graphs=where.type == "cuda", cuts=False) if compiled else flow.loss
+    objective = Objective(network, loss)
     optimizer = adamw(network, training)
     average = AveragedWeights(network, 0.999)
     scaler = torch.amp.GradScaler(enabled=chosen.precision == "fp16")

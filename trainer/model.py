@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
@@ -136,8 +137,8 @@ class Attention(nn.Module):
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
-        self.query = Matrix(width, width)
-        self.key_value = Matrix(width, 2 * width)
+        # Three products, not one with three results: norms of slices are slow, once compiled.
+        self.query, self.key, self.value = (Matrix(width, width) for _ in range(3))
         # Of queries only: a scale of keys would multiply the same products.
         self.scale = nn.Parameter(torch.ones(width // heads))
         self.out = nn.Linear(width, width, bias=False)
@@ -145,18 +146,11 @@ class Attention(nn.Module):
     def forward(self, x: Tensor, memory: Tensor) -> Tensor:
         """Let x (B, N, d) look at memory (B, M, d)."""
         # Heads stay behind tokens, (B, N, h, d / h), as the products leave them: the kernels read that too.
-        if memory is x:
-            # One product for all three: at this width reading x costs as much as computing with it.
-            weights = torch.cat([self.query.columns(), self.key_value.columns()])
-            joined = F.linear(x, weights).view(*x.shape[:2], 3, self.heads, -1)
-            q, k = normalized(joined[:, :, :2]).unbind(2)
-            v = joined[:, :, 2]
-        else:
-            q = normalized(self.query(x).unflatten(-1, (self.heads, -1)))
-            k, v = self.key_value(memory).unflatten(-1, (2, self.heads, -1)).unbind(2)
-            k = normalized(k)
-        q = q * self.scale.to(q.dtype)
-        q, k, v = q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)
+        heads = (self.heads, -1)
+        q = normalized(self.query(x).unflatten(-1, heads))
+        k = normalized(self.key(memory).unflatten(-1, heads))
+        v = self.value(memory).unflatten(-1, heads)
+        q, k, v = (q * self.scale.to(q.dtype)).transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)
         mixed: Tensor = self.out(F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2))
         return mixed
 
@@ -356,17 +350,19 @@ class Flow:
 
 
 class Objective(nn.Module):
-    """What data-parallel training wraps: a network whose forward is its loss."""
+    """What data-parallel training wraps: a network whose forward is its loss.
 
-    def __init__(self, network: FloorPlanTransformer, flow: Flow, *, compile_it: bool = False) -> None:
+    ``loss`` is :meth:`Flow.loss`, or that compiled.
+    """
+
+    def __init__(self, network: FloorPlanTransformer, loss: Callable[..., Tensor]) -> None:
         super().__init__()
         self.network = network
-        self._loss = torch.compile(flow.loss) if compile_it else flow.loss
+        self._loss = loss
 
     def forward(self, pictures: Tensor, tokens: Tensor, noise: Tensor, t: Tensor, keep: Tensor) -> Tensor:
         """Return the mean loss of a batch."""
-        loss: Tensor = self._loss(self.network, pictures, tokens, noise, t, keep)
-        return loss
+        return self._loss(self.network, pictures, tokens, noise, t, keep)
 
 
 def _working(x: Tensor) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import torch
@@ -12,6 +12,7 @@ from torch import Tensor
 
 from trainer import data, trackers, world
 from trainer.batches import Order, RankBatches, loader
+from trainer.compiled import CompiledLoss
 from trainer.diloco import OuterStep
 from trainer.examiner import Examiner
 from trainer.exchange import WIRE, GradientExchange
@@ -113,7 +114,7 @@ class Run:
     def _parts(self) -> Parts:
         settings, size = self.settings, self.world.size
         flow = Flow(self.network.shape, settings.noise_scale)
-        objective = Objective(self.network, flow, compile_it=settings.model.compile).to(self.world.device)
+        objective = Objective(self.network, self._loss(flow)).to(self.world.device)
         # Wrapping sends rank 0's weights to all ranks.
         model, optimizer = self.world.accelerator.prepare(objective, adamw(self.network, settings.training))
         world.assert_wrapped(self.world, model)
@@ -130,6 +131,13 @@ class Run:
             model.register_comm_hook(None, parts.exchange.hook)
         # Else DDP's own way: where nothing is converted or timed, a hook only costs each bucket a call.
         return parts
+
+    def _loss(self, flow: Flow) -> Callable[..., Tensor]:
+        if not self.settings.model.compile:
+            return flow.loss
+        alone = self.settings.training.gradient_accumulation_steps == 1
+        graphs = self.world.device.type == "cuda" and alone
+        return CompiledLoss(flow.loss, graphs=graphs, cuts=self.world.machines > 1)
 
     def _batches(self, *, workers: int) -> Iterator[dict[str, Tensor]]:
         training = self.settings.training

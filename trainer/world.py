@@ -40,12 +40,13 @@ _PATIENCE = 10.0
 
 @dataclass(frozen=True)
 class World:
-    """The joined ranks; ``nodes`` counts machines as the launcher planned them."""
+    """The joined ranks; ``nodes`` are as the launcher planned them, several of them on a machine in a lab."""
 
     accelerator: Accelerator
     rank: int
     size: int
     nodes: int
+    machines: int
     #: What was asked for and can't be had here, for the log.
     notes: tuple[str, ...]
 
@@ -119,15 +120,15 @@ def join(place: Place, settings: Settings, journal: Journal) -> World:
             f"{accelerator.process_index} of {accelerator.num_processes}: the ranks would train side by side",
             "distributed_type has to be MULTI_GPU (also on CPUs), and torch has to see the GPUs",
         )
-    world = World(accelerator, place.rank, place.world_size, 1, tuple(notes))
+    world = World(accelerator, place.rank, place.world_size, 1, 1, tuple(notes))
     told = world.gather((place.local_rank, _machine(), _program(settings), place.node))
     _same(told, 2, "configuration and trainer code differ between nodes", "deploy again to all nodes")
     journal.say("All processes joined successfully")
-    machine = Counter(machine for _, machine, _, _ in told)
+    ranks_of = Counter(machine for _, machine, _, _ in told)
     # Nodes that are one machine (a lab) share its cores.
-    torch.set_num_threads(max(1, min(torch.get_num_threads(), (os.cpu_count() or 1) // machine[_machine()])))
+    torch.set_num_threads(max(1, min(torch.get_num_threads(), (os.cpu_count() or 1) // ranks_of[_machine()])))
     nodes = sum(local_rank == 0 for local_rank, _, _, _ in told)
-    return World(accelerator, place.rank, place.world_size, nodes, tuple(notes))
+    return World(accelerator, place.rank, place.world_size, nodes, len(ranks_of), tuple(notes))
 
 
 def agree_on_data(world: World, digest: str, node: str) -> None:

@@ -58,7 +58,7 @@ def test_loss_and_samples_in_palette_and_rgb(classes: int) -> None:
     model, (pictures, tokens) = network(classes), batch(classes)
     flow = Flow(model.shape, 1.0)
     generator = torch.Generator().manual_seed(0)
-    loss = Objective(model, flow)(pictures, tokens, *flow.draw(pictures, 0.1, generator))
+    loss = Objective(model, flow.loss)(pictures, tokens, *flow.draw(pictures, 0.1, generator))
     loss.backward()
     assert torch.isfinite(loss)
     assert all(parameter.grad is not None for parameter in model.parameters())
