@@ -24,6 +24,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import sys
 import tempfile
 import time
@@ -64,7 +65,9 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--steps", type=int, help="steps of each cell")
     parser.add_argument("--cell-seconds", type=float, default=20.0, help="training ends after so long, too")
     parser.add_argument("--precision", choices=("no", "fp16", "bf16"), help="default: fp16 on GPUs")
-    parser.add_argument("--compile", action="store_true", help="torch.compile")
+    parser.add_argument("--compile", action="store_true",
+        help="torch.compile; TORCHINDUCTOR_CACHE_DIR is kept from call to call",
+    )  # fmt: skip
     parser.add_argument("--limit", type=float, default=600.0, help="seconds for everything (default 600)")
     parser.add_argument("--work", type=Path, help="folder for the nodes' files, gone afterwards")
     parser.add_argument("--markdown", type=Path, help="write the table to this file")
@@ -147,7 +150,8 @@ async def _measure(cells: Sequence[Cell], project: Path, load: Load, root: Path,
         return result
     async with Lab(max(len(cell.shares) for cell in cells), root=root) as lab:
         lab.trust(project / ".dtui" / "known_hosts")
-        bench = Bench(lab, project, load)
+        kept = os.environ.get("TORCHINDUCTOR_CACHE_DIR")
+        bench = Bench(lab, project, load, Path(kept) if kept else None)
         expectations = Expectations(bench, project / ".dtui", load)
         for cell in cells:
             left = deadline - time.monotonic()

@@ -53,15 +53,16 @@ class Measured:
 class Bench:
     """Measures cells one after the other on the nodes of a running lab."""
 
-    def __init__(self, lab: Lab, project: Path, load: Load) -> None:
+    def __init__(self, lab: Lab, project: Path, load: Load, compiled: Path | None = None) -> None:
         self._lab, self._project, self._load = lab, project, load
+        self._compiled = compiled or project.parent / "compiled"
 
     def fleet(self, cell: Cell) -> tuple[Fleet, tuple[Node, ...]]:
         """Return a fleet for the cell, not connected yet, and the nodes that take part."""
         idle = [()] * (len(self._lab.nodes) - len(cell.shares))
         inventory = self._lab.inventory(
             self._project,
-            run=run_of(cell, _free_port()),
+            run=run_of(cell, _free_port(), self._compiled),
             gpus=[(), *cell.shares, *idle] if any(cell.shares) else 0,
         )
         return Fleet(inventory, home=self._project / ".dtui"), inventory.workers[: len(cell.shares)]

@@ -58,10 +58,17 @@ def configure(folder: Path, cell: Cell, load: Load) -> None:
     (folder / CONFIG).write_text(text, encoding="utf-8")
 
 
-def run_of(cell: Cell, port: int) -> RunSettings:
-    """Return how the cell's run is started. Each CPU rank computes with one thread, or one would have all."""
-    threads = () if any(cell.shares) else (("OMP_NUM_THREADS", "1"), ("MKL_NUM_THREADS", "1"))
-    return RunSettings(config=CONFIG, args=("--resume", "none"), backend=cell.backend, port=port, env=threads)
+def run_of(cell: Cell, port: int, compiled: Path) -> RunSettings:
+    """Return how the cell's run is started. Each CPU rank computes with one thread, or one would have all.
+
+    What ranks compile they keep in the folder ``compiled``, for those of later cells.
+    """
+    env = [("TORCHINDUCTOR_CACHE_DIR", str(compiled))]
+    if not any(cell.shares):
+        env += [("OMP_NUM_THREADS", "1"), ("MKL_NUM_THREADS", "1")]
+    return RunSettings(
+        config=CONFIG, args=("--resume", "none"), backend=cell.backend, port=port, env=tuple(env)
+    )
 
 
 def settings_of(cell: Cell, load: Load) -> dict[str, dict[str, Any]]:

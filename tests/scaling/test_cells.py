@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -65,7 +66,7 @@ def test_on_the_cpu_each_rank_is_a_node_with_one_thread() -> None:
     cells, missing = replace(EIGHT, gpus=None, cores=2, backends=("gloo",)).cells()
     assert [cell.shares for cell in cells] == [((),), ((), ()), ((), ())]
     assert {(cell.world, reason) for cell, reason in missing} == {(8, "this machine has 2 cores")}
-    assert dict(run_of(cells[0], 29500).env)["OMP_NUM_THREADS"] == "1"
+    assert dict(run_of(cells[0], 29500, Path("/compiled")).env)["OMP_NUM_THREADS"] == "1"
 
 
 def test_gradients_become_the_trainers_settings() -> None:
@@ -76,8 +77,12 @@ def test_gradients_become_the_trainers_settings() -> None:
         "fp16": {"gradient_compression": "fp16", "diloco_steps": 0},
         "diloco": {"gradient_compression": "none", "diloco_steps": 20},
     }
-    run = run_of(cells[0], 29555)
-    assert (run.backend, run.port, run.env) == ("gloo", 29555, ())
+    run = run_of(cells[0], 29555, Path("/compiled"))
+    assert (run.backend, run.port, dict(run.env)) == (
+        "gloo",
+        29555,
+        {"TORCHINDUCTOR_CACHE_DIR": str(Path("/compiled"))},
+    )
 
 
 def test_low_communication_runs_whole_rounds_however_long_they_take() -> None:
