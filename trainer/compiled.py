@@ -11,8 +11,8 @@ from torch import Tensor
 class CompiledLoss:
     """``loss`` compiled; the first call takes a minute or two.
 
-    ``graphs`` records its kernels, and those of its gradients, as CUDA graphs. A step launches some 800 of
-    them, and with a small batch that takes the processor longer than the GPU needs to compute. Gradients are
+    ``graphs`` records its kernels, and those of its gradients, as CUDA graphs. A step launches over a
+    thousand, and with a small batch that takes the processor longer than the GPU needs to compute. Gradients are
     then in memory that the next step writes to, so they can't be added up over several.
 
     ``cuts`` ends a graph at each of DDP's buckets, so that gradients travel while others are computed.

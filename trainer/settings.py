@@ -46,7 +46,7 @@ class Model:
     pretrained: str = option("", "folder or hub name of that encoder (extra pretrained)")
     vocabulary: int = option(8192, "word slots; words are hashed into them", least=64, most=1 << 20)
     noise_scale: float = option(0.0, "standard deviation of the noise; 0: image_size / 16", least=0)
-    compile: bool = option(False, "torch.compile")
+    compile: bool = option(False, "torch.compile, on a GPU as CUDA graphs")
     gradient_checkpointing: bool = option(False, "trade time for memory")
 
 
