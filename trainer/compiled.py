@@ -12,8 +12,8 @@ class CompiledLoss:
     """``loss`` compiled; the first call takes a minute or two.
 
     ``graphs`` records its kernels, and those of its gradients, as CUDA graphs. A step launches over a
-    thousand, and with a small batch that takes the processor longer than the GPU needs to compute. Gradients are
-    then in memory that the next step writes to, so they can't be added up over several.
+    thousand, and with a small batch that takes the processor longer than the GPU needs to compute.
+    Gradients are then in memory that the next step writes to, so they can't be added up over several.
 
     ``cuts`` ends a graph at each of DDP's buckets, so that gradients travel while others are computed.
     Between GPUs of one machine they travel so fast that uncut is faster.
