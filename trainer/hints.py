@@ -25,6 +25,15 @@ _HINTS = (
         "address already in use",
         "the master's port is taken, perhaps by an earlier run: end that, or choose another port",
     ),
+    (
+        "working triton",
+        "torch.compile needs triton on a GPU, which torch for Windows lacks: set model.compile to false, or "
+        "install it",
+    ),
+    (
+        "working C++ compiler",
+        "torch.compile needs a C++ compiler on a CPU: install one (g++), or set model.compile to false",
+    ),
     ("No space left", "the disk is full: free some, or lower training.max_checkpoints"),
 )
 

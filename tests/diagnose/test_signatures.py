@@ -24,6 +24,8 @@ SEEN = {
     "DistStoreError: Timed out after 901 seconds waiting for clients. 1/2 clients joined.": "missing-ranks",
     "[W socket.cpp:764] [c10d] The client socket has timed out after 60000ms": "master-unreachable",
     "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB": "out-of-gpu-memory",
+    "torch._inductor.exc.TritonMissing: Cannot find a working triton installation.": "no-compiler",
+    "torch._inductor.exc.InductorError: InvalidCxxCompiler: No working C++ compiler found in": "no-compiler",
     'OSError: [WinError 1455] The paging file is too small. Error loading "c10.dll"': "paging-file",
     "An attempt has been made to start a new process before the current process has\n        finished its "
     "bootstrapping phase.": "no-main-guard",

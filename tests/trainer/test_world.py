@@ -72,6 +72,7 @@ def test_known_errors_come_with_advice() -> None:
         RuntimeError("Connection closed by peer [10.0.0.2]:4242")
     )
     assert "another port" in hint(RuntimeError("bind: errno 98 (Address already in use)"))
+    assert "install it" in hint(RuntimeError("TritonMissing: Cannot find a working triton installation."))
     assert hint(ValueError("something else")) == ""
 
 
