@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import ClassVar
 
@@ -13,11 +14,11 @@ from fleet.events import Event
 from fleet.state import FleetState
 from tui import actions
 from tui.screens.base import ModeScreen
+from tui.screens.preflight_faces import ChecksFace, Face, WaysFace
 from tui.view_state import Kept, View
 from tui.views import preflight as view
 from tui.views import ways
 from tui.views.empty import empty_fleet
-from tui.views.ways_board import WaysBoard
 from tui.widgets.lines import Lines
 from tui.widgets.matrix import Matrix
 from tui.widgets.prompt import Prompt
@@ -49,27 +50,26 @@ class PreflightScreen(ModeScreen):
         super().__init__()
         #: Whether the matrix shows ways between nodes instead of checks.
         self._ways = False
-        self._board = WaysBoard()
+
+    @cached_property
+    def _faces(self) -> tuple[Face, Face]:
+        return ChecksFace(self.console), WaysFace(self.console)
+
+    @property
+    def _face(self) -> Face:
+        return self._faces[self._ways]
+
+    @property
+    def _matrix(self) -> Matrix:
+        return self.query_one(Matrix)
 
     def draw(self, state: FleetState) -> None:
         """Draw summary, matrix and details."""
-        cards, texts = self.console.cards, self.texts
+        cards, matrix, detail = self.console.cards, self._matrix, self.query_one("#detail", Lines)
         self.set_class(not cards, "-empty")
-        matrix, detail = self.query_one(Matrix), self.query_one("#detail", Lines)
-        summary, room = self.query_one("#summary", Lines), max(20, detail.room)
-        if self._ways:
-            matrix.show(ways.rows(cards, state, texts), ways.columns(cards))
-            self._board.look([card.name for card in cards], state)
-            summary.show(ways.summary(self._board, state, texts, summary.room))
-            found = ways.details(matrix.cursor, matrix.column, state, texts, room)
-            found += ways.closed_ways(self._board, texts, room)
-        else:
-            matrix.show(view.rows(cards, state, texts), view.columns(cards, state, texts))
-            summary.show(view.summary(state, texts))
-            name, check = self._cell()
-            found = view.details(name, check, state.nodes.get(name), texts, room) if state.checks else []
+        found = self._face.draw(state, self.query_one("#summary", Lines), matrix, max(20, detail.room))
         detail.show(
-            found if cards else empty_fleet(texts, elsewhere=True), f"{matrix.cursor} {matrix.column}"
+            found if cards else empty_fleet(self.texts, elsewhere=True), f"{matrix.cursor} {matrix.column}"
         )
 
     def remember(self) -> View:
@@ -79,17 +79,6 @@ class PreflightScreen(ModeScreen):
     def recall(self, kept: Kept) -> None:
         """Show ways or checks, as before."""
         self._ways = kept.flag("ways")
-
-    def _cell(self) -> tuple[str, str]:
-        """Node and check under the cursor."""
-        matrix = self.query_one(Matrix)
-        turned = view.turned(self.console.cards, self.console.engine.state)
-        return (matrix.column, matrix.cursor) if turned else (matrix.cursor, matrix.column)
-
-    def _pair(self) -> list[str]:
-        """The two nodes of the way under the cursor."""
-        matrix = self.query_one(Matrix)
-        return list(dict.fromkeys((matrix.cursor, matrix.column)))
 
     def on_table_moved(self) -> None:
         """Show the other result."""
@@ -101,29 +90,19 @@ class PreflightScreen(ModeScreen):
 
     def action_preflight_start(self) -> None:
         """Run all checks on the marked nodes, or all; of ways, try and measure each."""
-        self._run(self.console.targets(), ways.CHECKS if self._ways else ())
+        self._run(*self._face.all())
 
     def action_preflight_cell(self) -> None:
         """Run the check, or try the way, under the cursor again."""
-        if self._ways:
-            self._run(self._pair(), ways.CHECKS)
-        else:
-            node, check = self._cell()
-            self._run([node], [check] if check else [])
+        self._run(*self._face.cell(self._matrix))
 
     def action_preflight_row(self) -> None:
         """Run all checks of the node under the cursor again, or try all ways from and to it."""
-        if self._ways:
-            self._run(self._pair()[:1], ways.CHECKS)
-        else:
-            self._run([self._cell()[0]], ())
+        self._run(*self._face.row(self._matrix))
 
     def action_preflight_column(self) -> None:
         """Run the check under the cursor again on all nodes, or try all ways to this node."""
-        if self._ways:
-            self._run(self._pair()[-1:], ways.CHECKS)
-        else:
-            self._run(self.console.targets(), [self._cell()[1]])
+        self._run(*self._face.column(self._matrix))
 
     def action_preflight_failures(self) -> None:
         """Run again whatever failed."""
@@ -140,22 +119,11 @@ class PreflightScreen(ModeScreen):
 
     def action_preflight_fix(self) -> None:
         """Mend what is under the cursor, after showing how and asking."""
-        state = self.console.engine.state
-        if self._ways:
-            source, target = self._pair()[0], self._pair()[-1]
-            self._mend({target: ways.closed(source, target, state)})
-            return
-        name, check = self._cell()
-        node = state.nodes.get(name)
-        found = node.checks.get(check) if node is not None else None
-        if node is not None and view.mendable(check, node):
-            self._mend({name: [check]})
-        elif found is not None and found.remedy:
-            self.notify(
-                self.texts("preflight.not_fixable", remedy=self.texts.said(found.remedy)), markup=False
-            )
+        troubles, advice = self._face.troubles(self._matrix), self._face.advice(self._matrix)
+        if advice and not troubles:
+            self.notify(self.texts("preflight.not_fixable", remedy=self.texts.said(advice)), markup=False)
         else:
-            self.notify(self.texts("preflight.nothing_to_fix"))
+            self._mend(troubles)
 
     def action_preflight_fix_all(self) -> None:
         """Mend whatever dtui can, asking for each."""
