@@ -64,6 +64,31 @@ def test_the_known_gigabit_run_is_met() -> None:
     assert two(known, FP16) == pytest.approx(0.80, rel=0.2)
 
 
+@pytest.mark.parametrize(
+    ("parameters", "alone", "backend", "link", "method", "together"),
+    [
+        # docs/scaling.md: two H100 of one host, 64 pairs a rank, pairs a second; eager first, then compiled.
+        (42.4e6, 649.9, "nccl", 3.0e9, FP32, 1170.9),
+        (42.4e6, 649.9, "nccl", 3.0e9, FP16, 1129.3),
+        (42.4e6, 649.9, "gloo", 3.0e9, FP32, 596.4),
+        (42.4e6, 649.9, "gloo", 3.0e9, FP16, 700.5),
+        (157.6e6, 654.5, "nccl", 3.0e9, FP32, 1070.2),
+        (157.6e6, 654.5, "nccl", 3.0e9, FP16, 1063.3),
+        (42.4e6, 2440.1, "nccl", 5.5e9, FP32, 4363.3),
+        (42.4e6, 2440.1, "nccl", 5.5e9, FP16, 3978.1),
+        (42.4e6, 2440.1, "gloo", 5.5e9, FP32, 1400.9),
+        (42.4e6, 2440.1, "gloo", 5.5e9, FP16, 1647.3),
+    ],
+)
+def test_the_known_runs_of_two_gpus_are_met(
+    parameters: float, alone: float, backend: str, link: float, method: Any, together: float
+) -> None:
+    ring = [Link("a", "b", link, 0.12e-3)] * 2 if backend == "gloo" else []
+    workload = Workload(int(parameters * 4), 64 / alone)
+    told = forecast(workload, method, gpus=2, nodes=2, ring=ring, backend=backend)
+    assert 128 / told.step_seconds == pytest.approx(together, rel=0.15)
+
+
 def test_what_a_node_received_is_the_rate_of_the_peer_s_link() -> None:
     links = links_of([PairProbed(node="a", peer="b", latency_ms=0.5, bytes_per_second=1e8)])
     assert links == {("b", "a"): Link("b", "a", 1e8, 0.0005)}
