@@ -29,6 +29,7 @@ NEEDS: dict[str, tuple[Callable[[], bool], str]] = {
     "winrmcp": (_program("winrmcp"), "apt-get install winrmcp"),
     "wine": (_program("/usr/lib/wine/wine64"), "apt-get install wine wine64"),
     "mingw": (_program("x86_64-w64-mingw32-gcc"), "apt-get install gcc-mingw-w64-x86-64"),
+    "g++": (_program("g++"), "apt-get install g++"),
     "ip": (_program("ip", "/usr/sbin/ip"), "apt-get install iproute2"),
     "nft": (_program("nft", "/usr/sbin/nft"), "apt-get install nftables"),
     "iptables": (_program("iptables", "/usr/sbin/iptables"), "apt-get install iptables"),

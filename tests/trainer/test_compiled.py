@@ -11,6 +11,7 @@ from tests.trainer.ranks import Project
 pytestmark = pytest.mark.torch
 
 
+@pytest.mark.needs("g++")
 def test_compiled_ranks_learn_what_eager_ones_do(
     project: Project, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
