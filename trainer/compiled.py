@@ -13,7 +13,8 @@ class CompiledLoss:
 
     ``graphs`` records its kernels, and those of its gradients, as CUDA graphs. A step launches over a
     thousand, and with a small batch that takes the processor longer than the GPU needs to compute.
-    Gradients are then in memory that the next step writes to, so they can't be added up over several.
+    Gradients are then in memory that the next step writes to, so they can't be added up over several;
+    and that memory is nobody else's between steps.
 
     ``cuts`` ends a graph at each of DDP's buckets, so that gradients travel while others are computed.
     Between GPUs of one machine they travel so fast that uncut is faster.
