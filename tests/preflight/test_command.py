@@ -87,7 +87,7 @@ def test_forecast_measures_and_shows_the_guide_beside_it(project: Project) -> No
     assert [line.split()[:2] for line in lines[2:6]] == [["1", "1"], ["4", "1"], ["8", "2"], ["12", "3"]]
     assert lines[3].endswith("3.5x")
     assert lines[4].endswith("6.5x")
-    assert "slowest link of the ring (measured): " in done.stdout
+    assert "slowest link of the ring, measured: " in done.stdout
     told = project.run("forecast")
     assert told.returncode == 1
     assert "--parameters" in told.stderr

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from fleet.forecast import GUIDE, METHODS, Forecast, Link, Workload, forecast, ring_links, slowest
 from fleet.forecast.model import LOCAL_RATE
 from fleet.frozen import frozen
+from tui.i18n import Texts
 
 
 @frozen
@@ -45,7 +46,7 @@ def rows_of(workload: Workload, measured: Measured) -> list[list[Forecast]]:
     ]
 
 
-def render(workload: Workload, measured: Measured, rows: Sequence[Sequence[Forecast]]) -> str:
+def render(workload: Workload, measured: Measured, rows: Sequence[Sequence[Forecast]], texts: Texts) -> str:
     """Return the table, the slowest link, and what the numbers rest on."""
     guide = {(gpus, nodes): speed_up for gpus, nodes, speed_up in GUIDE}
     head = f"{'GPUS':>4} {'NODES':>5}" + "".join(f" | {method.title:^34}" for method in METHODS) + " | GUIDE"
@@ -60,8 +61,9 @@ def render(workload: Workload, measured: Measured, rows: Sequence[Sequence[Forec
         )
         told = f"{guide[key]:.1f}x" if key in guide else ""
         lines.append(f"{key[0]:>4} {key[1]:>5}{cells} | {told}".rstrip())
-    expected = ", ".join(f"{gpus} GPUs on {nodes} {speed_up}x" for gpus, nodes, speed_up in GUIDE[1:])
-    return "\n".join([*lines, "", *_notes(workload, measured), f"the guide expects: {expected}"])
+    expected = ", ".join(f"{gpus} GPUs/{nodes} {speed_up}x" for gpus, nodes, speed_up in GUIDE[1:])
+    notes = [*_notes(workload, measured), f"the guide expects for GPUs/nodes: {expected}"]
+    return "\n".join([*lines, "", *(texts.said(note) for note in notes)])
 
 
 def _notes(workload: Workload, measured: Measured) -> list[str]:
@@ -72,10 +74,13 @@ def _notes(workload: Workload, measured: Measured) -> list[str]:
         f"gradients in fp32 ({workload.source})"
     ]
     if worst is not None:
-        how = "given" if measured.given else "measured"
+        link = (
+            f"{worst.source} -> {worst.target}, {worst.rate * 8 / 1e6:.0f} Mbit/s, {worst.rtt * 1000:.2f} ms"
+        )
         notes.append(
-            f"slowest link of the ring ({how}): {worst.source} -> {worst.target}, "
-            f"{worst.rate * 8 / 1e6:.0f} Mbit/s, {worst.rtt * 1000:.2f} ms"
+            f"slowest link of the ring, as given: {link}"
+            if measured.given
+            else f"slowest link of the ring, measured: {link}"
         )
     if any(count > 1 for count in measured.gpus.values()):
         rate = LOCAL_RATE[measured.backend] / 1e9

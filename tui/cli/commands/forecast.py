@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
     from fleet.forecast import find_workload
     from tui.cli.exits import DONE, FAILED, UsageError
     from tui.cli.forecast_table import as_json, render, rows_of
-    from tui.cli.options import home_of, inventory_of, selected
+    from tui.cli.options import home_of, inventory_of, selected, texts_of
 
     if args.step_seconds is not None and args.step_seconds <= 0:
         raise UsageError("--step-seconds must be more than 0")
@@ -65,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
     if measured is None:
         return FAILED
     rows = rows_of(workload, measured)
-    print(as_json(rows) if args.json else render(workload, measured, rows))
+    print(as_json(rows) if args.json else render(workload, measured, rows, texts_of(args)))
     return DONE
 
 
