@@ -22,8 +22,8 @@ ROOT = Path(agent.__file__).parent.parent
 ROOMS = (
     "fleet", "transports", "agent", "trainer/settings_file.py",
     "tui/engine.py", "tui/fleet_operations.py", "tui/load.py", "tui/views/config.py",
-    "tui/cli/fixing.py", "tui/cli/forecast_table.py", "tui/cli/main.py", "tui/cli/narrate.py",
-    "tui/cli/options.py",
+    "tui/cli/fixing.py", "tui/cli/forecast_table.py", "tui/cli/gpu_table.py", "tui/cli/main.py",
+    "tui/cli/narrate.py", "tui/cli/options.py",
     "tui/cli/preflight_table.py", "tui/cli/printing.py", "tui/cli/runs.py", "tui/cli/prompts.py",
     "tui/cli/first_questions.py", "tui/cli/doctor.py",
     "tui/cli/commands/init.py", "tui/cli/commands/status.py",
@@ -52,7 +52,8 @@ NO_SENTENCE = (
     r"dtui: \{\}", r"there is no command .*", r"--on .*\{\}; \{\}",
     r"\{\} (min|h) .*", r"\{\} \(\{\} ms\)", r"\{\}  world size .*",
     r"\{\} in \{\} \(\{\}:\{\}\)", r"\{\}, line \{\}: \{\}",
-    "ssh (keys|agent)", "extra ==", "dtui init", "s/step", "speed-up", "efficiency",
+    "ssh (keys|agent)", "extra ==", "dtui init", "s/step", "speed-up", "efficiency", "process",
+    r"\{\} / \{\} Gbit/s",
     r"\{\} GPUs/\{\} \{\}x", r"\{\} -> \{\}, .*",
     # Why a clock is low, of which no light tells.
     "clock setting", "power cap", "sync boost", "display clock",

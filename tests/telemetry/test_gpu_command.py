@@ -16,6 +16,8 @@ import pytest
 from fleet.telemetry.history import HistoryWriter
 from tests.telemetry.conftest import FakeNvidiaSmi
 from tests.telemetry.samples import gpu, sample
+from tui.cli.gpu_table import table
+from tui.i18n import Texts
 
 COMMAND = (sys.executable, "-m", "tui", "gpu")
 ROOT = Path(__file__).parents[2]
@@ -44,6 +46,16 @@ def test_without_an_inventory_this_machine_is_shown(tmp_path: Path) -> None:
     assert first.split()[:5] == ["0", "RTX", "4090", "0", "%"]
     assert "1.8/24.0 GiB" in second
     assert second.endswith("python 4711")
+
+
+def test_lights_and_remarks_are_said_in_korean(tmp_path: Path) -> None:
+    result = run(tmp_path, "--lang", "ko")
+    assert "메모리: " in result.stdout.splitlines()[1]
+    throttled = gpu(throttle=0x040, ecc_uncorrected=3)
+    stale = sample(throttled, stale=True, gpu_age=42.0, error="")
+    lines = table({"gpu1": stale}, {}, Texts("ko"))
+    assert lines[0].endswith("GPU 값이 42초째 그대로입니다: 응답이 없습니다")
+    assert lines[1].endswith("클럭이 낮아짐: 온도 (하드웨어), ! 메모리 오류 3개")
 
 
 def test_of_a_shared_machine_each_node_shows_its_own_gpus(tmp_path: Path) -> None:

@@ -65,4 +65,4 @@ class GpuPrinter:
 
     def _table(self) -> list[str]:
         lights = {name: node.lights for name, node in self._meter.meaning().nodes.items()}
-        return table(self._samples, lights)
+        return table(self._samples, lights, self.texts)

@@ -9,6 +9,7 @@ from fleet.telemetry import Light
 from fleet.telemetry.series import gpus_of
 from fleet.telemetry.throttle import harmful
 from tui.cli.narrate import GLYPHS, size
+from tui.i18n import Texts
 
 Sample = Mapping[str, Any]
 
@@ -17,46 +18,49 @@ _GIB = 1 << 30
 _MOST_PROCESSES = 4
 
 
-def table(samples: Mapping[str, Sample], lights: Mapping[str, Sequence[Light]] | None = None) -> list[str]:
-    """Return a line for each node, with its lights if given, and below it one for each GPU."""
-    rows = {name: list(_gpu_rows(sample)) for name, sample in samples.items()}
+def table(samples: Mapping[str, Sample], lights: Mapping[str, Sequence[Light]], texts: Texts) -> list[str]:
+    """Return a line for each node, one with its lights, and below it one for each GPU."""
+    rows = {name: list(_gpu_rows(sample, texts)) for name, sample in samples.items()}
     cells = [row for found in rows.values() for row in found]
     widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))] if cells else []
     lines = []
     for name, sample in samples.items():
-        lines.append(_node_line(name, sample))
-        shown = [light for light in (lights or {}).get(name, ()) if light.status != "skip"]
-        lines += [_light_line(shown)] if shown else []
+        lines.append(_node_line(name, sample, texts))
+        shown = [light for light in lights.get(name, ()) if light.status != "skip"]
+        lines += [_light_line(shown, texts)] if shown else []
         lines += [_aligned(row, widths) for row in rows[name]]
         if not rows[name] and sample.get("error"):
-            lines.append(f"    {sample['error']}")
+            lines.append(f"    {texts.said(sample['error'])}")
     return lines
 
 
-def _node_line(name: str, sample: Sample) -> str:
+def _node_line(name: str, sample: Sample, texts: Texts) -> str:
     ram, network = sample.get("ram") or {}, sample.get("network") or {}
     parts = [name, f"CPU {_whole((sample.get('cpu') or {}).get('util'), ' %')}"]
     if ram.get("total"):
         parts.append(f"RAM {_of(ram.get('used'), ram['total'])}")
     if network.get("adapter"):
         speed = network.get("speed_mbps")
-        limit = f" of {speed / 1000:g} Gbit/s" if speed else ""
+        limit = f" / {speed / 1000:g} Gbit/s" if speed else ""
         parts.append(f"{network['adapter']} ↓{_rate(network.get('rx'))} ↑{_rate(network.get('tx'))}{limit}")
     if sample.get("driver"):
         cuda = f", CUDA {sample['cuda']}" if sample.get("cuda") else ""
         parts.append(f"driver {sample['driver']}{cuda}")
     if sample.get("stale"):
         age = sample.get("gpu_age")
-        since = f" for {age:.0f} s" if age is not None else ""
-        parts.append(f"{GLYPHS['warn']} GPU values are stale{since}: {sample.get('error') or 'no answer'}")
+        since = f"GPU values are stale for {age:.0f} s" if age is not None else "GPU values are stale"
+        why = texts.said(sample.get("error") or "no answer")
+        parts.append(f"{GLYPHS['warn']} {texts.said(since)}: {why}")
     return "   ".join(parts)
 
 
-def _light_line(lights: Sequence[Light]) -> str:
-    return "  " + "   ".join(f"{GLYPHS[light.status]} {light.name}: {light.seen}" for light in lights)
+def _light_line(lights: Sequence[Light], texts: Texts) -> str:
+    return "  " + "   ".join(
+        f"{GLYPHS[light.status]} {texts(f'light.{light.name}')}: {texts.said(light.seen)}" for light in lights
+    )
 
 
-def _gpu_rows(sample: Sample) -> Iterator[tuple[str, ...]]:
+def _gpu_rows(sample: Sample, texts: Texts) -> Iterator[tuple[str, ...]]:
     for index, gpu in gpus_of(sample):
         limit = gpu.get("power_cap")
         power = _whole(gpu.get("power")) + (f"/{limit:.0f}" if limit else "")
@@ -68,23 +72,25 @@ def _gpu_rows(sample: Sample) -> Iterator[tuple[str, ...]]:
             f"{power} W",
             _whole(gpu.get("temperature"), " °C"),
             _whole(gpu.get("clock"), " MHz"),
-            _remarks(gpu),
+            _remarks(gpu, texts),
         )
 
 
-def _remarks(gpu: Mapping[str, Any]) -> str:
-    parts = [f"{GLYPHS['fail']} {gpu['error']}"] if gpu.get("error") else []
-    parts += [f"{GLYPHS['warn']} slowed down: {word}" for word in harmful(gpu.get("throttle"))]
+def _remarks(gpu: Mapping[str, Any], texts: Texts) -> str:
+    said = texts.said
+    parts = [f"{GLYPHS['fail']} {said(gpu['error'])}"] if gpu.get("error") else []
+    parts += [f"{GLYPHS['warn']} {said(f'slowed down: {word}')}" for word in harmful(gpu.get("throttle"))]
     if gpu.get("ecc_uncorrected"):
-        parts.append(f"{GLYPHS['warn']} {gpu['ecc_uncorrected']:.0f} memory errors")
+        errors = f"{gpu['ecc_uncorrected']:.0f} memory errors"
+        parts.append(f"{GLYPHS['warn']} {said(errors)}")
     if gpu.get("mig"):
-        parts.append(f"{len(gpu['mig'])} MIG instances")
+        parts.append(said(f"{len(gpu['mig'])} MIG instances"))
     processes = gpu.get("processes") or []
     for process in processes[:_MOST_PROCESSES]:
         memory = f" {size(process['memory'])}" if process.get("memory") else ""
         parts.append(f"{process.get('name') or 'process'} {process['pid']}{memory}")
     if len(processes) > _MOST_PROCESSES:
-        parts.append(f"and {len(processes) - _MOST_PROCESSES} more")
+        parts.append(said(f"and {len(processes) - _MOST_PROCESSES} more"))
     return ", ".join(parts)
 
 
