@@ -16,7 +16,7 @@ from fleet.inventory import Inventory, Node, RunSettings, default_project, to_ya
 from lab.addresses import AddressBlock
 from lab.ending import sweep
 from lab.errors import LabError
-from lab.home import NodeHome
+from lab.home import MARK, NodeHome
 from lab.node import LabNode
 from lab.remains import make_root, remove_remains
 from lab.rendezvous import RendezvousPort
@@ -129,6 +129,8 @@ class Lab:
             environment=environment,
             interpreter=python if environment == "existing" else None,
             project=str(project),
+            # This machine is no node of the lab, but its ranks have nobody to train with once that ends.
+            env=((MARK, f"{self.id}/master"),),
         )
         workers = tuple(
             dataclasses.replace(
@@ -143,6 +145,7 @@ class Lab:
                 python=node.python or python,
                 interpreter=(node.python or python) if environment == "existing" else None,
                 project=default_project(project),
+                env=(),
             )
             for node, share in zip(self.nodes, node_shares, strict=True)
         )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import psutil
+
 from fleet.events import LinkChanged, RankExited
 from fleet.fleet import Fleet
 from fleet.inventory import RunSettings
@@ -73,3 +75,16 @@ async def test_a_run_outlives_its_ssh_sessions_and_can_be_stopped_later(tmp_path
         assert finish(events).outcome == "stopped"
         assert output(events, 1) == b"up\nlater\n"
         assert {event.rank for event in of(events, RankExited) if event.stopped} == {0, 1}
+
+
+async def test_the_masters_rank_does_not_wait_for_a_lab_that_is_gone(tmp_path: Path) -> None:
+    program = "(HERE / f'pid{RANK}').write_text(str(os.getpid())); say('up'); wait_for('never', 1000)"
+    async with Lab(1, root=tmp_path / "lab") as lab:
+        fleet, folders = prepare(lab, tmp_path, program)
+        async with fleet:
+            await collect(launch(fleet, plan_of(fleet.inventory)))
+        log = folders["master"] / ".dtui" / "runs" / "run-1" / "rank-0.log"
+        await until(lambda: log.exists() and log.read_bytes() == b"up\n")
+        rank = int((folders["master"] / "pid0").read_text())
+        assert psutil.pid_exists(rank)
+    await until(lambda: not psutil.pid_exists(rank))
