@@ -1,5 +1,5 @@
 # `make check` is what .ci/run does, without its installation step.
-.PHONY: check format test lint
+.PHONY: check format full generated test lint
 PYTHON ?= python
 
 check: lint test
@@ -12,6 +12,15 @@ lint:
 
 test:
 	$(PYTHON) -m pytest -n 2
+
+# Every test, all Pythons and attacks, and ten minutes of fuzzing; starts again where it was interrupted.
+full:
+	$(PYTHON) -m benchmarks.full
+
+# Texts in the catalogues and parts of docs/ that are made from declarations.
+generated:
+	$(PYTHON) scripts/generated_pages.py
+	$(PYTHON) scripts/translations.py
 
 format:
 	ruff format .

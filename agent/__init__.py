@@ -1,5 +1,5 @@
-"""What runs on a node: Python 3.9+, the standard library only, nothing of ours imported.
+"""The program that runs on a node: Python 3.9+, standard library only, no imports from other packages.
 
 The console packs this package into a zipapp, sends it through the channel's stdin and speaks
-:mod:`agent.protocol` with it. Nothing has to be installed on the node.
+:mod:`agent.wire` with it. Nothing has to be installed on the node.
 """

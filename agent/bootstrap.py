@@ -10,7 +10,10 @@ import sys
 
 MYPY = False
 if MYPY:
-    from typing import Iterator, Optional
+    from typing import Iterator, Optional, Tuple
+
+    Found = Optional[Tuple[str, bytes]]
+    from agent.archive import install  # its text precedes this one in what the console sends
 
 
 def boot(digest: str, size: int) -> None:
@@ -18,23 +21,25 @@ def boot(digest: str, size: int) -> None:
     if sys.version_info < (3, 9):
         say("old %d.%d.%d" % sys.version_info[:3])
         return
-    path = cached(digest)
-    if path is None:
+    found = cached(digest)
+    if found is None:
         say("need")
         blob = sys.stdin.buffer.read(size)
         path = keep(blob, digest)
         if path is None:
             say("damaged")
             return
+    else:
+        path, blob = found
     say("have")
-    sys.path.insert(0, path)
+    install(blob, path)
     from agent.main import serve
 
     serve(path, digest)
 
 
 def say(word: str) -> None:
-    """Write one answer line; the leading line break ends whatever a shell printed before."""
+    """Write one answer line; the leading line break ends any line that a shell printed before."""
     sys.stdout.buffer.write(("\nDTUI1 %s\n" % word).encode("ascii"))
     sys.stdout.buffer.flush()
 
@@ -53,29 +58,41 @@ def folders() -> "Iterator[str]":
 
 
 def private(folder: str) -> bool:
-    """Return whether the folder is ours alone: code that we run must not be another user's to change."""
+    """Return whether the folder is ours alone: code that we run must not be another user's to change.
+
+    A cache that others may read, as earlier versions left it, is made private.
+    """
     import os
     import stat
 
     if os.name == "nt":
         return True
     status = os.lstat(folder)
-    return stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid() and not status.st_mode & 0o022
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid() or status.st_mode & 0o022:
+        return False
+    if status.st_mode & 0o077:
+        for name in os.listdir(folder):
+            if name.startswith("agent-"):
+                os.chmod(os.path.join(folder, name), 0o600)
+        os.chmod(folder, 0o700)
+    return True
 
 
-def cached(digest: str) -> "Optional[str]":
-    """Return the path of the archive with this SHA-256, or None."""
+def cached(digest: str) -> "Found":
+    """Return the path and the bytes of the archive with this SHA-256, or None."""
     import hashlib
     import os
 
     for folder in folders():
         path = os.path.join(folder, "agent-" + digest + ".pyz")
         try:
+            if not private(folder):
+                continue
             with open(path, "rb") as file:
                 blob = file.read()
-            if private(folder) and hashlib.sha256(blob).hexdigest() == digest:
-                os.utime(path)  # tells `keep` that it is still in use
-                return path
+            if hashlib.sha256(blob).hexdigest() == digest:
+                os.utime(path)  # marks it as in use for `keep`
+                return path, blob
         except OSError:
             continue
     return None
@@ -92,15 +109,16 @@ def keep(blob: bytes, digest: str) -> "Optional[str]":
     reasons = []
     for folder in folders():
         path = os.path.join(folder, "agent-" + digest + ".pyz")
-        beside = path + "." + str(os.getpid())
+        fresh = path + "." + str(os.getpid()) + "-" + os.urandom(4).hex()
         try:
             os.makedirs(folder, mode=0o700, exist_ok=True)
             if not private(folder):
                 reasons.append(folder + " can be changed by other users")
                 continue
-            with open(beside, "wb") as file:
+            handle = os.open(fresh, os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0), 0o600)
+            with os.fdopen(handle, "wb") as file:
                 file.write(blob)
-            os.replace(beside, path)
+            os.replace(fresh, path)
         except OSError as error:
             reasons.append(str(error))
             continue

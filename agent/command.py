@@ -1,4 +1,4 @@
-"""Run a program for the console: its output as it comes, its silence told, its whole tree ended on cancel."""
+"""Runs a program for the console: streams its output, reports its silence, and ends its tree on cancel."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from agent.server import Cancelled
 
 #: Output is gathered for this long, so that many small writes become few frames.
 _GATHER = 0.1
-#: After so many seconds without output the console is told, and again after each further one.
+#: After this many seconds without output the console gets a report, and again after the same time.
 QUIET = 10.0
 _KEPT = 20
 
@@ -26,13 +26,6 @@ class Result(NamedTuple):
 
     status: int
     tail: List[str]
-
-
-def environment(extra: Mapping[str, str]) -> Mapping[str, str]:
-    """Return this process's environment without what ties programs to another Python, plus ``extra``."""
-    unwanted = ("PYTHONHOME", "PYTHONPATH", "VIRTUAL_ENV", "UV_PROJECT_ENVIRONMENT", "__PYVENV_LAUNCHER__")
-    kept = {name: value for name, value in os.environ.items() if name not in unwanted}
-    return {**kept, "PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1", "NO_COLOR": "1", **extra}
 
 
 def run(
@@ -48,7 +41,7 @@ def run(
 ) -> Result:
     """Run ``argv`` to its end and return how that was.
 
-    ``output`` takes text as it comes, ``quiet`` the seconds of a silence. When either raises, when
+    ``output`` gets the text as it arrives, ``quiet`` the seconds of a silence. When either raises, when
     ``cancelled`` is set (then raises Cancelled) or after ``timeout`` seconds (TimeoutError), the program
     and all that it started are ended. Raises OSError when it can't be started.
     """
@@ -68,7 +61,7 @@ def run(
         return Result(group.wait(5.0), [line for line in tail if line.strip()])
     finally:
         group.end()
-        while pump.is_alive():  # it may wait for room for output that nobody wants any more
+        while pump.is_alive():  # it may wait for room for output that is no longer read
             with suppress(queue.Empty):
                 chunks.get(timeout=_GATHER)
 
@@ -92,7 +85,7 @@ def _relay(
     clock: Callable[[], float],
 ) -> None:
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
-    begun = heard = told = clock()
+    begun = last_output = last_report = clock()
     gathered = ""
     tail.append("")
     while True:
@@ -104,7 +97,7 @@ def _relay(
             raise Cancelled
         now = clock()
         if data is not None:
-            heard = told = now
+            last_output = last_report = now
             gathered += decoder.decode(data, final=not data).replace("\r\n", "\n")
         if gathered and (not data or len(gathered) > 1 << 14):
             output(gathered)
@@ -114,9 +107,9 @@ def _relay(
             gathered = ""
         if data == b"":
             return
-        if now - told >= QUIET:
-            told = now
-            quiet(now - heard)
+        if now - last_report >= QUIET:
+            last_report = now
+            quiet(now - last_output)
         if timeout is not None and now - begun > timeout:
             raise TimeoutError(f"no end after {timeout:.0f} s")
 

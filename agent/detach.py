@@ -15,20 +15,33 @@ import time
 from typing import Callable, List, NamedTuple, Sequence, Tuple
 from xml.sax.saxutils import escape
 
+from agent.private import opener
+from agent.quoting import Unsafe, powershell
+from agent.wire.message import Message, message
+from agent.wire.reasons import reason_of
+
 
 class Detached(NamedTuple):
-    """``method`` started the process; ``tried`` says why those before it did not."""
+    """``method`` started the process; ``tried`` is why those before it did not."""
 
     method: str
-    tried: List[str]
+    tried: List[Message]
 
 
 class NotDetached(Exception):
-    """No method brought the process up; the text has the reason of each."""
+    """No method started the process; ``message`` has the reason of each."""
+
+    def __init__(self, tried: List[Message]) -> None:
+        self.message = message("detach.reasons", "{reasons:; }", reasons=tried)
+        super().__init__(self.message)
 
 
 class _Refused(Exception):
-    """This method can't start it, for the reason given."""
+    """This method can't start it, for the reason ``message``."""
+
+    def __init__(self, message: Message) -> None:
+        super().__init__(message)
+        self.message = message
 
 
 def detach(
@@ -46,20 +59,28 @@ def detach(
     brings the process up later than that may lead to a second one, so the process has to make sure
     that it is alone. ``methods`` are those of this system unless given.
     """
-    tried: List[str] = []
+    tried: List[Message] = []
     for method in methods or (WINDOWS if os.name == "nt" else POSIX):
         try:
             _METHODS[method](argv, folder, name)
-        except (_Refused, OSError, subprocess.SubprocessError) as error:
-            tried.append("%s: %s" % (method, error))
+        except (_Refused, Unsafe) as error:
+            tried.append(_failed(method, error.message))
+            continue
+        except (OSError, subprocess.SubprocessError) as error:
+            tried.append(_failed(method, reason_of(error)))
             continue
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
             if os.path.exists(started):
                 return Detached(method, tried)
             time.sleep(0.02)
-        tried.append("%s: no process came up within %.0f s" % (method, timeout))
-    raise NotDetached("; ".join(tried))
+        late = message("detach.timeout", "no process started within {seconds:.0f} s", seconds=timeout)
+        tried.append(_failed(method, late))
+    raise NotDetached(tried)
+
+
+def _failed(method: str, why: Message) -> Message:
+    return message("detach.failed", "{method}: {why}", method=method, why=why)
 
 
 def _session(argv: Sequence[str], folder: str, name: str) -> None:
@@ -81,13 +102,13 @@ def _popen(argv: Sequence[str], folder: str, **options: object) -> None:
         close_fds=True,
         **options,
     )
-    # It is our child for as long as we live: somebody has to take note of its end.
+    # It is our child as long as we run, so we must reap it.
     threading.Thread(target=process.wait, name="reaper", daemon=True).start()
 
 
 def cim_script(argv: Sequence[str], folder: str) -> str:
     """Return the PowerShell text that has the WMI service start ``argv``, with no window."""
-    command, place = (_quote(text) for text in (subprocess.list2cmdline(argv), folder))
+    command, place = (powershell(text) for text in (subprocess.list2cmdline(argv), folder))
     return (
         "$ErrorActionPreference = 'Stop'\n"
         "$startup = New-CimInstance -ClassName Win32_ProcessStartup -ClientOnly "
@@ -99,15 +120,11 @@ def cim_script(argv: Sequence[str], folder: str) -> str:
     ) % (command, place)
 
 
-def _quote(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
-
-
 def _cim(argv: Sequence[str], folder: str, name: str) -> None:
     encoded = base64.b64encode(cim_script(argv, folder).encode("utf-16-le")).decode("ascii")
     said = _tool("powershell", "-NoProfile", "-NonInteractive", "-EncodedCommand", encoded)
     if "started" not in said:
-        raise _Refused("powershell did not say that it started anything")
+        raise _Refused(message("detach.unconfirmed", "powershell did not confirm the start of a process"))
 
 
 def task_definition(argv: Sequence[str], folder: str) -> str:
@@ -131,14 +148,14 @@ def task_definition(argv: Sequence[str], folder: str) -> str:
 
 def _task(argv: Sequence[str], folder: str, name: str) -> None:
     definition = os.path.join(folder, "task.xml")
-    with open(definition, "w", encoding="utf-16") as file:
+    with open(definition, "w", encoding="utf-16", opener=opener) as file:
         file.write(task_definition(argv, folder))
     try:
         _tool("schtasks", "/Create", "/F", "/TN", name, "/XML", definition)
         _tool("schtasks", "/Run", "/TN", name)
     finally:
         os.remove(definition)
-    # The task's process goes on without its definition.
+    # The task's process keeps running without its definition.
     _tool("schtasks", "/Delete", "/F", "/TN", name)
 
 
@@ -154,12 +171,29 @@ def _tool(*argv: str) -> str:
     )
     said = " ".join(answer.stdout.decode("utf-8", "replace").split())[-300:]
     if answer.returncode != 0:
-        raise _Refused("%s ended with %d%s" % (argv[0], answer.returncode, said and ", saying " + said))
+        raise _Refused(_ended(argv[0], answer.returncode, said))
     return said
 
 
+def _ended(program: str, status: int, output: str) -> Message:
+    if not output:
+        return message(
+            "detach.program-silent",
+            "{program} ended with status {status} and without output",
+            program=program,
+            status=status,
+        )
+    return message(
+        "detach.program-ended",
+        "{program} ended with status {status}: {output}",
+        program=program,
+        status=status,
+        output=output,
+    )
+
+
 POSIX: Tuple[str, ...] = ("session",)
-#: The order matters: the first leaves nothing behind and needs no right that a session lacks.
+#: The order matters: the first leaves no traces and needs no additional rights.
 WINDOWS: Tuple[str, ...] = ("cim", "breakaway", "task")
 
 _METHODS: dict[str, Callable[[Sequence[str], str, str], None]] = {

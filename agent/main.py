@@ -9,7 +9,7 @@ from typing import List, Optional, cast
 
 
 def serve(archive: str, digest: str) -> None:
-    """Speak the protocol until the console leaves; the exit status is 0 then, 3 after a fault."""
+    """Serve the protocol until the console disconnects (exit status 0) or a fault (3)."""
     from agent.server import Server
 
     # What a library or an operation prints by mistake must not end up between two frames.

@@ -1,6 +1,6 @@
-"""Log panes under a flood, beside a plain RichLog, in one run: ``python -m benchmarks.console``.
+"""Log panes under a flood of lines, compared with a plain RichLog: ``python -m benchmarks.console``.
 
-100 nodes write 1,000 lines a second each; four of them are on the screen, in a pty of 160x50 cells. A key is
+100 nodes write 1,000 lines per second each; four are on the screen, in a pty of 160x50 cells. A key is
 pressed every 200 ms and the time until its effect is among the terminal's bytes is taken. CPU is that of the
 whole process, making up the flood included (what that alone costs is the third row). Linux only.
 """
@@ -26,7 +26,7 @@ import psutil
 
 ROWS, COLUMNS = 50, 160
 PAUSE = 0.2
-#: A key without an effect after so many seconds counts as taking that long.
+#: A key without an effect after this many seconds counts as taking that long.
 LIMIT = 30.0
 
 

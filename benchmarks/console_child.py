@@ -16,13 +16,13 @@ from textual.binding import Binding
 from textual.widgets import Label, RichLog
 
 from fleet.events import CheckFinished, Event, LogChunk, PairProbed, RankPlan, RunPlanned
-from fleet.logbook.text import decode
 from fleet.preflight import columns
+from fleet.terminal import decode
 from tests.console.fakes import Recorded
 from tui.app import ConsoleApp
-from tui.operations import NodeCard
+from tui.operations.interface import NodeCard
 
-#: Pieces a second in which a node's lines come.
+#: Pieces per second in which a node's lines arrive.
 BEATS = 20
 
 
@@ -62,7 +62,7 @@ class Results:
 
     def __init__(self, nodes: int, rate: int) -> None:
         self.nodes, self.rate = nodes, rate
-        self.told = 0
+        self.sent = 0
         self.over = False
 
     async def events(self) -> AsyncIterator[Event]:
@@ -70,8 +70,8 @@ class Results:
         while not self.over:
             for event in self._preflight(names):
                 yield event
-                self.told += 1
-                if self.told % (self.rate // BEATS) == 0:
+                self.sent += 1
+                if self.sent % (self.rate // BEATS) == 0:
                     due += 1 / BEATS
                     await asyncio.sleep(max(0.0, due - time.perf_counter()))
 
@@ -150,7 +150,7 @@ class Preflight(ConsoleApp):
     def action_over(self) -> None:
         self.results.over = True
         cells = sum(len(node.checks) for node in self.engine.state.nodes.values())
-        self.result_path.write_text(json.dumps({"written": self.results.told, "counted": cells}))
+        self.result_path.write_text(json.dumps({"written": self.results.sent, "counted": cells}))
         self.exit()
 
 

@@ -1,6 +1,6 @@
 """Deploy against rsync and SFTP, through one real sshd on loopback: ``python -m benchmarks.deploy``.
 
-The tree is 2,000 small text files and 50 MB that don't compress. Each way copies it cold, unchanged,
+The tree is 2,000 small text files and 50 MB that don't compress. Each method copies it cold, unchanged,
 and with 5 files touched; times are medians of wall seconds with the connection, the ratio is to rsync.
 Needs Debian's openssh-server, openssh-client and rsync.
 """
@@ -88,8 +88,8 @@ def sshd(folder: Path) -> Iterator[int]:
         process.wait()
 
 
-def ways(source: Path, keys: Path, port: int) -> dict[str, Copy]:
-    """Return each way to copy ``source`` into a folder, as a function that returns its seconds."""
+def methods(source: Path, keys: Path, port: int) -> dict[str, Copy]:
+    """Return each method of copying ``source`` into a folder, as a function that returns its seconds."""
     (source / ".dtui").mkdir(exist_ok=True)
     shutil.copy(keys / "known_hosts", source / ".dtui/known_hosts")
 
@@ -160,14 +160,14 @@ Times = dict[str, dict[str, list[float]]]
 
 
 async def measure(copies: dict[str, Copy], source: Path, folder: Path, rounds: int) -> Times:
-    """Return the seconds of each way in each situation; the ways take turns, so that noise hits all alike."""
+    """Return the seconds of each method in each situation; they alternate, so that noise affects all."""
     times: Times = {name: {situation: [] for situation in SITUATIONS} for name in copies}
     for turn in range(rounds):
         for name, copy in copies.items():
             target = folder / f"target{turn}"
             os.sync()
             times[name]["cold"].append(await copy(target))
-            if name != "asyncssh SFTP":  # it knows no difference: each copy is a cold one
+            if name != "asyncssh SFTP":  # it always copies everything
                 times[name]["unchanged"].append(await copy(target))
                 touch(source, f"{turn} {name}")
                 times[name]["5 touched"].append(await copy(target))
@@ -188,7 +188,7 @@ async def main() -> None:
         make_tree(source, options.megabytes)
         print(f"{'':16} " + " ".join(f"{situation:>16}" for situation in SITUATIONS))
         with sshd(keys) as port:
-            times = await measure(ways(source, keys, port), source, folder, options.rounds)
+            times = await measure(methods(source, keys, port), source, folder, options.rounds)
         for name, situations in times.items():
             cells = [_cell(situations[each], times["rsync -a"][each]) for each in SITUATIONS]
             print(f"{name:16} " + " ".join(f"{cell:>16}" for cell in cells))

@@ -1,4 +1,4 @@
-"""The forecast beside measured two-node runs on shaped links (network namespaces; root, torch).
+"""The forecast compared with measured two-node runs on shaped links (network namespaces; root, torch).
 
 Run from the project's root: ``python -m benchmarks.forecast [--rates 100,200,500]``. About 10 s a row.
 """
@@ -37,13 +37,13 @@ async def row(rate: int, method: str, width: int, layers: int) -> tuple[float, f
             ]  # fmt: skip
             argv = [sys.executable, str(SCRIPT), str(width), str(layers), "8", method]
             ranks.append(machine.start("env", *words, *argv))
-        told = [json.loads((await asyncio.to_thread(rank.communicate, timeout=120))[0]) for rank in ranks]
+        reports = [json.loads((await asyncio.to_thread(rank.communicate, timeout=120))[0]) for rank in ranks]
     ways = [event for event in events if isinstance(event, PairProbed) and event.bytes_per_second]
     ring = ring_links(["master", "gpu1"], links_of(ways))
-    workload = Workload(told[0]["parameters"] * 4, max(one["alone"] for one in told))
+    workload = Workload(reports[0]["parameters"] * 4, max(one["alone"] for one in reports))
     chosen = next(one for one in METHODS if one.name == method)
     expected = forecast(workload, chosen, gpus=2, nodes=2, ring=ring).step_seconds
-    return min(link.rate for link in ring) * 8 / 1e6, max(one["together"] for one in told), expected
+    return min(link.rate for link in ring) * 8 / 1e6, max(one["together"] for one in reports), expected
 
 
 async def main() -> None:

@@ -43,7 +43,7 @@ def draw(net: Network, chance: random.Random) -> list[Fault]:
 
 def _one(net: Network, chance: random.Random) -> Fault:
     source, target = chance.sample(NODES, 2)
-    way = net.way(source, target)
+    there = net.connections(source, target)
     ports = {
         "29500": "tcp dport 29500",
         "29503": "tcp dport 29503",
@@ -52,16 +52,18 @@ def _one(net: Network, chance: random.Random) -> Fault:
     }
     name = chance.choice(list(ports))
     end = chance.choice(("drop", "reject with tcp reset", "reject with icmp admin-prohibited"))
-    kind = chance.choice(("way", "way", "way", "both", "inbound", "busy", "loss", "slow", "quiet"))
-    if kind == "way":
-        return Fault(f"{source} -> {target} {name}: {end}", f"{way} {ports[name]} {end}")
+    kind = chance.choice(
+        ("one way", "one way", "one way", "both", "inbound", "busy", "loss", "slow", "quiet")
+    )
+    if kind == "one way":
+        return Fault(f"{source} -> {target} {name}: {end}", f"{there} {ports[name]} {end}")
     if kind == "both":
-        back = net.way(target, source)
+        back = net.connections(target, source)
         return Fault(
-            f"{source} <-> {target} {name}: {end}", f"{way} {ports[name]} {end}\n{back} {ports[name]} {end}"
+            f"{source} <-> {target} {name}: {end}", f"{there} {ports[name]} {end}\n{back} {ports[name]} {end}"
         )
     if kind == "inbound":
-        return Fault(f"{target} drops what comes in", f"ip daddr {net[target].address} ct state new drop")
+        return Fault(f"{target} drops connections", f"ip daddr {net[target].address} ct state new drop")
     if kind == "busy":
         return Fault(f"29500 is in use on {target}", deed=lambda made: made[target].listen(29500))
     if kind == "loss":
@@ -98,7 +100,7 @@ class Ranks:
         self._reader = asyncio.create_task(self._read())
 
     async def form(self, net: Network) -> bool:
-        """Return whether three ranks came together."""
+        """Return whether three ranks joined."""
         assert self._process.stdin is not None
         number = len(self._waiting)
         self._waiting[number] = asyncio.get_running_loop().create_future()
@@ -123,7 +125,7 @@ class Ranks:
 
 
 async def environment(number: int, seed: int, ranks: Ranks, turn: asyncio.Semaphore) -> tuple[str, bool, str]:
-    """Return the verdict, whether the ranks came together, and a line about both."""
+    """Return the verdict, whether the ranks joined, and a line about both."""
     async with turn:
         chance = random.Random(seed * 1000 + number)
         with tempfile.TemporaryDirectory() as folder, network(Path(folder), *NODES) as net:
@@ -134,8 +136,8 @@ async def environment(number: int, seed: int, ranks: Ranks, turn: asyncio.Semaph
                     fault.deed(net)
             verdict, red = await judged(net)
             started = await ranks.form(net)
-    told = "; ".join(fault.text for fault in faults) or "nothing is wrong"
-    line = f"{number:3} {verdict:6} {'started' if started else 'did not start':13} {told}"
+    described = "; ".join(fault.text for fault in faults) or "no fault"
+    line = f"{number:3} {verdict:6} {'started' if started else 'did not start':13} {described}"
     if (verdict == "red") == started:
         line += f"   <- FALSE {'RED' if started else 'GREEN'} {red}"
     print(line, flush=True)

@@ -2,8 +2,8 @@
 
 The console's preflight screen in a pty of 160x50 cells takes 64 nodes' checks and pairs, one preflight after
 the other, at a steady rate. A key is pressed every 200 ms, and the time until its effect is among the
-terminal's bytes is taken; beside it the same screen with nothing to take. CPU is that of the whole process.
-Linux only.
+terminal's bytes is measured, and for comparison on the same screen without results. CPU is that of the whole
+process. Linux only.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
-"""How long does a preflight of many nodes take, beside the slowest of its checks? No root needed.
+"""Measures a preflight of many nodes against the slowest of its checks; needs no root.
 
 Run from the project's root: ``python -m benchmarks.preflight_pace [--nodes 8] [--winrm 2] [--rounds 3]``. The
 nodes are a lab's: real SSH and WinRM on loopback, all on this machine's cores. After a deploy, so that the
 interpreter that will train listens and connects. Printed, the median of the rounds, in seconds:
 
 - the whole: nothing is connected at its begin, and every check but the measuring of the network is made,
-- each check by itself, asked of one node whose links are open: what it takes when nothing stands in its way,
+- each check alone on one node with open links: its duration when nothing delays it,
 - what of the whole is processor time, and how much of it this machine's cores can give at once.
 """
 
@@ -87,11 +87,11 @@ async def measure(nodes: int, winrm: int, rounds: int) -> None:
             wholes = [await site.whole() for _ in range(rounds)]
     seconds, done, used = sorted(wholes)[rounds // 2]
     slowest = max(alone, key=lambda name: alone[name])
-    print(f"{'check':18} {'by itself':>9} {'done at':>9}")
+    print(f"{'check':18} {'alone':>9} {'done at':>9}")
     for name in names:
         print(f"{name:18} {alone[name]:9.2f} {done[name]:9.2f}")
-    print(f"{nodes} nodes and the master: {seconds:.2f} s; the slowest check by itself, {slowest}: ", end="")
-    print(f"{alone[slowest]:.2f} s; so {seconds - alone[slowest]:.2f} s beyond it")
+    print(f"{nodes} nodes and the master: {seconds:.2f} s; the slowest check alone, {slowest}: ", end="")
+    print(f"{alone[slowest]:.2f} s; so {seconds - alone[slowest]:.2f} s more than it")
     cores = os.cpu_count() or 1
     print(f"{used:.2f} s of processor time: on {cores} cores no less than {used / cores:.2f} s")
 
@@ -100,7 +100,7 @@ def main() -> None:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--nodes", type=int, default=8)
-    parser.add_argument("--winrm", type=int, default=2, help="how many of them speak WinRM")
+    parser.add_argument("--winrm", type=int, default=2, help="how many of them use WinRM")
     parser.add_argument("--rounds", type=int, default=3)
     chosen = parser.parse_args()
     asyncio.run(measure(chosen.nodes, chosen.winrm, chosen.rounds))

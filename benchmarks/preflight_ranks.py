@@ -23,7 +23,7 @@ _SECONDS = 15.0
 
 
 def rank(number: int, world: int, namespace: str, interface: str, master: str) -> None:
-    """Join, all-reduce, leave; the exit status tells."""
+    """Join, all-reduce, leave; the exit status is the result."""
     os.setsid()
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     os.dup2(1, 2)
@@ -40,7 +40,7 @@ def rank(number: int, world: int, namespace: str, interface: str, master: str) -
         dist.all_reduce(value)
         good = float(value[0]) == world
         dist.barrier()
-    except Exception:  # noqa: BLE001 -- whatever it is, the ranks did not come together
+    except Exception:  # noqa: BLE001 -- after any exception the ranks did not join
         good = False
     os._exit(0 if good else 1)
 

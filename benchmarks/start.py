@@ -1,4 +1,4 @@
-"""From the command to the first frame, beside a bare Textual app: ``python -m benchmarks.start``.
+"""Time from the command to the first frame, compared with a bare Textual app: ``python -m benchmarks.start``.
 
 Both run in a pty of 120x40 cells, in turns; the time is that until their text is among the terminal's bytes.
 Both have their bytecode, as installed programs do. Linux only.
@@ -31,7 +31,7 @@ class Bare(App):
 Bare().run()
 """
 
-#: Eight nodes at addresses of this machine where nobody answers: the first frame waits for none of them.
+#: Eight nodes at addresses of this machine without a service: the first frame waits for none of them.
 INVENTORY = """
 nodes:
   - name: gpu[1-8]

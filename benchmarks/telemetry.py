@@ -1,13 +1,13 @@
-"""Telemetry beside ``nvidia-smi`` on a real GPU: ``python -m benchmarks.telemetry [--record DIR]``.
+"""Telemetry compared with ``nvidia-smi`` on a real GPU: ``python -m benchmarks.telemetry [--record DIR]``.
 
 Needs an NVIDIA GPU, torch, nvidia-ml-py and psutil; takes about two minutes. JSON lines on stdout:
 
 ``machine``   what it ran on
 ``open``      seconds from nothing to the first sample, with opening the driver
 ``fields``    our sample against nvidia-smi's of the same second, field by field, under each load
-``cost``      processor time of each way to sample once a second, in percent of one core
+``cost``      processor time of each sampler at one sample per second, in percent of one core
 ``wire``      bytes of each sample on the wire, header included
-``effect``    the training loop's steps a second under each way to sample
+``effect``    the training loop's steps per second with each sampler
 ``call``      seconds of each NVML function, the median of 20 calls
 """
 
@@ -32,14 +32,15 @@ from typing import Any
 import psutil
 
 from agent.deltas import Decoder
-from agent.protocol import encode
 from agent.sampler.nvidia_smi import COLUMNS, parse_gpus
+from agent.wire.frames import Item, encode
+from agent.wire.operations import PROBE, TELEMETRY
 from benchmarks.telemetry_nvml import record_nvml, time_nvml
 from fleet.link.bootstrap import start_agent
 from fleet.link.bundle import pack_agent
 from fleet.link.client import AgentClient
 from transports.base import Endpoint
-from transports.local import LocalTransport
+from transports.local.transport import LocalTransport
 
 FIELDS = ("util", "memory_util", "memory_used", "power", "temperature", "clock", "clock_memory")
 QUERY = "--query-gpu=" + ",".join(column[0] for column in COLUMNS)
@@ -58,13 +59,13 @@ while True:
 Sample = dict[str, Any]
 
 
-def tell(measure: str, **values: Any) -> None:
+def report(measure: str, **values: Any) -> None:
     """Print one line of result."""
     print(json.dumps({"measure": measure, **values}), flush=True)
 
 
 def cpu_seconds(process: psutil.Process) -> float:
-    """Return the processor time of a process with its children, in nanoseconds where Linux tells them."""
+    """Return the processor time of a process with its children, in nanoseconds on Linux."""
     total = 0.0
     for each in [process, *process.children(recursive=True)]:
         with suppress(psutil.Error, OSError):
@@ -142,15 +143,15 @@ async def agent() -> AsyncIterator[AgentClient]:
 async def samples(client: AgentClient, count: int | None) -> AsyncGenerator[tuple[float, Sample, int], None]:
     """Yield when, what and how many bytes on the wire, once a second."""
     decoder = Decoder()
-    async with client.request("telemetry", interval=1.0, count=count) as request:
+    async with client.request(TELEMETRY, {"interval": 1.0, "count": count}) as request:
         await request.end()
         async for item in request:
-            size = len(encode({"kind": "item", "id": request.number, "body": item.body}, item.payload))
+            size = len(encode(Item(request.number, item.body), item.payload))
             yield time.time(), decoder.decode(item.body, item.payload), size
 
 
 async def compare(kind: str, seconds: int, pid: int | None) -> None:
-    """Sample both ways at once and tell the differences of the nearest pairs."""
+    """Sample with both concurrently and report the differences of the nearest pairs."""
     theirs: list[tuple[float, Sample]] = []
     await asyncio.sleep(0.9 - time.time() % 1 if time.time() % 1 < 0.9 else 0)  # so that both tick together
     process = await asyncio.create_subprocess_exec(
@@ -172,13 +173,13 @@ async def compare(kind: str, seconds: int, pid: int | None) -> None:
     await reader
     ours = [(at, sample["gpus"][0]) for at, sample, _ in taken[1:] if not sample["stale"]]
     sizes = [size for _, _, size in taken]
-    tell("wire", load=kind, first=sizes[0], mean=mean(sizes[1:]), largest=max(sizes[1:]))
+    report("wire", load=kind, first=sizes[0], mean=mean(sizes[1:]), largest=max(sizes[1:]))
     for field in FIELDS:
-        tell("fields", load=kind, field=field, **_differences(ours, theirs, field))
+        report("fields", load=kind, field=field, **_differences(ours, theirs, field))
     seen = pid is None or any(process["pid"] == pid for _, gpu in ours for process in gpu["processes"] or ())
     rates = {key: ours[-1][1][key] for key in ("pcie_rx", "pcie_tx", "nvlink_rx", "nvlink_tx")}
     unknown = sorted(key for key, value in ours[-1][1].items() if value is None)
-    tell("seen", load=kind, load_process_listed=seen, rates=rates, unknown=unknown)
+    report("seen", load=kind, load_process_listed=seen, rates=rates, unknown=unknown)
 
 
 def _differences(ours: list[Any], theirs: list[Any], field: str) -> dict[str, Any]:
@@ -201,9 +202,9 @@ def _differences(ours: list[Any], theirs: list[Any], field: str) -> dict[str, An
 
 
 async def cost_of_dtui(seconds: int) -> float:
-    """Return the processor seconds of the agent and its sampler over so many samples."""
+    """Return the processor seconds of the agent and its sampler over ``count`` samples."""
     async with agent() as client:
-        process = psutil.Process(client.hello["pid"])
+        process = psutil.Process(client.hello.pid)
         spent: list[float] = []
         async with aclosing(samples(client, None)) as stream:
             async for _ in stream:
@@ -214,7 +215,7 @@ async def cost_of_dtui(seconds: int) -> float:
 
 
 async def cost_of_process(command: list[str], seconds: int) -> float:
-    """Return the processor seconds of a program that goes on sampling, without its start."""
+    """Return the processor seconds of a program that keeps sampling, without its start."""
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         watched = psutil.Process(process.pid)
@@ -222,7 +223,7 @@ async def cost_of_process(command: list[str], seconds: int) -> float:
         first = cpu_seconds(watched)
         await asyncio.sleep(seconds)
         if process.poll() is not None:
-            raise RuntimeError(f"{command[0]} ended by itself with {process.returncode}: it sampled nothing")
+            raise RuntimeError(f"{command[0]} ended with {process.returncode} and sampled nothing")
         return cpu_seconds(watched) - first
     finally:
         process.kill()
@@ -230,7 +231,7 @@ async def cost_of_process(command: list[str], seconds: int) -> float:
 
 
 async def cost_of_spawning(seconds: int) -> float:
-    """Return the processor seconds of an nvidia-smi started anew each second."""
+    """Return the processor seconds of an nvidia-smi that is started each second."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     for _ in range(seconds):
         began = time.monotonic()
@@ -240,11 +241,11 @@ async def cost_of_spawning(seconds: int) -> float:
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
-def ways(seconds: int) -> dict[str, Callable[[], Any]]:
-    """Return each way to sample once a second: name -> coroutine of its processor seconds."""
+def samplers(seconds: int) -> dict[str, Callable[[], Any]]:
+    """Return each sampler at one sample per second: name -> coroutine of its processor seconds."""
     loop = ["nvidia-smi", QUERY, FORMAT, "--loop=1"]
     found: dict[str, Callable[[], Any]] = {
-        "nobody": lambda: asyncio.sleep(seconds, 0.0),
+        "none": lambda: asyncio.sleep(seconds, 0.0),
         "dtui": lambda: cost_of_dtui(seconds),
         "nvidia-smi --loop=1": lambda: cost_of_process(loop, seconds),
         "nvidia-smi each second": lambda: cost_of_spawning(seconds),
@@ -259,18 +260,18 @@ def ways(seconds: int) -> dict[str, Callable[[], Any]]:
 async def measure(seconds: int, record: Path | None) -> None:
     """Run all measures."""
     smi = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=True).stdout
-    tell("machine", gpus=smi.splitlines(), python=platform.python_version(), cores=os.cpu_count())
+    report("machine", gpus=smi.splitlines(), python=platform.python_version(), cores=os.cpu_count())
     began = time.monotonic()
     async with agent() as client:
         linked = time.monotonic()
         async for _, sample, _ in samples(client, 1):
-            tell("open", link=linked - began, first_sample=time.monotonic() - linked,
+            report("open", link=linked - began, first_sample=time.monotonic() - linked,
                  source=sample["source"], driver=sample["driver"], cuda=sample["cuda"])  # fmt: skip
         began = time.monotonic()
-        facts = await client.call("probe")
-        tell("open", probe=time.monotonic() - began, gpus=len(facts["gpus"]), error=facts["gpu_error"])
+        facts = await client.call(PROBE, {"project": "", "master_address": ""})
+        report("open", probe=time.monotonic() - began, gpus=len(facts["gpus"]), error=facts["gpu_error"])
     for name, spent in time_nvml().items():
-        tell("call", function=name, **spent)
+        report("call", function=name, **spent)
     for kind in ("idle", "matmul", "training"):
         with load(kind) as running:
             await compare(kind, seconds, running.pid)
@@ -278,17 +279,17 @@ async def measure(seconds: int, record: Path | None) -> None:
                 record_nvml(record / f"nvml_{kind}.json")
             if kind == "matmul":
                 continue
-            for way, cost in ways(seconds).items():
-                if way == "nobody" and kind == "idle":
+            for sampler, cost in samplers(seconds).items():
+                if sampler == "none" and kind == "idle":
                     continue
                 running.rate()
                 spent = await cost()
                 rate = running.rate()
-                if way != "nobody":
-                    tell("cost", load=kind, way=way, seconds=seconds, cpu_seconds=round(spent, 4),
+                if sampler != "none":
+                    report("cost", load=kind, sampler=sampler, seconds=seconds, cpu_seconds=round(spent, 4),
                          percent_of_core=round(100 * spent / seconds, 3))  # fmt: skip
                 if rate is not None:
-                    tell("effect", load=kind, way=way, steps_a_second=round(rate, 3))
+                    report("effect", load=kind, sampler=sampler, steps_per_second=round(rate, 3))
 
 
 def main() -> None:
@@ -298,14 +299,14 @@ def main() -> None:
     )
     parser.add_argument("--seconds", type=int, default=8, help="of each measure (default: 8)")
     parser.add_argument(
-        "--record", type=Path, metavar="DIR", help="keep what NVML says, as tests/facts/recorded"
+        "--record", type=Path, metavar="DIR", help="keep NVML's answers, as in tests/facts/recorded"
     )
     args = parser.parse_args()
     if args.record is not None:
         args.record.mkdir(parents=True, exist_ok=True)
     began = time.monotonic()
     asyncio.run(measure(args.seconds, args.record))
-    tell("total", seconds=round(time.monotonic() - began, 1))
+    report("total", seconds=round(time.monotonic() - began, 1))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""GPU loads for the telemetry benchmark, each in a process of its own: ``matmul`` and ``training``."""
+"""GPU loads for the telemetry benchmark, each in a separate process: ``matmul`` and ``training``."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def training() -> Callable[[], None]:
 
 
 def main() -> None:
-    """Say ``ready``, then work; each line on stdin is answered with steps done and seconds since the last."""
+    """Print ``ready``, then work; each line on stdin gets the steps and seconds since the last."""
     step = {"matmul": matmul, "training": training}[sys.argv[1]]()
     for _ in range(3):
         step()

@@ -1,4 +1,4 @@
-"""What each NVML function costs and says, one by one: the raw material of ``benchmarks.telemetry``."""
+"""Cost and answer of each NVML function: the raw data of ``benchmarks.telemetry``."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Listening:
     """The module pynvml, with every device function's arguments and outcome noted down."""
 
     def __init__(self) -> None:
-        self.heard: dict[str, list[tuple[tuple[Any, ...], Any]]] = {}
+        self.answers: dict[str, list[tuple[tuple[Any, ...], Any]]] = {}
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(pynvml, name)
@@ -41,7 +41,7 @@ class Listening:
         return call
 
     def _note(self, name: str, arguments: tuple[Any, ...], value: Any) -> None:
-        self.heard.setdefault(name, []).append((arguments, value))
+        self.answers.setdefault(name, []).append((arguments, value))
 
 
 def time_nvml() -> dict[str, dict[str, Any]]:
@@ -66,13 +66,13 @@ def time_nvml() -> dict[str, dict[str, Any]]:
 
 
 def record_nvml(path: Path) -> None:
-    """Write what NVML says of GPU 0 as a file that tests/facts can play back; uuid and pids are made up."""
+    """Write NVML's answers for GPU 0 as a file that tests/facts can replay; uuid and pids are invented."""
     listening = Listening()
     source = NvmlSource(listening)
     (gpu, *_) = source.read()
     system: dict[str, Any] = {}
     device: dict[str, Any] = {}
-    for name, calls in listening.heard.items():
+    for name, calls in listening.answers.items():
         values = [_plain(name, arguments, value) for arguments, value in calls]
         if name.startswith("nvmlSystem"):
             system[name] = values[0]

@@ -14,7 +14,7 @@ _THREADS = 8
 def unpack(archives: list[Path], folder: Path, limit: int = 0) -> Path:
     """Unpack the pairs of archives (``data/<split>/...``) into ``folder``; return its ``data``.
 
-    ``limit`` takes only so many pairs of each archive. What is there already stays.
+    ``limit`` is the number of pairs taken from each archive. Existing files stay.
     """
     begun = time.monotonic()
     for archive in archives:
@@ -28,7 +28,7 @@ def unpack(archives: list[Path], folder: Path, limit: int = 0) -> Path:
         names = [name for name in names if Path(name).stem in chosen and not name.endswith("/")]
         for parent in {(folder / name).parent for name in names}:
             parent.mkdir(parents=True, exist_ok=True)
-        # A reader of its own for each thread: a ZipFile's position is shared.
+        # One reader per thread: a ZipFile's position is shared.
         parts = [(archive, names[at::_THREADS], folder) for at in range(_THREADS)]
         with ThreadPoolExecutor(_THREADS) as pool:
             list(pool.map(_unpack_part, parts))

@@ -3,11 +3,11 @@
     python benchmarks/trainer_network.py --nodes 2 4 --mbit 1000
     python benchmarks/trainer_network.py --nodes 2 --quality
     python benchmarks/trainer_network.py --nodes 2 --quality --quality-steps 800 --quality-batch 4 \\
-        --ways fp32 diloco averaging
+        --methods fp32 diloco averaging
 
 The network of the first is small to compute and large to send: ``tiny`` with a vocabulary of 340,000 words,
 33.6 million parameters. With --quality the demo's network trains on the same number of synthetic pairs in
-each way of communicating, and the held-out loss is compared. One JSON line a result.
+each communication method, and the held-out loss is compared. One JSON line per result.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from trainer.sample_data import write  # noqa: E402
+from trainer.dataset.synthetic import write_pairs  # noqa: E402
 
-_WAYS: dict[str, dict[str, Any]] = {
+_METHODS: dict[str, dict[str, Any]] = {
     # What the processors alone need: no rank waits for another within the steps that are measured.
     "alone": {"communication.diloco_steps": 100000},
     "fp32": {},
@@ -39,7 +39,7 @@ _WAYS: dict[str, dict[str, Any]] = {
     # The same meetings, but weights are only averaged.
     "averaging": {"communication.outer_learning_rate": 1, "communication.outer_momentum": 0},
 }
-#: Ways in which nodes meet every so many steps.
+#: Methods in which nodes communicate only every few steps.
 _LOCAL = ("diloco", "averaging")
 
 
@@ -47,7 +47,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--nodes", type=int, nargs="+", default=[2, 4])
     parser.add_argument("--mbit", type=int, default=1000, help="rate of each node's link")
-    parser.add_argument("--ways", nargs="+", default=list(_WAYS)[:-1], choices=list(_WAYS))
+    parser.add_argument("--methods", nargs="+", default=list(_METHODS)[:-1], choices=list(_METHODS))
     parser.add_argument("--steps", type=int, default=6, help="steps of a speed run")
     parser.add_argument("--every", type=int, default=20, help="DiLoCo's local steps")
     parser.add_argument("--quality", action="store_true", help="compare losses instead of times")
@@ -56,44 +56,44 @@ def main() -> None:
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        write(folder / "data", 512, 32, 0)
+        write_pairs(folder / "data", 512, 32, 0)
         for nodes in chosen.nodes:
             with network(nodes, chosen.mbit) as spaces:
-                for way in chosen.ways:
+                for method in chosen.methods:
                     measure = quality if chosen.quality else speed
-                    result = measure(chosen, folder, spaces, way)
-                    about = {"nodes": nodes, "mbit": chosen.mbit, "way": way}
+                    result = measure(chosen, folder, spaces, method)
+                    about = {"nodes": nodes, "mbit": chosen.mbit, "method": method}
                     print(json.dumps({**about, **result}), flush=True)
 
 
-def speed(chosen: argparse.Namespace, folder: Path, spaces: list[str], way: str) -> dict[str, Any]:
-    # DiLoCo's cost comes once in so many steps: measured over whole rounds.
-    steps = 2 * chosen.every if way in _LOCAL else chosen.steps
+def speed(chosen: argparse.Namespace, folder: Path, spaces: list[str], method: str) -> dict[str, Any]:
+    # DiLoCo's cost occurs once per round: measured over whole rounds.
+    steps = 2 * chosen.every if method in _LOCAL else chosen.steps
     records = run(
         folder,
         spaces,
         {
-            **options(chosen, way),
+            **options(chosen, method),
             "model.vocabulary": 340000,
             "training.max_steps": steps,
             "training.batch_size": 2,
-            "training.log_every": chosen.every if way in _LOCAL else 1,
+            "training.log_every": chosen.every if method in _LOCAL else 1,
             "training.eval_pairs": 0,
         },
     )
-    told = [record for record in records if record["kind"] == "step"]
-    seconds = statistics.median(record["step_time"] for record in told[1:])
-    sending = [record["comm_time"] for record in told[1:] if record["comm_time"] is not None]
+    steps = [record for record in records if record["kind"] == "step"]
+    seconds = statistics.median(record["step_time"] for record in steps[1:])
+    sending = [record["comm_time"] for record in steps[1:] if record["comm_time"] is not None]
     communication = round(statistics.median(sending), 3) if sending else None
     return {"step_s": round(seconds, 3), "comm_s": communication, "steps": steps}
 
 
-def quality(chosen: argparse.Namespace, folder: Path, spaces: list[str], way: str) -> dict[str, Any]:
+def quality(chosen: argparse.Namespace, folder: Path, spaces: list[str], method: str) -> dict[str, Any]:
     records = run(
         folder,
         spaces,
         {
-            **options(chosen, way),
+            **options(chosen, method),
             "model.vocabulary": 2048,
             "training.max_steps": chosen.quality_steps,
             "training.batch_size": chosen.quality_batch,
@@ -106,8 +106,8 @@ def quality(chosen: argparse.Namespace, folder: Path, spaces: list[str], way: st
     return {"samples": last["samples"], "training_loss": last["loss"], "held_out_loss": losses[-1]}
 
 
-def options(chosen: argparse.Namespace, way: str) -> dict[str, Any]:
-    extra = {**_WAYS[way], **({"communication.diloco_steps": chosen.every} if way in _LOCAL else {})}
+def options(chosen: argparse.Namespace, method: str) -> dict[str, Any]:
+    extra = {**_METHODS[method], **({"communication.diloco_steps": chosen.every} if method in _LOCAL else {})}
     return {
         "data.root": "data", "data.cache_folder": "cache", "data.image_size": 32, "data.text_tokens": 64,
         "training.mixed_precision": "no", "training.warmup_steps": 20, "training.save_every": 1000000,

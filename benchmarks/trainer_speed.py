@@ -1,10 +1,10 @@
-"""How fast the trainer is on one GPU, beside a plain PyTorch loop over the same network without data.
+"""Speed of the trainer on one GPU, compared with a plain PyTorch loop over the same network without data.
 
     python benchmarks/trainer_speed.py path/to/train.zip [--size S/16 --batch 256 --precision bf16]
 
-Prints one JSON line a result: the GPU's matrix product rate, the floor (eager, compiled), and ``python -m
-trainer`` on real pairs (eager, compiled) with its loader. Runs in under ten minutes on an H200; on a CPU
-use --size tiny.
+Prints one JSON line per result: the GPU's matrix product rate, the plain loop (eager, compiled), and
+``python -m trainer`` on real pairs (eager, compiled) with its data loader. Takes less than ten minutes on an
+H200; on a CPU use --size tiny.
 """
 
 from __future__ import annotations
@@ -28,10 +28,13 @@ sys.path[:0] = [str(ROOT), str(Path(__file__).parent)]
 
 from trainer_data import unpack  # noqa: E402
 
-from trainer.compiled import CompiledLoss  # noqa: E402
-from trainer.model import FloorPlanTransformer, Flow, Objective, Shape, shape_of  # noqa: E402
-from trainer.optimizer import AveragedWeights, adamw  # noqa: E402
-from trainer.palette import standard_palette  # noqa: E402
+from trainer.dataset.palette import standard_palette  # noqa: E402
+from trainer.model.compiled_loss import CompiledLoss  # noqa: E402
+from trainer.model.config import ModelConfig, model_config  # noqa: E402
+from trainer.model.ema import ExponentialMovingAverage  # noqa: E402
+from trainer.model.flow_matching import FlowMatching, LossModule  # noqa: E402
+from trainer.model.optimizer import create_optimizer  # noqa: E402
+from trainer.model.transformer import FloorPlanTransformer  # noqa: E402
 from trainer.settings import Training  # noqa: E402
 from trainer.throughput import peak_flops  # noqa: E402
 
@@ -77,8 +80,8 @@ def device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def shape(chosen: argparse.Namespace) -> Shape:
-    return shape_of(
+def network_config(chosen: argparse.Namespace) -> ModelConfig:
+    return model_config(
         chosen.size,
         image_size=chosen.image,
         text_tokens=chosen.tokens,
@@ -87,8 +90,8 @@ def shape(chosen: argparse.Namespace) -> Shape:
     )
 
 
-def figures(chosen: argparse.Namespace, seconds: float) -> dict[str, Any]:
-    flops = 3 * shape(chosen).forward_flops() * chosen.batch / seconds
+def metrics(chosen: argparse.Namespace, seconds: float) -> dict[str, Any]:
+    flops = 3 * network_config(chosen).forward_flops() * chosen.batch / seconds
     peak = peak_flops(device(), chosen.precision)
     return {
         "size": chosen.size,
@@ -98,7 +101,7 @@ def figures(chosen: argparse.Namespace, seconds: float) -> dict[str, Any]:
         "step_ms": round(seconds * 1000, 2),
         "tflops": round(flops / 1e12, 1),
         "mfu": round(flops / peak, 4) if peak else None,
-        "gflop_image": round(3 * shape(chosen).forward_flops() / 1e9, 1),
+        "gflop_image": round(3 * network_config(chosen).forward_flops() / 1e9, 1),
     }
 
 
@@ -122,35 +125,37 @@ def gemm() -> dict[str, Any]:
 
 
 def floor(chosen: argparse.Namespace, *, compiled: bool) -> dict[str, Any]:
-    """The same network, loss, optimizer and averages in a bare loop, on one batch that stays put."""
+    """The same network, loss, optimizer and averages in a plain loop, on one constant batch."""
     where, dtype = device(), _DTYPES[chosen.precision]
     torch.manual_seed(0)
     training = Training()
-    network = FloorPlanTransformer(shape(chosen)).to(where)
-    flow = Flow(network.shape, chosen.image / 16)
-    loss = CompiledLoss(flow.loss, graphs=where.type == "cuda", cuts=False) if compiled else flow.loss
-    objective = Objective(network, loss)
-    optimizer = adamw(network, training)
-    average = AveragedWeights(network, 0.999)
-    scaler = torch.amp.GradScaler(enabled=chosen.precision == "fp16")
-    pictures = torch.randint(
-        0, 12, (chosen.batch, chosen.image, chosen.image), device=where, dtype=torch.uint8
+    network = FloorPlanTransformer(network_config(chosen)).to(where)
+    flow = FlowMatching(network.config, chosen.image / 16)
+    loss = (
+        CompiledLoss(flow.loss, cuda_graphs=where.type == "cuda", split_at_buckets=False)
+        if compiled
+        else flow.loss
     )
+    loss_module = LossModule(network, loss)
+    optimizer = create_optimizer(network, training)
+    ema = ExponentialMovingAverage(network, 0.999)
+    scaler = torch.amp.GradScaler(enabled=chosen.precision == "fp16")
+    images = torch.randint(0, 12, (chosen.batch, chosen.image, chosen.image), device=where, dtype=torch.uint8)
     tokens = torch.randint(1, 8192, (chosen.batch, chosen.tokens), device=where, dtype=torch.int32)
     generator = torch.Generator(device=where)
 
     def step(number: int) -> None:
         generator.manual_seed(number)
-        noise, t, keep = flow.draw(pictures, 0.1, generator)
+        random_inputs = flow.random_inputs(images, 0.1, generator)
         with torch.autocast(where.type, dtype, enabled=dtype != torch.float32):
-            loss = objective(pictures, tokens, noise, t, keep)
+            loss = loss_module(images, tokens, *random_inputs)
         scaler.scale(loss).backward()
         scaler.unscale_(optimizer)
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         scaler.step(optimizer)
         scaler.update()
         optimizer.zero_grad()
-        average.update(number)
+        ema.update(number)
 
     if where.type == "cuda":
         torch.cuda.reset_peak_memory_stats()
@@ -158,18 +163,18 @@ def floor(chosen: argparse.Namespace, *, compiled: bool) -> dict[str, Any]:
     for number in range(warm):
         step(number)
     seconds = []
-    # In a few stretches, so that one disturbance shows.
-    stretch = max(1, chosen.steps // 5)
+    # In several parts, so that one disturbance does not change the median.
+    part_steps = max(1, chosen.steps // 5)
     for part in range(5):
         begun = _now(where)
-        for number in range(stretch):
-            step(warm + part * stretch + number)
-        seconds.append((_now(where) - begun) / stretch)
+        for number in range(part_steps):
+            step(warm + part * part_steps + number)
+        seconds.append((_now(where) - begun) / part_steps)
     memory = torch.cuda.max_memory_allocated() / 1e9 if where.type == "cuda" else None
     if where.type == "cuda":
-        del objective, network, optimizer, average
+        del loss_module, network, optimizer, ema
         torch.cuda.empty_cache()
-    return {**figures(chosen, statistics.median(seconds)), "mem_gb": memory and round(memory, 2)}
+    return {**metrics(chosen, statistics.median(seconds)), "mem_gb": memory and round(memory, 2)}
 
 
 def _now(where: torch.device) -> float:
@@ -179,7 +184,7 @@ def _now(where: torch.device) -> float:
 
 
 def trainer(chosen: argparse.Namespace, work: Path, *, compiled: bool) -> dict[str, Any]:
-    """``python -m trainer`` on real pairs; figures from its own records, the first ones left out."""
+    """``python -m trainer`` on real pairs; metrics from its records without the first ones."""
     data = unpack([chosen.archive], work, chosen.pairs)
     run = f"speed-{'compiled' if compiled else 'eager'}"
     options = {
@@ -212,7 +217,7 @@ def trainer(chosen: argparse.Namespace, work: Path, *, compiled: bool) -> dict[s
     steps = [record for record in map(json.loads, lines) if record["kind"] == "step"][2:]
     seconds = statistics.median(record["step_time"] for record in steps)
     return {
-        **figures(chosen, seconds),
+        **metrics(chosen, seconds),
         "mem_gb": steps[-1]["mem_gb"],
         "data_share": round(statistics.median(r["data_time"] / r["step_time"] for r in steps), 4),
         "mfu_reported": steps[-1]["mfu"],

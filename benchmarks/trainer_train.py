@@ -4,9 +4,9 @@
     python benchmarks/trainer_train.py FOLDER --minutes 20 --stop-after 8 --work /root/t2d   # and again
 
 FOLDER holds train.zip and val.zip. ``--stop-after`` ends this call early with a checkpoint; a call with the
-same ``--work`` goes on from there, so that a long schedule fits into short calls. Prints one JSON line a
+same ``--work`` continues there, so that a long schedule fits into short calls. Prints one JSON line per
 result: points of the loss curve, a small sweep over sampling on some held-out pairs, and the best of it on
-all of them beside retrieval and random plans.
+all of them, compared with retrieval and random plans.
 """
 
 from __future__ import annotations
@@ -162,29 +162,31 @@ def curve(work: Path) -> list[dict[str, Any]]:
 def evaluate(chosen: argparse.Namespace, work: Path, options: list[str]) -> None:
     import numpy as np
 
-    from trainer.cache import open_pairs
-    from trainer.data import reading_of
-    from trainer.painter import Painter, pick_device
-    from trainer.scoring import baselines, score_plans
+    from trainer.dataset.cache import open_dataset
+    from trainer.dataset.loading import preprocessing_options
+    from trainer.evaluation.sampler import PlanSampler, select_device
+    from trainer.evaluation.scoring import baseline_plans, score_plans
     from trainer.settings_file import load
 
     settings = load(ROOT / "configs/train_config.yaml", options[1::2])
-    root, reading = Path(settings.data.root), reading_of(settings)
-    pairs = open_pairs(root / "train", reading, work / "cache")
-    held_out = open_pairs(root / "val", reading, work / "cache", pairs.palette)
-    painter = Painter.load(work / "checkpoints", pick_device("auto"))
-    assert painter.palette is not None
-    palette = painter.palette
+    root, preprocessing = Path(settings.data.root), preprocessing_options(settings)
+    pairs = open_dataset(root / "train", preprocessing, work / "cache")
+    held_out = open_dataset(root / "val", preprocessing, work / "cache", pairs.palette)
+    sampler = PlanSampler.load(work / "checkpoints", select_device("auto"))
+    assert sampler.palette is not None
+    palette = sampler.palette
     numbers = list(range(len(held_out)))
 
     def scored(count: int, steps: int, guidance: float, candidates: int) -> dict[str, Any]:
         begun = time.monotonic()
         plans = []
         for at in range(0, count, 64):
-            tokens = held_out[numbers[at : min(count, at + 64)]]["tokens"].to(painter.device)
-            plans.append(painter.draw(tokens, steps=steps, guidance=guidance, seed=at, candidates=candidates))
+            tokens = held_out[numbers[at : min(count, at + 64)]]["tokens"].to(sampler.device)
+            plans.append(
+                sampler.sample(tokens, steps=steps, guidance=guidance, seed=at, candidates=candidates)
+            )
         drawn = time.monotonic() - begun
-        result = score_plans(held_out.pictures(numbers[:count]), np.concatenate(plans), palette)
+        result = score_plans(held_out.images(numbers[:count]), np.concatenate(plans), palette)
         about = {"steps": steps, "guidance": guidance, "candidates": candidates, "pairs": count}
         return {
             **about,
@@ -199,9 +201,9 @@ def evaluate(chosen: argparse.Namespace, work: Path, options: list[str]) -> None
         show("sweep", sweep[-1])
     best = max(sweep, key=lambda result: result["iou_pooled"])
     final = scored(len(numbers), best["steps"], best["guidance"], best["candidates"])
-    show("held-out", {"step": painter.about["step"], "samples": painter.about["samples"], **final})
-    for method, plans in baselines(pairs, held_out, numbers, 0).items():
-        show(method, {"pairs": len(numbers), **score_plans(held_out.pictures(numbers), plans, palette)})
+    show("held-out", {"step": sampler.metadata["step"], "samples": sampler.metadata["samples"], **final})
+    for method, plans in baseline_plans(pairs, held_out, numbers, 0).items():
+        show(method, {"pairs": len(numbers), **score_plans(held_out.images(numbers), plans, palette)})
 
 
 if __name__ == "__main__":

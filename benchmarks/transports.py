@@ -25,11 +25,11 @@ from lab.node import LabNode
 from lab.ssh_node import SshNode
 from lab.winrm import Accounts, WinRMServer, posix_shell, self_signed
 from transports.base import Channel, Endpoint, NoPrompts, Transport
-from transports.local import LocalTransport
-from transports.ssh import SshTransport
-from transports.winrm import WinRMTransport
+from transports.local.transport import LocalTransport
+from transports.ssh.transport import SshTransport
+from transports.winrm.transport import WinRMTransport
 
-#: Answers each request ``<op><8 hex digits>``: e echoes so many bytes, s takes them, g gives them.
+#: Answers each request ``<op><8 hex digits>``: e echoes that many bytes, s receives them, g sends them.
 _PEER = """
 import sys
 i, o = sys.stdin.buffer, sys.stdout.buffer
@@ -49,7 +49,7 @@ _ROUNDS = 100
 
 @dataclass(frozen=True)
 class Row:
-    """Figures of one way; None where it can't do the like."""
+    """Figures of one method; None if it does not support the measurement."""
 
     name: str
     opening: float
@@ -112,7 +112,7 @@ async def measure(name: str, transport: Transport, python: str, megabytes: int) 
 
 
 def raw_pywinrm(server: WinRMServer, user: str, password: str) -> Row:
-    """A command a time, as pywinrm's Session does it: there is no stream."""
+    """One command at a time, as pywinrm's Session does it, without a stream."""
     began = time.perf_counter()
     session = winrm.Session(server.url, (user, password), transport="ntlm", proxy=None)
     session.run_cmd("true")
@@ -129,7 +129,7 @@ def raw_pywinrm(server: WinRMServer, user: str, password: str) -> Row:
 
 
 async def asyncssh_sftp(node: LabNode, megabytes: int) -> Row:
-    """A file each way, as the usual copy does it."""
+    """A file in each direction, as the usual copy does it."""
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / "source"
         source.write_bytes(bytes(range(256)) * (megabytes << 12))

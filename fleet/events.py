@@ -1,85 +1,89 @@
-"""What happens to a fleet, as frozen values: the one language of operations, screens and files.
+"""What happens to a fleet, as frozen values: the events of all operations.
 
-Every operation yields these. The console reduces them to a state, the command line prints them and a
-run keeps them as JSON lines, so that it can be replayed.
+The console reduces them to a state, the command line prints them, and a run keeps them as JSON lines, so
+that it can be replayed. Texts for the user are messages, which are translated where they are shown.
 """
 
 from __future__ import annotations
 
-import base64
-import dataclasses
-import json
-from dataclasses import field
-from typing import Any, ClassVar
+from collections.abc import Mapping
+from typing import Literal
 
-from fleet.frozen import frozen
+from msgspec import Struct
 
-JSONDict = dict[str, Any]
+from agent.wire.message import EMPTY, Message
+from agent.wire.preflight import Outcome
+from agent.wire.telemetry import Sample
+from fleet.facts import NodeFacts
+from fleet.launch_method import LaunchMethod
+from fleet.metrics_record import MetricsRecord
+
+LinkState = Literal["connecting", "up", "lost", "failed", "closed"]
+CheckStatus = Literal["ok", "warn", "fail", "skip"]
+StageName = Literal["connect", "compare", "copy", "environment", "setup", "configure", "data"]
+StageState = Literal["running", "done", "failed", "skipped"]
+FileAction = Literal["add", "replace", "delete"]
+MetricsSource = Literal["file", "output"]
+RunOutcome = Literal["succeeded", "failed", "stopped"]
+Level = Literal["info", "warning", "error"]
 
 
-@frozen(kw_only=True)
-class Event:
+class Event(Struct, frozen=True, kw_only=True, tag=True, tag_field="event"):
     """Something that happened to ``node`` (empty: the whole fleet), ``at`` Unix seconds of the master."""
 
     node: str = ""
     at: float = 0.0
 
 
-@frozen(kw_only=True)
-class LinkChanged(Event):
-    """The connection to a node changed: ``state`` is connecting, up, lost, failed or closed."""
+class LinkChanged(Event, frozen=True, kw_only=True):
+    """The connection to a node changed."""
 
-    state: str
+    state: LinkState
     transport: str = ""
-    detail: str = ""
-    remedy: str = ""
+    detail: Message = EMPTY
+    remedy: Message = EMPTY
     #: Round trip in milliseconds, when ``state`` is up.
     latency_ms: float | None = None
 
 
-@frozen(kw_only=True)
-class NodeProbed(Event):
-    """The node told its facts (the agent's ``probe``: os, cpu, ram, disk, python, gpus, adapters)."""
+class NodeProbed(Event, frozen=True, kw_only=True):
+    """The node has reported its facts."""
 
-    facts: JSONDict
+    facts: NodeFacts
 
 
-@frozen(kw_only=True)
-class CheckFinished(Event):
-    """A preflight check has a result: ``status`` is ok, warn, fail or skip (with the reason in ``seen``)."""
+class CheckFinished(Event, frozen=True, kw_only=True):
+    """A preflight check has a result: ``seen`` has the reason of a skip."""
 
     check: str
-    status: str
-    seen: str
-    why: str = ""
-    remedy: str = ""
+    status: CheckStatus
+    seen: Message
+    why: Message = EMPTY
+    remedy: Message = EMPTY
 
 
-@frozen(kw_only=True)
-class PairProbed(Event):
-    """What a preflight learnt of the way from ``node`` to ``peer``; None and empty: not looked at."""
+class PairProbed(Event, frozen=True, kw_only=True):
+    """A preflight's results about the connection from ``node`` to ``peer``; None and empty: not measured."""
 
     peer: str
-    #: Port (or ``ephemeral``) -> open, refused, dropped, unreachable, silent, foreign or error.
-    ports: JSONDict = field(default_factory=dict)
-    #: Round trip, and the rate at which bytes come from ``peer`` to ``node``.
+    #: Port (or ``ephemeral``) -> outcome of the connection attempt.
+    ports: Mapping[str, Outcome] = {}
+    #: Round trip, and the rate from ``peer`` to ``node``.
     latency_ms: float | None = None
     bytes_per_second: float | None = None
 
 
-@frozen(kw_only=True)
-class StageChanged(Event):
-    """A deploy stage (connect, compare, copy, environment, configure) is running, done, failed or skipped."""
+class StageChanged(Event, frozen=True, kw_only=True):
+    """A deploy stage has started or ended."""
 
-    stage: str
-    state: str
-    detail: str = ""
-    remedy: str = ""
+    stage: StageName
+    state: StageState
+    detail: Message = EMPTY
+    remedy: Message = EMPTY
 
 
-@frozen(kw_only=True)
-class CopyProgressed(Event):
-    """How far a copy to a node is; ``rate`` is bytes a second, ``eta`` seconds, None while unknown."""
+class CopyProgressed(Event, frozen=True, kw_only=True):
+    """How far a copy to a node is; ``rate`` is bytes per second, ``eta`` seconds, None while unknown."""
 
     files_done: int
     files_total: int
@@ -89,35 +93,41 @@ class CopyProgressed(Event):
     eta: float | None = None
 
 
-@frozen(kw_only=True)
-class FileChange(Event):
-    """One difference of a deploy's plan: ``action`` is add, replace or delete; ``size`` in bytes."""
+class FileChange(Event, frozen=True, kw_only=True):
+    """One difference of a deploy's plan: ``size`` in bytes."""
 
     path: str
-    action: str
+    action: FileAction
     size: int
 
 
-@frozen(kw_only=True)
-class EnvironmentOutput(Event):
+class EnvironmentOutput(Event, frozen=True, kw_only=True):
     """A piece of what the environment step (uv) printed."""
 
     text: str
 
 
-@frozen(kw_only=True)
-class NodeDeployed(Event):
+class NodeDeployed(Event, frozen=True, kw_only=True):
     """The deploy to one node ended; when not ``ok``, its old tree is whole."""
 
     ok: bool
     files_sent: int = 0
     bytes_sent: int = 0
-    detail: str = ""
-    remedy: str = ""
+    detail: Message = EMPTY
+    remedy: Message = EMPTY
 
 
-@frozen(kw_only=True)
-class RankPlan:
+class DeployPreview(Event, frozen=True, kw_only=True):
+    """What a deploy to the node would change; a dry run ends with it."""
+
+    files_to_send: int = 0
+    bytes_to_send: int = 0
+    files_to_delete: int = 0
+    #: Files with the right contents whose time stamp or executable bit would change.
+    files_to_adjust: int = 0
+
+
+class RankPlan(Struct, frozen=True, kw_only=True):
     """One process of a run: its number in the world and on its node."""
 
     node: str
@@ -125,27 +135,36 @@ class RankPlan:
     local_rank: int
 
 
-@frozen(kw_only=True)
-class RunPlanned(Event):
-    """A run was laid out: who is which rank, and where they meet."""
+class RunPlanned(Event, frozen=True, kw_only=True):
+    """A run was planned: the node of each rank, and the rendezvous."""
 
     run: str
     world_size: int
     master_address: str
     master_port: int
     ranks: tuple[RankPlan, ...]
-    #: ``ranks`` or ``accelerate`` (see the launch method).
-    method: str = "ranks"
+    method: LaunchMethod = "ranks"
     command: str = ""
-    #: What ``dtui up --dry-run`` and the console show of each node: node -> config file text.
-    configs: JSONDict = field(default_factory=dict)
+    #: Node -> text of its Accelerate configuration.
+    configs: Mapping[str, str] = {}
     #: Digests of the configuration and code on the master; empty in recordings from before they were kept.
     config_digest: str = ""
     code_digest: str = ""
 
 
-@frozen(kw_only=True)
-class RankStarted(Event):
+class RunPreview(Event, frozen=True, kw_only=True):
+    """The run that would start, as a dry run shows it; the fields are those of RunPlanned."""
+
+    world_size: int
+    master_address: str
+    master_port: int
+    ranks: tuple[RankPlan, ...]
+    method: LaunchMethod = "ranks"
+    command: str = ""
+    configs: Mapping[str, str] = {}
+
+
+class RankStarted(Event, frozen=True, kw_only=True):
     """A rank's process runs on its node."""
 
     run: str
@@ -153,9 +172,8 @@ class RankStarted(Event):
     pid: int
 
 
-@frozen(kw_only=True)
-class RankPhase(Event):
-    """The training program told where it is.
+class RankPhase(Event, frozen=True, kw_only=True):
+    """The training program reported its phase.
 
     ``phase`` is starting, importing, joining, joined, training, saving, sampling or done.
     """
@@ -165,9 +183,8 @@ class RankPhase(Event):
     phase: str
 
 
-@frozen(kw_only=True)
-class RankExited(Event):
-    """A rank's process ended by itself or was ended: ``code`` as the node's system gives it."""
+class RankExited(Event, frozen=True, kw_only=True):
+    """A rank's process has ended: ``code`` is as the node's system reports it."""
 
     run: str
     rank: int
@@ -176,8 +193,7 @@ class RankExited(Event):
     stopped: bool = False
 
 
-@frozen(kw_only=True)
-class LogChunk(Event):
+class LogChunk(Event, frozen=True, kw_only=True):
     """Bytes of a rank's output at ``offset`` of its log file; cut anywhere, not decoded."""
 
     run: str
@@ -186,36 +202,33 @@ class LogChunk(Event):
     data: bytes
 
 
-@frozen(kw_only=True)
-class MetricsSeen(Event):
-    """One record of a rank's ``metrics_*.jsonl`` (kinds phase, step, ckpt, eval, heartbeat, exit)."""
+class MetricsSeen(Event, frozen=True, kw_only=True):
+    """One record of a rank's ``metrics_*.jsonl``, or what the rank printed about its progress."""
 
     run: str
     rank: int
-    record: JSONDict
-    #: Where the record ends in its file: from there a later console reads on.
+    record: MetricsRecord
+    #: Where the record ends in its file (the log, for ``output``): from there a later console reads on.
     end: int = 0
+    source: MetricsSource = "file"
 
 
-@frozen(kw_only=True)
-class TelemetrySampled(Event):
-    """A node's load: the agent's ``telemetry`` sample (gpus, cpu, ram, network), every field may be None."""
+class TelemetrySampled(Event, frozen=True, kw_only=True):
+    """A sample of a node's load."""
 
-    sample: JSONDict
+    sample: Sample
 
 
-@frozen(kw_only=True)
-class RunFinished(Event):
-    """A run ended: ``outcome`` is succeeded, failed or stopped; ``cause`` names the earliest failure."""
+class RunFinished(Event, frozen=True, kw_only=True):
+    """A run ended; ``cause`` names the earliest failure."""
 
     run: str
-    outcome: str
-    cause: str = ""
-    remedy: str = ""
+    outcome: RunOutcome
+    cause: Message = EMPTY
+    remedy: Message = EMPTY
 
 
-@frozen(kw_only=True)
-class PlanDrawn(Event):
+class PlanDrawn(Event, frozen=True, kw_only=True):
     """The network of a run has drawn a plan for a text: a PNG at ``path`` on the master."""
 
     run: str
@@ -223,68 +236,9 @@ class PlanDrawn(Event):
     path: str
 
 
-@frozen(kw_only=True)
-class Notice(Event):
-    """Something that a person should know: ``level`` is info, warning or error."""
+class Notice(Event, frozen=True, kw_only=True):
+    """Something that the user should know."""
 
-    level: str
-    text: str
-    remedy: str = ""
-
-
-_KINDS: dict[str, type[Event]] = {
-    kind.__name__: kind
-    for kind in (
-        LinkChanged, NodeProbed, CheckFinished, PairProbed, StageChanged, CopyProgressed, FileChange,
-        EnvironmentOutput, NodeDeployed, RunPlanned, RankStarted, RankPhase, RankExited, LogChunk,
-        MetricsSeen, TelemetrySampled, RunFinished, PlanDrawn, Notice,
-    )
-}  # fmt: skip
-
-
-class EventFormatError(ValueError):
-    """A stored line is not an event that this version knows."""
-
-
-class _Encoder(json.JSONEncoder):
-    BYTES: ClassVar[str] = "base64"
-
-    def default(self, o: Any) -> Any:
-        if isinstance(o, bytes):
-            return {self.BYTES: base64.b64encode(o).decode("ascii")}
-        return super().default(o)
-
-
-def to_json(event: Event) -> str:
-    """Return the event as one line of JSON with its class name under ``event``."""
-    # `asdict` would deep-copy nested records for nothing; plans are the only nested dataclasses.
-    fields: JSONDict = {"event": type(event).__name__}
-    for spec in dataclasses.fields(event):
-        value = getattr(event, spec.name)
-        if isinstance(value, tuple):
-            value = [dataclasses.asdict(item) if dataclasses.is_dataclass(item) else item for item in value]  # type: ignore[arg-type]
-        fields[spec.name] = value
-    return json.dumps(fields, cls=_Encoder, ensure_ascii=False, separators=(",", ":"))
-
-
-def from_json(line: str) -> Event:
-    """Return the event that :func:`to_json` wrote; raises EventFormatError. Unknown keys are left out."""
-    try:
-        fields = json.loads(line)
-        kind = _KINDS[fields.pop("event")]
-    except (ValueError, KeyError, AttributeError) as error:
-        raise EventFormatError(f"not an event: {line[:80]!r} ({error})") from None
-    known = {spec.name for spec in dataclasses.fields(kind)}
-    values = {name: _value(name, value) for name, value in fields.items() if name in known}
-    try:
-        return kind(**values)
-    except TypeError as error:
-        raise EventFormatError(f"{kind.__name__} is incomplete: {error}") from None
-
-
-def _value(name: str, value: Any) -> Any:
-    if isinstance(value, dict) and set(value) == {_Encoder.BYTES}:
-        return base64.b64decode(value[_Encoder.BYTES])
-    if name == "ranks":
-        return tuple(RankPlan(**item) for item in value)
-    return value
+    level: Level
+    text: Message
+    remedy: Message = EMPTY

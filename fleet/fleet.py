@@ -5,19 +5,25 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Self
 
+from agent.wire.message import Message, message
+from agent.wire.operation import Nothing
+from agent.wire.operations import PING, PROBE
+from agent.wire.reasons import system_reason
+from fleet.endpoint import endpoint_of
 from fleet.errors import FleetError, LinkLost, NotConnected
-from fleet.events import Event, LinkChanged, NodeProbed
-from fleet.facts import own_part
+from fleet.events import Event, LinkChanged, LinkState, NodeProbed
+from fleet.facts import own_part, probe_args
 from fleet.inventory import Inventory, Node
 from fleet.link.bootstrap import start_agent
 from fleet.link.bundle import Bundle, pack_agent
 from fleet.link.client import AgentClient
-from fleet.streams import merge
-from transports.base import Endpoint, NoPrompts, Prompts, Transport
+from fleet.private_files import claim
+from fleet.streams import contained, merge
+from transports.base import NoPrompts, Prompts, Transport
 from transports.errors import AuthenticationFailed, TransportError
 from transports.guarded import GuardedPrompts
 from transports.registry import open_transport
@@ -55,6 +61,18 @@ class Fleet:
         return (self.inventory.master, *self.inventory.workers)
 
     async def __aenter__(self) -> Self:
+        try:
+            claim(self.home)
+        except OSError as error:
+            raise FleetError(
+                message(
+                    "home.not-private",
+                    "cannot make {folder} private: {error}",
+                    folder=str(self.home),
+                    error=system_reason(error),
+                ),
+                remedy=message("home.not-private.remedy", "give the folder to the user who runs dtui"),
+            ) from error
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -71,39 +89,53 @@ class Fleet:
             return await self._connect(node)
 
     async def close(self) -> None:
-        """Close every link. Runs go on without us."""
+        """Close every link. Runs continue."""
         await asyncio.gather(*(self._drop(name) for name in list(self._links)))
 
     async def connect(
         self, nodes: Sequence[Node] | None = None, *, probe: bool = True
     ) -> AsyncGenerator[Event, None]:
-        """Connect to all nodes at once; yield LinkChanged and, with ``probe``, NodeProbed for each."""
-        async for event in merge(*(self._connect_one(node, probe) for node in nodes or self.nodes)):
+        """Connect to all nodes concurrently; yield LinkChanged and, with ``probe``, NodeProbed for each."""
+        sources = [
+            self.contained(node, self._connect_one(node, probe), f"connecting to {node.name}")
+            for node in nodes or self.nodes
+        ]
+        async for event in merge(*sources):
             yield event
+
+    def contained(self, node: Node, source: AsyncIterator[Event], during: str) -> AsyncGenerator[Event, None]:
+        """Yield the events of one node's source; an internal error becomes a failed LinkChanged."""
+
+        def failed(what: Message) -> list[Event]:
+            return [
+                LinkChanged(
+                    node=node.name, at=self.clock(), state="failed", transport=node.transport, detail=what
+                )
+            ]
+
+        return contained(source, during, failed)
 
     async def _connect_one(self, node: Node, probe: bool) -> AsyncGenerator[Event, None]:
         yield LinkChanged(node=node.name, at=self.clock(), state="connecting", transport=node.transport)
         try:
             link = await self.link(node)
-            way = self._links[node.name][0].way
+            method = self._links[node.name][0].method
             started = time.monotonic()
-            await link.call("ping")
+            await link.call(PING, Nothing())
             latency = (time.monotonic() - started) * 1000
             yield LinkChanged(
                 node=node.name,
                 at=self.clock(),
                 state="up",
                 transport=node.transport,
-                detail=way,
+                detail=method,
                 latency_ms=latency,
             )
             if probe:
-                facts = await link.call(
-                    "probe", project=node.project, master_address=self.inventory.master.address
-                )
+                facts = await link.call(PROBE, probe_args(node, self.inventory))
                 yield NodeProbed(node=node.name, at=self.clock(), facts=own_part(node, facts))
         except FleetError as error:
-            state = "lost" if isinstance(error, LinkLost) else "failed"
+            state: LinkState = "lost" if isinstance(error, LinkLost) else "failed"
             yield LinkChanged(
                 node=node.name,
                 at=self.clock(),
@@ -116,13 +148,13 @@ class Fleet:
     async def _connect(self, node: Node) -> AgentClient:
         if self._bundle is None:
             self._bundle = await asyncio.to_thread(pack_agent)
-        endpoint = _endpoint(node)
+        endpoint = endpoint_of(node)
         transport = self._open_transport(
             node.transport, endpoint, known_hosts=self.home / "known_hosts", prompts=self._prompts
         )
         try:
             await transport.connect()
-            python = node.python or (sys.executable if node.transport == "local" else None)
+            python = node.python or (sys.executable if node.kind.is_local else None)
             started = await start_agent(transport, self._bundle, node=node.name, python=python)
             client = await AgentClient.open(started.channel, node=node.name, head=started.head)
         except TransportError as error:
@@ -142,13 +174,3 @@ class Fleet:
         transport, client = self._links.pop(name)
         await client.close()
         await transport.close()
-
-
-def _endpoint(node: Node) -> Endpoint:
-    return Endpoint(
-        host=node.address,
-        port=node.port,
-        user=node.user,
-        identities=(node.identity,) if node.identity else (),
-        options=node.options,
-    )

@@ -8,7 +8,7 @@ from pathlib import Path
 def shipped(name: str) -> Path:
     """Return where the installed ``configs/<name>`` is.
 
-    It lies beside this package, in a checkout and in an installation alike. It is not imported, since a
+    It is next to this package, in a checkout and in an installation. It is not imported, since a
     project's own ``configs`` folder may come first on the path.
     """
     return Path(__file__).parent.parent / "configs" / name

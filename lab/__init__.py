@@ -1,1 +1,1 @@
-"""Loopback nodes that speak real SSH and real WinRM, for ``dtui demo`` and for tests."""
+"""Loopback nodes with real SSH and WinRM servers, for ``dtui demo`` and for tests."""

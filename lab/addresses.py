@@ -7,7 +7,7 @@ import socket
 
 from lab.errors import LabError
 
-#: Whoever holds this UDP port of 127.0.x.1 has the block 127.0.x; nothing is ever sent to it.
+#: The process that holds this UDP port of 127.0.x.1 owns the block 127.0.x; nothing is ever sent to it.
 _CLAIM_PORT = 47_022
 _BLOCKS = range(2, 255)
 _FIRST_NODE = 11

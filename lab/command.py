@@ -1,4 +1,4 @@
-"""``dtui lab``: start nodes, say how to use them, stay until Ctrl-C, leave nothing behind."""
+"""``dtui lab``: starts nodes, prints how to use them, runs until Ctrl-C, and cleans up."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ from fleet.inventory import save_inventory
 from lab.errors import LabError
 from lab.guardian import forget_keys, guarded
 from lab.lab import Lab
+from lab.remains import remove_unused
 
 if TYPE_CHECKING:
     from lab.wine.machine import WindowsMachine
@@ -31,16 +32,16 @@ async def serve(
     """
     project = Path.cwd()
     if inventory_out is not None and inventory_out.exists():
-        return _say(f"{inventory_out} exists already: name another file for --inventory-out", _USAGE)
+        return _print(f"{inventory_out} exists already: name another file for --inventory-out", _USAGE)
     stop = asyncio.Event()
     with _interrupts(stop), ExitStack() as machines:
         try:
             machine = await asyncio.to_thread(_windows_machine, machines) if windows else None
             lab = Lab(nodes, winrm=winrm, windows=machine)
         except ValueError as error:
-            return _say(str(error), _USAGE)
+            return _print(str(error), _USAGE)
         except LabError as error:
-            return _say(str(error), _FAILED)
+            return _print(str(error), _FAILED)
         try:
             async with lab:
                 known_hosts = project / ".dtui" / "known_hosts"
@@ -53,14 +54,14 @@ async def serve(
                     _describe(lab, inventory_out)
                     await stop.wait()
         except LabError as error:
-            return _say(str(error), _FAILED)
-    return _say("the lab is gone", _DONE)
+            return _print(str(error), _FAILED)
+    return _print("the lab is gone", _DONE)
 
 
 def _windows_machine(machines: ExitStack) -> WindowsMachine:
     from lab.wine.machine import WindowsMachine  # for tests, on Linux only
 
-    _say("starting Windows under Wine; the first time it takes about a minute")
+    _print("starting Windows under Wine; the first time it takes about a minute")
     return machines.enter_context(WindowsMachine())
 
 
@@ -88,8 +89,7 @@ def _trusted(lab: Lab, path: Path) -> Iterator[None]:
     finally:
         forget_keys(path, lab.known_hosts())
         if folder_is_new:
-            with suppress(OSError):  # somebody used it
-                path.parent.rmdir()
+            remove_unused(path.parent)
 
 
 @contextmanager
@@ -108,12 +108,12 @@ def _describe(lab: Lab, inventory_out: Path | None) -> None:
     for node in lab.nodes:
         print(f"{node.name}  {node.kind}  {node.user}@{node.address}:{node.port}", flush=True)  # noqa: T201
         if node.kind == "winrm":
-            _say(f"{node.name}: password {node.password}")
+            _print(f"{node.name}: password {node.password}")
     if inventory_out is not None:
-        _say(f"in another terminal, in this folder: dtui nodes --inventory {inventory_out}")
-    _say(f"the nodes' folders are in {lab.root}; Ctrl-C ends the lab and removes them")
+        _print(f"in another terminal, in this folder: dtui nodes --inventory {inventory_out}")
+    _print(f"the nodes' folders are in {lab.root}; Ctrl-C ends the lab and removes them")
 
 
-def _say(text: str, status: int = _DONE) -> int:
+def _print(text: str, status: int = _DONE) -> int:
     print(text, file=sys.stderr, flush=True)  # noqa: T201
     return status

@@ -35,14 +35,14 @@ class Demo:
 async def start_demo(folder: Path, *, nodes: int = 3, winrm: int = 0) -> AsyncIterator[Demo]:
     """Make the project in ``folder`` and start the workers, ``nodes`` minus one: this machine is the master.
 
-    The inventory file goes away with the lab, the rest of the project stays. Raises LabError when the folder
+    The inventory file is removed with the lab, the rest of the project stays. Raises LabError when the folder
     holds something else, or the packages for training are missing.
     """
     await asyncio.to_thread(_make_project, folder)
     async with Lab(nodes - 1, winrm=winrm) as lab:
         inventory = lab.inventory(folder)
         known_hosts = folder / ".dtui" / "known_hosts"
-        known_hosts.unlink(missing_ok=True)  # of an earlier demo, whose nodes are gone
+        known_hosts.unlink(missing_ok=True)  # of an earlier demo, whose nodes no longer exist
         lab.trust(known_hosts)
         save_inventory(inventory, folder / INVENTORY)
         try:
@@ -80,7 +80,7 @@ def _make_project(folder: Path) -> None:
 
 
 def _make_data(folder: Path) -> None:
-    """Let the trainer write its sample pairs; a process of its own, since nobody imports the trainer."""
+    """Let the trainer write its sample pairs, in a separate process, since no package imports the trainer."""
     words = ["-m", "trainer.sample_data", "--out", "data", "--count", "256", "--size", "32"]
     made = subprocess.run([sys.executable, *words], cwd=folder, capture_output=True, text=True, check=False)
     if made.returncode != 0:

@@ -16,7 +16,7 @@ from lab.home import MARK
 
 _SWEEP_SECONDS = 15.0
 _PAUSE = 0.02
-#: Windows does not show another process's environment, so there it is the folder that tells.
+#: Windows does not show another process's environment, so the folder identifies it there.
 _WINDOWS_SEARCH = (
     "Get-CimInstance Win32_Process"
     " | Where-Object { $_.CommandLine -and $_.CommandLine.Contains($env:DTUI_LAB_ROOT) }"

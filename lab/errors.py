@@ -4,4 +4,4 @@ from __future__ import annotations
 
 
 class LabError(Exception):
-    """The lab can't do what it was asked for; the text says why and what to do."""
+    """The lab can't fulfil a request; the text has the reason and what to do."""

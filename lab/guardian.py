@@ -12,24 +12,24 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from lab.remains import remove_remains
+from lab.remains import remove_remains, remove_unused
 
 _GONE_WELL = b"done\n"
 _SECONDS = 20.0
 _PAUSE = 0.05
-#: Windows: no console, and a process group of its own.
+#: Windows: no console, and a separate process group.
 _DETACHED = 0x00000208 if os.name == "nt" else 0
 
 
 @contextmanager
 def guarded(root: Path, files: Sequence[Path], known_hosts: Path, keys: str) -> Iterator[None]:
-    """Have a guardian while the body runs, which clears up by itself when it ends in any way but a kill.
+    """Run a guardian during the body. The body cleans up itself unless it is killed.
 
     After a kill the guardian ends the lab's processes, removes its folder ``root`` and ``files``, and takes
     the lines ``keys`` out of ``known_hosts``.
     """
     guardian = subprocess.Popen(
-        # Not from the current folder, which may hold a `lab` of somebody else's.
+        # Not from the current folder, which may contain another package named `lab`.
         [sys.executable, "-P", "-m", "lab.guardian"],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
@@ -45,10 +45,10 @@ def guarded(root: Path, files: Sequence[Path], known_hosts: Path, keys: str) -> 
         "keys": keys,
     }
     try:
-        _tell(guardian, json.dumps(traces).encode() + b"\n")
+        _print_row(guardian, json.dumps(traces).encode() + b"\n")
         yield
     finally:
-        _tell(guardian, _GONE_WELL)
+        _print_row(guardian, _GONE_WELL)
         with suppress(OSError):
             guardian.stdin.close()
         guardian.wait()
@@ -64,7 +64,7 @@ def forget_keys(known_hosts: Path, keys: str) -> None:
         known_hosts.unlink()
 
 
-def _tell(guardian: subprocess.Popen[bytes], words: bytes) -> None:
+def _print_row(guardian: subprocess.Popen[bytes], words: bytes) -> None:
     assert guardian.stdin is not None
     with suppress(OSError):  # it was killed, and a lab does without
         guardian.stdin.write(words)
@@ -73,22 +73,21 @@ def _tell(guardian: subprocess.Popen[bytes], words: bytes) -> None:
 
 def main() -> None:
     """Wait for the lab's end; after a kill, clear up."""
-    told = sys.stdin.buffer.readline()
-    if sys.stdin.buffer.read() == _GONE_WELL or not told:
+    line = sys.stdin.buffer.readline()
+    if sys.stdin.buffer.read() == _GONE_WELL or not line:
         return
-    traces = json.loads(told)
+    traces = json.loads(line)
     asyncio.run(_remove(Path(traces["root"])))
     for path in traces["files"]:
         Path(path).unlink(missing_ok=True)
     known_hosts = Path(traces["known_hosts"])
     with suppress(FileNotFoundError):
         forget_keys(known_hosts, traces["keys"])
-    with suppress(OSError):  # somebody used it
-        known_hosts.parent.rmdir()
+    remove_unused(known_hosts.parent)
 
 
 async def _remove(root: Path) -> None:
-    # The pipe may be closed a moment before the address block, by which a lab counts as alive.
+    # The pipe may be closed shortly before the address block, which marks a living lab.
     deadline = time.monotonic() + _SECONDS
     while root.exists() and time.monotonic() < deadline:
         await remove_remains()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-#: Says of every process to which lab and node it belongs, as ``<lab id>/<node>``.
+#: Marks every process with its lab and node, as ``<lab id>/<node>``.
 MARK = "DTUI_LAB"
 #: What describes the console's own session and is not true of a login on a node.
 _NOT_INHERITED = ("PYTHON", "VIRTUAL_ENV", "CONDA", "SSH_", "XDG_", "DTUI_", "TMUX", "PYTEST_")
@@ -37,15 +38,23 @@ class NodeHome:
         return f"{self.lab}/{self.node}"
 
     def make(self) -> None:
-        """Create the folders."""
+        """Create the folders, and the start files that give a login its variables."""
         for folder in (self.folder, self._cache, self._temporary):
             folder.mkdir(parents=True, exist_ok=True)
+        if os.name != "nt":
+            lines = [f"export {name}={shlex.quote(value)}\n" for name, value in self._login().items()]
+            for name in (".profile", ".zprofile"):
+                (self.folder / name).write_text("".join(lines), encoding="utf-8", errors="surrogateescape")
 
     def environment(self) -> dict[str, str]:
         """Return the environment of a fresh login."""
         inherited = {
             name: value for name, value in os.environ.items() if not name.upper().startswith(_NOT_INHERITED)
         }
+        return inherited | self._login()
+
+    def _login(self) -> dict[str, str]:
+        """Return the variables that are the node's own."""
         home, cache, temporary = str(self.folder), str(self._cache), str(self._temporary)
         if os.name == "nt":
             own = {"USERPROFILE": home, "APPDATA": cache, "LOCALAPPDATA": cache, "USERNAME": self.user}
@@ -53,7 +62,7 @@ class NodeHome:
         else:
             own = {"HOME": home, "XDG_CACHE_HOME": cache, "USER": self.user, "LOGNAME": self.user}
             own |= {"TMPDIR": temporary, "SHELL": "/bin/sh", "PWD": home}
-        return inherited | own | dict(self.extra) | {MARK: self.mark}
+        return own | dict(self.extra) | {MARK: self.mark}
 
     @property
     def _cache(self) -> Path:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import os
 import secrets
 import shutil
@@ -11,6 +10,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self
+
+from msgspec.structs import replace
 
 from fleet.inventory import Inventory, Node, RunSettings, default_project, to_yaml
 from lab.addresses import AddressBlock
@@ -32,12 +33,12 @@ _MOST_NODES = 200
 class Lab:
     """``nodes`` loopback nodes, the last ``winrm`` of them reached by WinRM and the others by SSH.
 
-    Use as ``async with``, on the event loop that shall serve the nodes. ``root`` keeps the nodes' folders
-    and stays; without one they live in a temporary folder that goes away. ``environment`` are variables
+    Use as ``async with``, on the event loop that serves the nodes. ``root`` keeps the nodes' folders
+    and stays; without one they are in a temporary folder. ``environment`` are variables
     for all that runs on the nodes. On a ``windows`` machine, which is running, the nodes are Windows.
     Raises LabError for WinRM nodes that are to run on Windows itself.
     At the end no process of the lab is left, detached ones included; what a lab that was killed has left
-    behind goes when the next one starts, or at once where it has a guardian.
+    is removed when the next one starts, or immediately with a guardian.
     """
 
     def __init__(
@@ -51,10 +52,10 @@ class Lab:
         windows: WindowsMachine | None = None,
     ) -> None:
         if not 1 <= nodes <= _MOST_NODES or not 0 <= winrm <= nodes:
-            raise ValueError(f"a lab has 1 to {_MOST_NODES} nodes, and no more than these speak WinRM")
+            raise ValueError(f"a lab has 1 to {_MOST_NODES} nodes, and not more of them with WinRM")
         if winrm and os.name == "nt":
             # Their service starts commands in process groups, which Windows does not have.
-            raise LabError("a lab's WinRM nodes need Linux; on Windows all its nodes speak SSH")
+            raise LabError("a lab's WinRM nodes need Linux; on Windows all its nodes use SSH")
         self.id = secrets.token_hex(8)
         self.nodes: tuple[LabNode, ...] = ()
         self._kinds = ["ssh"] * (nodes - winrm) + ["winrm"] * winrm
@@ -88,7 +89,7 @@ class Lab:
 
     @property
     def prompts(self) -> Prompts:
-        """Answers of a person who knows the nodes' passwords, and trusts no new host key."""
+        """Prompts that answer with the nodes' passwords, and trust no new host key."""
         return _Passwords(self.nodes)
 
     def known_hosts(self) -> str:
@@ -96,7 +97,7 @@ class Lab:
         return "".join(node.known_hosts_line() for node in self.nodes if isinstance(node, SshNode))
 
     def trust(self, path: Path) -> None:
-        """Add the host keys to a known_hosts file, so that nobody is asked."""
+        """Add the host keys to a known_hosts file, so that the user is not asked."""
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("a", encoding="utf-8") as file:
             file.write(self.known_hosts())
@@ -129,16 +130,16 @@ class Lab:
             environment=environment,
             interpreter=python if environment == "existing" else None,
             project=str(project),
-            # This machine is no node of the lab, but its ranks have nobody to train with once that ends.
+            # This machine is not a node of the lab, but its ranks cannot train without the lab.
             env=((MARK, f"{self.id}/master"),),
         )
         workers = tuple(
-            dataclasses.replace(
+            replace(
                 common,
                 name=node.name,
                 gpus=share,
                 address=node.address,
-                transport=node.kind,  # type: ignore[arg-type]  # a kind is a transport's name
+                transport=node.kind,
                 port=node.port,
                 user=node.user,
                 identity=node.identity if isinstance(node, SshNode) else None,
@@ -153,7 +154,7 @@ class Lab:
         return Inventory(project=project, master=common, workers=workers, run=run)
 
     def inventory_yaml(self, path: Path, project: Path) -> str:
-        """Return the text of an inventory file that shall lie at ``path``."""
+        """Return the text of an inventory file for ``path``."""
         return to_yaml(self.inventory(project), path)
 
     def _node(self, index: int, kind: str) -> LabNode:
@@ -164,7 +165,7 @@ class Lab:
         address = self._block.node(index)
         if kind == "ssh":
             return SshNode(home, address)
-        from lab.winrm_node import WinRMNode  # it takes 0.3 s to import, and few labs want it
+        from lab.winrm_node import WinRMNode  # it takes 0.3 s to import, and few labs need it
 
         return WinRMNode(home, address)
 
@@ -188,7 +189,7 @@ class Lab:
                     await asyncio.to_thread(shutil.rmtree, self.root)
             finally:
                 self._rendezvous.release()
-                self._block.release()  # last: it says that the folder has a lab
+                self._block.release()  # last: it marks the folder as that of a living lab
 
 
 class _Passwords(NoPrompts):

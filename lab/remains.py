@@ -8,14 +8,16 @@ import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
+from agent.private import MARK
 from lab.addresses import AddressBlock
 from lab.ending import sweep
 from lab.errors import LabError
 
 _PREFIX = "dtui-lab-"
-#: Holds the lab's id, the number of its address block, which a living lab does not let go of, and its
+#: Holds the lab's id, the number of its address block, which a living lab holds, and its
 #: network.
 _OWNER = "lab"
 _NETWORK = Path("/proc/thread-self/ns/net")
@@ -29,7 +31,7 @@ def make_root(lab: str, block: AddressBlock) -> Path:
 
 
 async def remove_remains() -> None:
-    """End the processes and remove the folders of labs that are no more."""
+    """End the processes and remove the folders of labs that have ended."""
     for root in _our_roots():
         try:
             lab, number, network = (root / _OWNER).read_text("ascii").split()
@@ -37,7 +39,7 @@ async def remove_remains() -> None:
                 continue  # whether it lives can't be seen from here
             block = AddressBlock(int(number))
         except (OSError, ValueError, LabError):
-            continue  # just being made, gone already, or alive
+            continue  # being created, already removed, or alive
         try:
             await sweep(lab, root)
             await asyncio.to_thread(shutil.rmtree, root, ignore_errors=True)
@@ -46,7 +48,7 @@ async def remove_remains() -> None:
 
 
 def _network() -> str:
-    """Return what tells this network namespace from others; the same everywhere where there are none."""
+    """Return an id of this network namespace; constant on systems without them."""
     return str(_NETWORK.stat().st_ino) if _NETWORK.exists() else "-"
 
 
@@ -58,3 +60,11 @@ def _our_roots() -> Iterator[Path]:
             continue  # its lab has just ended
         if stat.S_ISDIR(status.st_mode) and (os.name == "nt" or status.st_uid == os.getuid()):
             yield root
+
+
+def remove_unused(folder: Path) -> None:
+    """Remove a ``.dtui`` that has nothing in it but the mark of private files; leave one that is in use."""
+    with suppress(OSError):
+        if [path.name for path in folder.iterdir()] == [MARK]:
+            (folder / MARK).unlink()
+        folder.rmdir()

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from fleet.inventory.model import DEFAULT_PORT
 from lab.errors import LabError
 
-#: Beside the ports that preflight listens on for seconds: other labs' preflights are on this machine too.
+#: Outside the ports that preflight briefly listens on: other labs run preflights on this machine too.
 _CANDIDATES = range(DEFAULT_PORT + 5, DEFAULT_PORT + 105)
 
 
@@ -21,7 +21,7 @@ class RendezvousPort:
 
     def __init__(self, candidates: Iterable[int] = _CANDIDATES) -> None:
         for number in candidates:
-            # Whoever holds the UDP port of the same number has it; nothing is ever sent to it.
+            # The process that holds the UDP port of the same number owns it; nothing is ever sent to it.
             claim = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
             try:
                 claim.bind(("127.0.0.1", number))
@@ -39,7 +39,7 @@ class RendezvousPort:
 
 
 def _try_to_listen(port: int) -> None:
-    """Listen on all addresses for a moment, as torch's store does; raises OSError."""
+    """Briefly listen on all addresses, as torch's store does; raises OSError."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as channel:
         # Windows lets two programs listen on one port unless asked not to; elsewhere a port that was just
         # in use counts as free.

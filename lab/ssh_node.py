@@ -26,10 +26,10 @@ class Session(Protocol):
 
 
 class SshNode(LabNode):
-    """An SSH server on an address of its own.
+    """An SSH server on its own address.
 
-    ``identity`` is the private key file that may log in, beside the password. Setting ``refuse_logins``
-    makes the server turn everybody away; ``forwarding`` lets it be a jump host.
+    ``identity`` is the private key file that may log in, as well as the password. Setting ``refuse_logins``
+    makes the server reject every login; ``forwarding`` lets it be a jump host.
     """
 
     kind = "ssh"
@@ -41,7 +41,7 @@ class SshNode(LabNode):
         self.identity = home.root / "id_ed25519"
         #: Connections made since the start, those that did not log in included.
         self.connections_made = 0
-        #: The algorithm that the last connection's data came in, e.g. ``aes128-gcm@openssh.com``.
+        #: The cipher of the data of the last connection, e.g. ``aes128-gcm@openssh.com``.
         self.last_cipher = ""
         self._host_key = asyncssh.generate_private_key(_KEY_KIND)
         self._user_key = asyncssh.generate_private_key(_KEY_KIND)
@@ -64,7 +64,7 @@ class SshNode(LabNode):
         self.home.make()
         self._write_identity(self.identity)
         self._listener = await asyncssh.create_server(
-            lambda: _Door(self), self.address, self.port, **self._server_options()
+            lambda: _LoginServer(self), self.address, self.port, **self._server_options()
         )
         self.port = self._listener.get_port()
 
@@ -87,7 +87,7 @@ class SshNode(LabNode):
             connection.abort()
 
     async def change_host_key(self) -> None:
-        """Restart with another host key, as a machine that was set up anew."""
+        """Restart with another host key, like a reinstalled machine."""
         await self.stop()
         self._host_key = asyncssh.generate_private_key(_KEY_KIND)
         await self.start()
@@ -120,8 +120,8 @@ class SshNode(LabNode):
             del self._sessions[session]
 
 
-class _Door(asyncssh.SSHServer):
-    """Who may come in; one for each connection."""
+class _LoginServer(asyncssh.SSHServer):
+    """Checks the login of one connection."""
 
     def __init__(self, node: SshNode) -> None:
         self._node = node

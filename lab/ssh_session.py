@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 from asyncio.subprocess import PIPE, Process, SubprocessStreamProtocol
 from contextlib import suppress
 
@@ -19,7 +20,7 @@ _STDIN, _STDOUT, _STDERR = range(3)
 class SshSession:
     """A command that runs through ``/bin/sh -c`` (``cmd.exe /c`` on Windows), as OpenSSH does it.
 
-    It has a process session of its own. When the client closes the channel or is lost, the command sees
+    It has its own process session. When the client closes the channel or is lost, the command sees
     its pipes closed, and nothing else happens to it: that is how sshd behaves, too.
     """
 
@@ -32,7 +33,7 @@ class SshSession:
     async def run(self) -> None:
         """Serve the request to its end."""
         if self._request.command is None:
-            self._request.stderr.write(b"this node runs commands only, and has no interactive shell\n")
+            self._request.stderr.write(b"this node only runs commands, and has no interactive shell\n")
             self._request.exit(1)
             return
         loop = asyncio.get_running_loop()
@@ -108,6 +109,4 @@ class SshSession:
 
 
 def _signal_name(number: int) -> str:
-    import signal
-
     return signal.Signals(number).name.removeprefix("SIG")

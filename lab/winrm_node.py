@@ -10,7 +10,7 @@ from lab.winrm import Accounts, Spawn, WinRMServer, posix_shell
 
 
 class WinRMNode(LabNode):
-    """A WinRM service on an address of its own. It knows a user and a password, and no keys."""
+    """A WinRM service on its own address, with a user and a password, without keys."""
 
     kind = "winrm"
 

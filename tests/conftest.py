@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -11,6 +13,7 @@ from hypothesis import settings
 
 from tests.support.needs import MARKERS, need
 from tests.support.own_network import own_network as a_network
+from tests.support.pythons import missing
 from tests.support.snapshots import ScreenSnapshot
 
 # In CI the same examples each time: a change is judged by itself, not by luck.
@@ -27,6 +30,9 @@ class _Nothing(dict[str, str]):
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # A shell starts background jobs with SIGINT ignored, which the programs of the tests would inherit.
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     pytest_textual_snapshot.SVGImageExtension = ScreenSnapshot
     make = pytest_textual_snapshot.SvgSnapshotDiff
 
@@ -36,11 +42,34 @@ def pytest_configure(config: pytest.Config) -> None:
     pytest_textual_snapshot.SvgSnapshotDiff = without_environment
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what is marked ``full`` unless this is a full run (``make full``)."""
+    if os.environ.get("DTUI_FULL"):
+        return
+    full = [item for item in items if item.get_closest_marker("full")]
+    if full:
+        config.hook.pytest_deselected(items=full)
+        items[:] = [item for item in items if not item.get_closest_marker("full")]
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     for marker in item.iter_markers():
         need(*MARKERS.get(marker.name, ()))
         if marker.name == "needs":
             need(*marker.args)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Name the Pythons under which no agent was tested."""
+    if os.environ.get("CI") and (absent := missing()):
+        terminalreporter.write_sep("=", "Pythons that no agent was tested with")
+        terminalreporter.write_line(", ".join(absent))
+
+
+@pytest.fixture
+def agent_python() -> str:
+    """The interpreter of the agents that a test starts; tests/pythons replaces it by older and newer ones."""
+    return sys.executable
 
 
 @pytest.fixture

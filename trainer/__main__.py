@@ -1,4 +1,4 @@
-"""``python -m trainer --config configs/train_config.yaml``: train on this process's rank."""
+"""``python -m trainer --config configs/train_config.yaml``: train as one rank of a run."""
 
 from __future__ import annotations
 
@@ -9,63 +9,63 @@ import time
 import traceback
 from pathlib import Path
 
+from trainer.distributed.rank_environment import configure_torch_environment, read_rank_environment
+from trainer.error_hints import hint_for
 from trainer.errors import TrainerError
-from trainer.hints import hint
-from trainer.journal import Journal
-from trainer.place import place_from, prepare_environment
+from trainer.metrics_logger import MetricsLogger
 from trainer.settings_file import load
-from trainer.stop import StopRequest
+from trainer.stop_request import StopRequest
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command line; return the exit status: 0 done or stopped, 1 failed, 2 options or data wrong."""
+    """Return the exit status: 0 finished or stopped, 1 failed, 2 invalid configuration or data."""
     parser = argparse.ArgumentParser(prog="python -m trainer", description=__doc__)
     parser.add_argument("--config", type=Path, default=Path("configs/train_config.yaml"))
     parser.add_argument(
-        "--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="change an option; repeatable"
+        "--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="set an option; repeatable"
     )
     parser.add_argument(
         "--resume",
         default="auto",
         metavar="auto|none|PATH",
-        help="auto (default) goes on from the newest checkpoint when it is of this experiment and unfinished",
+        help="auto (default) resumes from the newest checkpoint if it is of this experiment and unfinished",
     )
-    chosen = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     try:
-        settings = load(chosen.config, chosen.set)
-        place = place_from(os.environ, time.time())
+        settings = load(options.config, options.set)
+        environment = read_rank_environment(os.environ, time.time())
     except TrainerError as error:
         print(error, file=sys.stderr)
         return error.status
-    journal = Journal(Path(settings.paths.logs), place.run, place.rank)
-    journal.phase("starting", pid=os.getpid(), node=place.node, world_size=place.world_size)
-    journal.say("Initializing distributed training...")
-    stop = StopRequest(place.stop_file)
-    stop.listen()
-    prepare_environment(place)
+    logger = MetricsLogger(Path(settings.paths.logs), environment.run, environment.rank)
+    logger.enter_phase("starting", pid=os.getpid(), node=environment.node, world_size=environment.world_size)
+    logger.info("Initializing distributed training...")
+    stop = StopRequest(environment.stop_file)
+    stop.install_signal_handlers()
+    configure_torch_environment(environment)
     code, reason = 1, "failed"
     try:
-        journal.phase("importing")
-        from trainer.train import Run
+        logger.enter_phase("importing")
+        from trainer.train import TrainingRun
 
-        journal.phase("joining")
-        run = Run(settings, place, journal, chosen.resume)
+        logger.enter_phase("joining")
+        run = TrainingRun(settings, environment, logger, options.resume)
         reason = run.train(stop)
-        run.world.leave()
-        journal.phase("done")
+        run.context.shut_down()
+        logger.enter_phase("done")
         code = 0
     except TrainerError as error:
         code, reason = error.status, str(error)
-        journal.say(f"Error: {error}")
-    except BaseException as error:  # noqa: BLE001  (whatever it was, the log and the records tell it)
+        logger.info(f"Error: {error}")
+    except BaseException as error:  # noqa: BLE001  (whatever it is, it belongs into the log and the metrics file)
         reason = f"{type(error).__name__}: {error}"
-        journal.say(traceback.format_exc().rstrip())
-        if advice := hint(error):
-            journal.say(f"Error: {advice}")
+        logger.info(traceback.format_exc().rstrip())
+        if hint := hint_for(error):
+            logger.info(f"Error: {hint}")
         if isinstance(error, KeyboardInterrupt):
             code = 130
     finally:
-        journal.close(code, reason)
+        logger.close(code, reason)
     return code
 
 
@@ -73,7 +73,8 @@ if __name__ == "__main__":
     status = main()
     sys.stdout.flush()
     sys.stderr.flush()
-    # After a failure, peers and loader threads must not keep this process: a launcher waits for its end.
+    # After a failure, collectives and data loader threads may block a normal exit, and the launcher waits
+    # for it.
     if status:
         os._exit(status)
     raise SystemExit(status)

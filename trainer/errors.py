@@ -1,47 +1,47 @@
-"""What can end the trainer on purpose, each with an exit status and words for a person."""
+"""Errors that end the trainer on purpose; each has an exit status and a remedy."""
 
 from __future__ import annotations
 
 
 class TrainerError(Exception):
-    """Something a person has to change; ``remedy`` says what. Exit status 1."""
+    """An error that the user has to fix; ``remedy`` describes how. Exit status 1."""
 
     status = 1
 
-    def __init__(self, what: str, remedy: str = "") -> None:
-        super().__init__(what)
+    def __init__(self, message: str, remedy: str = "") -> None:
+        super().__init__(message)
         self.remedy = remedy
 
     def __str__(self) -> str:
-        what = super().__str__()
-        return f"{what}\n  -> {self.remedy}" if self.remedy else what
+        message = super().__str__()
+        return f"{message}\n  -> {self.remedy}" if self.remedy else message
 
 
 class ConfigError(TrainerError):
-    """The configuration is wrong; the text names every fault. Exit status 2."""
+    """The configuration is not valid; the message lists every fault. Exit status 2."""
 
     status = 2
 
 
 class PretrainedError(TrainerError):
-    """The pretrained text encoder can't be had, or is another one. Exit status 2."""
+    """The pretrained text encoder cannot be loaded, or is not the expected one. Exit status 2."""
 
     status = 2
 
 
 class DataError(TrainerError):
-    """There is nothing to train on, or the nodes hold different data. Exit status 2."""
+    """There is nothing to train on, or the nodes have different data. Exit status 2."""
 
     status = 2
 
 
 class NotDistributedError(TrainerError):
-    """The processes would train side by side instead of together."""
+    """The ranks would train separate models instead of one."""
 
 
 class CheckpointError(TrainerError):
-    """A checkpoint can't be used."""
+    """A checkpoint cannot be used."""
 
 
 class DivergedError(TrainerError):
-    """The loss is no longer a number."""
+    """The loss is NaN or infinite."""

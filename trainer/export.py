@@ -1,4 +1,4 @@
-"""One file of averaged weights for sampling: ``python -m trainer.export -o plans.safetensors``."""
+"""Export the averaged weights as one file for sampling: ``python -m trainer.export -o plans.safetensors``."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from trainer.errors import TrainerError
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command line; return the exit status."""
+    """Return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m trainer.export", description=__doc__)
     parser.add_argument(
-        "--checkpoint", type=Path, default=Path("checkpoints"), help="a step's or run's folder"
+        "--checkpoint", type=Path, default=Path("checkpoints"), help="folder of a checkpoint or of a run"
     )
     parser.add_argument("-o", "--out", type=Path, default=Path("floorplan.safetensors"))
-    chosen = parser.parse_args(arguments)
-    from trainer.painter import Painter, pick_device
+    options = parser.parse_args(arguments)
+    from trainer.evaluation.sampler import PlanSampler, select_device
 
     try:
-        Painter.load(chosen.checkpoint, pick_device("cpu")).export(chosen.out)
+        PlanSampler.load(options.checkpoint, select_device("cpu")).export(options.out)
     except (TrainerError, OSError) as error:
         print(error, file=sys.stderr)
         return 1
-    print(chosen.out)
+    print(options.out)
     return 0
 
 

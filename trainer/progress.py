@@ -1,4 +1,4 @@
-"""How far a run is, in numbers that all ranks share."""
+"""How far a run is; the same values on all ranks."""
 
 from __future__ import annotations
 
@@ -10,30 +10,30 @@ from trainer.settings import Training
 
 
 @dataclass
-class Progress:
-    """The position of a run; with the seed it fixes data order and randomness."""
+class TrainingProgress:
+    """The position of a run; together with the seed it determines data order and randomness."""
 
-    #: Optimizer steps done.
+    #: Completed optimizer steps.
     step: int = 0
-    #: Pairs seen by all ranks together.
+    #: Pairs that all ranks together have trained on.
     samples: int = 0
-    #: Minutes of training, by rank 0's clock, as last agreed.
+    #: Training time in minutes by the clock of rank 0, as of the last record.
     minutes: float = 0.0
 
     @classmethod
-    def saved(cls, state: Mapping[str, Any]) -> Progress:
-        """Return the position of a checkpoint's state."""
+    def from_state(cls, state: Mapping[str, Any]) -> TrainingProgress:
+        """Return the position that a checkpoint's state holds."""
         return cls(int(state["step"]), int(state["samples"]), float(state["minutes"]))
 
     def as_dict(self) -> dict[str, Any]:
-        """Return it for a checkpoint's state."""
+        """Return the fields for a checkpoint's state."""
         return asdict(self)
 
-    def share(self, training: Training) -> float:
-        """Return how much of the run is done, 0 to 1: by steps, or by minutes when they run out earlier."""
+    def fraction_done(self, training: Training) -> float:
+        """Return the completed fraction of the run: of its steps or of its minutes, whichever is larger."""
         by_time = self.minutes / training.max_minutes if training.max_minutes else 0.0
         return min(1.0, max(self.step / training.max_steps, by_time))
 
-    def finished(self, training: Training) -> bool:
-        """Whether nothing is left to do."""
-        return self.share(training) >= 1.0
+    def is_finished(self, training: Training) -> bool:
+        """Return whether the run has reached its last step or minute."""
+        return self.fraction_done(training) >= 1.0

@@ -1,4 +1,4 @@
-"""One training run on one rank, from joining to the last picture."""
+"""A training run on one rank, from joining the other ranks to the last sample grid."""
 
 from __future__ import annotations
 
@@ -10,191 +10,224 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from trainer import data, trackers, world
-from trainer.batches import Order, RankBatches, loader
-from trainer.compiled import CompiledLoss
-from trainer.diloco import OuterStep
-from trainer.examiner import Examiner
-from trainer.exchange import WIRE, GradientExchange
-from trainer.journal import Journal
-from trainer.keeper import Keeper
-from trainer.loop import Loop, Parts
-from trainer.mirror import Mirror
-from trainer.model import FloorPlanTransformer, Flow, Objective, Shape, shape_of
-from trainer.optimizer import AveragedWeights, adamw
-from trainer.place import Place
-from trainer.pretrained import PretrainedText
+from trainer.checkpoint.manager import CheckpointManager
+from trainer.dataset.augmentation import MirrorAugmentation
+from trainer.dataset.batch_sampler import ShardedBatchSampler, ShuffledIndices, create_data_loader
+from trainer.dataset.loading import generate_missing_data, load_text_encoder, open_split, open_training_split
+from trainer.dataset.pair_dataset import PairDataset
+from trainer.dataset.pretrained_encoder import PretrainedTextEncoder
+from trainer.distributed.all_reduce_hook import COMPRESSION_DTYPES, AllReduceHook
+from trainer.distributed.consistency import check_model_is_wrapped, check_same_data
+from trainer.distributed.diloco import OuterOptimizer
+from trainer.distributed.initialization import init_distributed
+from trainer.distributed.rank_environment import RankEnvironment
+from trainer.evaluation.evaluator import Evaluator
+from trainer.experiment_trackers import start_trackers
+from trainer.metrics_logger import MetricsLogger
+from trainer.model.compiled_loss import CompiledLoss
+from trainer.model.config import model_config
+from trainer.model.ema import ExponentialMovingAverage
+from trainer.model.flow_matching import FlowMatching, LossModule
+from trainer.model.optimizer import create_optimizer
+from trainer.model.transformer import FloorPlanTransformer
 from trainer.settings import Settings
-from trainer.stop import StopRequest
-from trainer.stores import Pairs
-from trainer.throughput import Throughput
+from trainer.stop_request import StopRequest
+from trainer.throughput import ThroughputMeter
+from trainer.training_loop import TrainingComponents, TrainingLoop
 
 
-class Run:
-    """Everything of a run on this rank."""
+class TrainingRun:
+    """Sets up everything that a run needs on this rank, and trains."""
 
-    def __init__(self, settings: Settings, place: Place, journal: Journal, resume_from: str) -> None:
-        self.settings, self.journal = settings, journal
-        self.world = world.join(place, settings, journal)
-        journal.phase(
-            "joined", world_size=self.world.size, nodes=self.world.nodes, device=str(self.world.device)
+    def __init__(
+        self, settings: Settings, environment: RankEnvironment, logger: MetricsLogger, resume_from: str
+    ) -> None:
+        self.settings, self.logger = settings, logger
+        self.context = init_distributed(environment, settings, logger)
+        logger.enter_phase(
+            "joined",
+            world_size=self.context.world_size,
+            nodes=self.context.nodes,
+            device=str(self.context.device),
         )
-        for note in self.world.notes:
-            journal.say(note)
-        encoder = data.text_encoder(settings, self.world.device)
-        self.pairs, held_out = self._data(encoder)
-        read_by = encoder.about() if encoder else None
-        # From here on its vectors are on disk: its memory is the network's.
+        for note in self.context.notes:
+            logger.info(note)
+        encoder = load_text_encoder(settings, self.context.device)
+        self.dataset, held_out = self._open_datasets(encoder)
+        encoder_identity = encoder.identity() if encoder else None
+        # Its states are on disk now; its memory is free for the network.
         del encoder
-        world.agree_on_data(self.world, self.pairs.digest, place.node)
-        self.network = self._network()
-        folder = Path(settings.paths.checkpoints) / place.run
-        self.keeper = Keeper(settings, self.world, journal, folder, self.pairs.palette, read_by)
-        self.keeper.choose(resume_from, self.network, self.network.shape)
-        self.parts = self._parts()
-        self.progress = self.keeper.restore(
-            self.network, self.parts.optimizer, self.parts.average, self.parts.outer
+        check_same_data(self.context, self.dataset.digest, environment.node)
+        self.network = self._create_network()
+        folder = Path(settings.paths.checkpoints) / environment.run
+        self.checkpoints = CheckpointManager(
+            settings, self.context, logger, folder, self.dataset.palette, encoder_identity
         )
-        self.examiner = Examiner(
-            settings, self.world, journal, self.network, self.parts, held_out or self.pairs
+        self.checkpoints.load_weights(resume_from, self.network)
+        self.components = self._create_components()
+        self.progress = self.checkpoints.restore(
+            self.network, self.components.optimizer, self.components.ema, self.components.outer_optimizer
         )
-        if note := trackers.start(self.world.accelerator, settings, place.run):
-            journal.say(note)
+        self.evaluator = Evaluator(
+            settings, self.context, logger, self.network, self.components.ema, self.components.flow,
+            held_out or self.dataset,
+        )  # fmt: skip
+        if note := start_trackers(self.context.accelerator, settings, environment.run):
+            logger.info(note)
 
     def train(self, stop: StopRequest) -> str:
         """Train to the end; return ``done`` or ``stopped``."""
-        throughput = Throughput(
-            self.network.shape, self.settings.training, self.world.size, self.world.device
+        training = self.settings.training
+        throughput = ThroughputMeter(
+            self.network.config, training, self.context.world_size, self.context.device
         )
-        loop = Loop(self.settings, self.world, self.journal, self.parts, self.progress, throughput)
-        # The warm-up looks at the first pairs, and leaves no trace of them.
-        loop.warm_up(self._batches(workers=0))
-        self._say_plan()
-        begun = time.monotonic()
-        workers = self.settings.training.num_workers
-        stopped = loop.run(self._batches(workers=workers), lambda: stop.asked, self._after_step)
-        if self.keeper.last_saved != self.progress.step:
+        loop = TrainingLoop(
+            self.settings, self.context, self.logger, self.components, self.progress, throughput
+        )
+        # Reads the first batches, which the loop then reads again.
+        loop.warm_up(self._create_batches(workers=0))
+        self._log_start()
+        started = time.monotonic()
+        batches = self._create_batches(workers=training.num_workers)
+        stopped = loop.run(batches, lambda: stop.requested, self._after_step)
+        if self.checkpoints.last_saved_step != self.progress.step:
             self._save()
         reason = "stopped" if stopped else "done"
-        self.journal.say(
-            f"Training {reason} at step {self.progress.step} after {time.monotonic() - begun:.1f} s"
-            + (": asked to stop" if stopped else "")
+        self.logger.info(
+            f"Training {reason} at step {self.progress.step} after {time.monotonic() - started:.1f} s"
+            + (": stop requested" if stopped else "")
         )
         if not stopped:
             self._evaluate()
-            self.examiner.grid(self.progress.step, self.keeper.folder.folder / "samples")
-        self.world.accelerator.end_training()
+            self._save_sample_grid()
+        self.context.accelerator.end_training()
         return reason
 
-    # ---- putting together
+    # ---- Setup
 
-    def _data(self, encoder: PretrainedText | None) -> tuple[Pairs, Pairs | None]:
-        # One rank of a node reads the files; the others map what it has left.
-        with self.world.accelerator.local_main_process_first():
-            data.make_sample_data(self.settings, self.journal)
-            pairs = data.open_training_data(self.settings, self.journal, encoder)
-            held_out = data.open_split(self.settings, "val", self.journal, encoder, pairs.palette)
-        return pairs, held_out
+    def _open_datasets(self, encoder: PretrainedTextEncoder | None) -> tuple[PairDataset, PairDataset | None]:
+        # One rank per node builds the cache; the others open it afterwards.
+        with self.context.accelerator.local_main_process_first():
+            generate_missing_data(self.settings, self.logger)
+            dataset = open_training_split(self.settings, self.logger, encoder)
+            held_out = open_split(self.settings, "val", self.logger, encoder, dataset.palette)
+        return dataset, held_out
 
-    def _shape(self) -> Shape:
-        return shape_of(
-            self.settings.model.size,
-            image_size=self.settings.data.image_size,
-            text_tokens=self.settings.data.text_tokens,
-            vocabulary=self.settings.model.vocabulary,
-            classes=len(self.pairs.palette) if self.pairs.palette else 0,
-            text_width=self.pairs.text_width,
+    def _create_network(self) -> FloorPlanTransformer:
+        settings, palette = self.settings, self.dataset.palette
+        config = model_config(
+            settings.model.size,
+            image_size=settings.data.image_size,
+            text_tokens=settings.data.text_tokens,
+            vocabulary=settings.model.vocabulary,
+            classes=len(palette) if palette else 0,
+            text_width=self.dataset.text_width,
         )
+        torch.manual_seed(settings.training.seed)
+        return FloorPlanTransformer(config, gradient_checkpointing=settings.model.gradient_checkpointing)
 
-    def _network(self) -> FloorPlanTransformer:
-        torch.manual_seed(self.settings.training.seed)
-        checkpointing = self.settings.model.gradient_checkpointing
-        return FloorPlanTransformer(self._shape(), gradient_checkpointing=checkpointing)
-
-    def _parts(self) -> Parts:
-        settings, size = self.settings, self.world.size
-        flow = Flow(self.network.shape, settings.noise_scale)
-        objective = Objective(self.network, self._loss(flow)).to(self.world.device)
-        # Wrapping sends rank 0's weights to all ranks.
-        model, optimizer = self.world.accelerator.prepare(objective, adamw(self.network, settings.training))
-        world.assert_wrapped(self.world, model)
-        average = AveragedWeights(self.network, settings.training.ema_decay)
-        parts = Parts(model, optimizer, average, flow)
+    def _create_components(self) -> TrainingComponents:
+        settings, world_size = self.settings, self.context.world_size
+        flow = FlowMatching(self.network.config, settings.noise_scale)
+        loss_module = LossModule(self.network, self._create_loss(flow)).to(self.context.device)
+        # Wrapping the module sends rank 0's weights to all ranks.
+        model, optimizer = self.context.accelerator.prepare(
+            loss_module, create_optimizer(self.network, settings.training)
+        )
+        check_model_is_wrapped(self.context, model)
+        ema = ExponentialMovingAverage(self.network, settings.training.ema_decay)
+        components = TrainingComponents(model, optimizer, ema, flow)
         if settings.data.mirror:
-            parts.mirror = Mirror(settings.model.vocabulary, self.world.device)
-        wire = WIRE[settings.communication.gradient_compression]
-        gloo = size > 1 and dist.get_backend() == "gloo"
+            components.augmentation = MirrorAugmentation(settings.model.vocabulary, self.context.device)
+        dtype = COMPRESSION_DTYPES[settings.communication.gradient_compression]
+        uses_gloo = world_size > 1 and dist.get_backend() == "gloo"
         if settings.communication.diloco_steps:
-            parts.outer = OuterStep(self.network, average, settings.communication, wire, size)
-        elif gloo or (wire and size > 1):
-            parts.exchange = GradientExchange(wire, size, timed=gloo)
-            model.register_comm_hook(None, parts.exchange.hook)
-        # Else DDP's own way: where nothing is converted or timed, a hook only costs each bucket a call.
-        return parts
+            components.outer_optimizer = OuterOptimizer(
+                self.network, ema, settings.communication, dtype, world_size
+            )
+        elif uses_gloo or (dtype and world_size > 1):
+            components.all_reduce_hook = AllReduceHook(dtype, world_size, timed=uses_gloo)
+            model.register_comm_hook(None, components.all_reduce_hook.all_reduce)
+        # Otherwise DDP's own all-reduce: without compression and timing, a hook would only cost a call per
+        # bucket.
+        return components
 
-    def _loss(self, flow: Flow) -> Callable[..., Tensor]:
+    def _create_loss(self, flow: FlowMatching) -> Callable[..., Tensor]:
         if not self.settings.model.compile:
             return flow.loss
-        alone = self.settings.training.gradient_accumulation_steps == 1
-        graphs = self.world.device.type == "cuda" and alone
-        return CompiledLoss(flow.loss, graphs=graphs, cuts=self.world.machines > 1)
+        accumulates = self.settings.training.gradient_accumulation_steps > 1
+        cuda_graphs = self.context.device.type == "cuda" and not accumulates
+        return CompiledLoss(flow.loss, cuda_graphs=cuda_graphs, split_at_buckets=self.context.machines > 1)
 
-    def _batches(self, *, workers: int) -> Iterator[dict[str, Tensor]]:
+    def _create_batches(self, *, workers: int) -> Iterator[dict[str, Tensor]]:
         training = self.settings.training
-        order = Order(len(self.pairs), training.seed, self.pairs.block)
-        mine = RankBatches(
-            order, self.progress.samples, training.batch_size, self.world.rank, self.world.size
+        sampler = ShardedBatchSampler(
+            ShuffledIndices(len(self.dataset), training.seed, self.dataset.block_size),
+            self.progress.samples,
+            training.batch_size,
+            self.context.rank,
+            self.context.world_size,
         )
-        pin_memory = training.pin_memory and self.world.device.type == "cuda"
+        pin_memory = training.pin_memory and self.context.device.type == "cuda"
         persistent = training.persistent_workers
-        return iter(loader(self.pairs, mine, workers=workers, pin_memory=pin_memory, persistent=persistent))
+        return iter(
+            create_data_loader(
+                self.dataset, sampler, workers=workers, pin_memory=pin_memory, persistent=persistent
+            )
+        )
 
-    def _say_plan(self) -> None:
-        training, size = self.settings.training, self.world.size
+    def _log_start(self) -> None:
+        training, world_size = self.settings.training, self.context.world_size
         parameters = sum(parameter.numel() for parameter in self.network.parameters())
-        effective = training.batch_size * size * training.gradient_accumulation_steps
-        self.journal.say(
+        effective_batch = training.batch_size * world_size * training.gradient_accumulation_steps
+        self.logger.info(
             f"Model {self.settings.model.size}: {parameters / 1e6:.2f}M parameters; effective batch "
-            f"{effective} = {training.batch_size} a process x {size} processes x "
+            f"{effective_batch} = {training.batch_size} per process x {world_size} processes x "
             f"{training.gradient_accumulation_steps} accumulated"
         )
-        kind = "GPU" if self.world.device.type == "cuda" else "CPU process"
-        self.journal.say(
-            f"Training started with {_count(size, kind)} across {_count(self.world.nodes, 'node')}"
+        device = "GPU" if self.context.device.type == "cuda" else "CPU process"
+        self.logger.info(
+            f"Training started with {_count(world_size, device)} across {_count(self.context.nodes, 'node')}"
         )
-        self.journal.phase("training", world_size=size, nodes=self.world.nodes, effective_batch=effective)
+        self.logger.enter_phase(
+            "training", world_size=world_size, nodes=self.context.nodes, effective_batch=effective_batch
+        )
 
-    # ---- while it runs
+    # ---- During training
 
     def _after_step(self) -> None:
         training, step = self.settings.training, self.progress.step
-        last = self.progress.finished(training)
+        is_last = self.progress.is_finished(training)
         paused = False
         if step % training.save_every == 0:
             self._save()
             paused = True
-        if training.eval_every and step % training.eval_every == 0 and not last:
+        if training.eval_every and step % training.eval_every == 0 and not is_last:
             self._evaluate()
             paused = True
-        if training.sample_every and step % training.sample_every == 0 and not last:
-            self.examiner.grid(step, self.keeper.folder.folder / "samples")
+        if training.sample_every and step % training.sample_every == 0 and not is_last:
+            self._save_sample_grid()
             paused = True
         if paused:
-            self.journal.phase("training")
+            self.logger.enter_phase("training")
 
     def _save(self) -> None:
-        self.keeper.save(
-            self.network, self.parts.optimizer, self.parts.average, self.parts.outer, self.progress
+        components = self.components
+        self.checkpoints.save(
+            self.network, components.optimizer, components.ema, components.outer_optimizer, self.progress
         )
 
+    def _save_sample_grid(self) -> None:
+        self.evaluator.save_sample_grid(self.progress.step, self.checkpoints.store.folder / "samples")
+
     def _evaluate(self) -> None:
-        """Evaluate, and keep the checkpoint of this step when it is the best so far."""
-        loss = self.examiner.evaluate(self.progress.step)
-        if loss is None or self.world.rank != 0 or self.keeper.last_saved != self.progress.step:
+        """Evaluate, and mark the checkpoint of this step as the best if its loss is the lowest so far."""
+        loss = self.evaluator.evaluate(self.progress.step)
+        if loss is None or self.context.rank != 0 or self.checkpoints.last_saved_step != self.progress.step:
             return
-        if loss < self.keeper.folder.best.get("score", float("inf")):
-            self.keeper.folder.mark_best(self.progress.step, loss)
+        if loss < self.checkpoints.store.best.get("score", float("inf")):
+            self.checkpoints.store.mark_best(self.progress.step, loss)
 
 
-def _count(number: int, word: str) -> str:
-    return f"{number} {word}" if number == 1 else f"{number} {word}{'es' if word.endswith('s') else 's'}"
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}{'es' if noun.endswith('s') else 's'}"

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from agent.wire.message import EMPTY, Message, message
+
 READ_SIZE = 1 << 16
 #: How much of a process's stderr a channel keeps, from its end.
 STDERR_KEPT = 1 << 16
@@ -37,24 +39,27 @@ class HostKey:
 
     host: str
     port: int
-    algorithm: str
+    algorithm: Message
     fingerprint: str
 
 
 class Prompts(Protocol):
-    """How a transport asks a person. Answers are never stored by the transport."""
+    """How a transport asks the user. Answers are never stored by the transport."""
 
-    async def password(self, endpoint: Endpoint, reason: str) -> str | None:
-        """Return the password (or a key's passphrase, as ``reason`` says), or None to give up."""
+    async def password(self, endpoint: Endpoint, reason: Message) -> str | None:
+        """Return the password (or a key's passphrase, as ``reason`` says), or None to give up.
+
+        ``reason`` without an id is the node's own question.
+        """
 
     async def trust_host_key(self, key: HostKey) -> bool:
-        """Return True when the person has compared the fingerprint and trusts it."""
+        """Return True when the user has compared the fingerprint and trusts it."""
 
 
 class NoPrompts:
-    """Nobody is there to ask: no password, no new host key."""
+    """Answers without a user: no password, no new host key."""
 
-    async def password(self, endpoint: Endpoint, reason: str) -> str | None:
+    async def password(self, endpoint: Endpoint, reason: Message) -> str | None:
         """Give up."""
         return None
 
@@ -99,9 +104,9 @@ class Transport(abc.ABC):
     prompts: Prompts = field(default_factory=NoPrompts)
 
     @property
-    def way(self) -> str:
-        """How the node is reached, where that was found out: for a person, else empty."""
-        return ""
+    def method(self) -> Message:
+        """Which connection method was chosen, and why; empty when there was no choice."""
+        return EMPTY
 
     @abc.abstractmethod
     async def connect(self) -> None:
@@ -116,15 +121,25 @@ class Transport(abc.ABC):
         """Log out. Channels end. Safe to call twice."""
 
 
+class UnsafeWord(ValueError):
+    """A word of a command that not every shell reads alike."""
+
+    def __init__(self, word: str) -> None:
+        self.what = message(
+            "command.unsafe-word", "{word!r} contains a character that a shell interprets", word=word
+        )
+        super().__init__(self.what)
+
+
 def command_line(argv: Sequence[str]) -> str:
     """Join ``argv`` so that cmd.exe, PowerShell and POSIX shells all read the same words.
 
     Only words that mean the same to all three are accepted: no quote, ``%``, ``$``, ``<``, ``>``,
-    backtick, ``!`` or line break; anything longer or stranger goes through stdin. Raises ValueError.
+    backtick, ``!`` or line break; anything longer or stranger goes through stdin. Raises UnsafeWord.
     """
     words = []
     for word in argv:
         if any(character in "\"'%$<>`!\r\n" for character in word):
-            raise ValueError(f"not a word that every shell reads alike: {word!r}")
+            raise UnsafeWord(word)
         words.append(word if word and not set(word) & set(" ()&|;^*?~#{}[],=") else f'"{word}"')
     return " ".join(words)

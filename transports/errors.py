@@ -1,6 +1,10 @@
-"""What can go wrong between the console and a node, said for a person."""
+"""Errors between the console and a node, with texts for the user."""
 
 from __future__ import annotations
+
+from agent.wire.message import EMPTY, Message, message
+
+PROCESS_ENDED = message("process.ended", "the process has ended")
 
 
 class TransportError(Exception):
@@ -12,14 +16,14 @@ class TransportError(Exception):
 
     transient = False
 
-    def __init__(self, what: str, *, where: str = "", remedy: str = "") -> None:
+    def __init__(self, what: Message, *, where: str = "", remedy: Message = EMPTY) -> None:
         super().__init__(what)
         self.what = what
         self.where = where
         self.remedy = remedy
 
     def __str__(self) -> str:
-        text = f"{self.where}: {self.what}" if self.where else self.what
+        text = f"{self.where}: {self.what}" if self.where else str(self.what)
         return f"{text}. {self.remedy}" if self.remedy else text
 
 
@@ -30,11 +34,11 @@ class Unreachable(TransportError):
 
 
 class Unresolved(Unreachable):
-    """The name has no address, so that no way leads to the node."""
+    """The name has no address."""
 
 
 class Refused(Unreachable):
-    """The address answered, and nothing listens on the port."""
+    """The address answered, and no program listens on the port."""
 
 
 class AuthenticationFailed(TransportError):
@@ -42,11 +46,11 @@ class AuthenticationFailed(TransportError):
 
 
 class HostKeyUnknown(TransportError):
-    """The host's key is not known yet and nobody confirmed its fingerprint."""
+    """The host's key is not recorded, and the user has not confirmed its fingerprint."""
 
 
 class HostKeyChanged(TransportError):
-    """The host's key differs from the recorded one: a reinstalled machine, or somebody in between."""
+    """The host's key differs from the recorded one: a reinstalled machine, or a man-in-the-middle attack."""
 
 
 class ChannelLost(TransportError):
@@ -56,11 +60,25 @@ class ChannelLost(TransportError):
 
 
 class CommandNotStarted(TransportError):
-    """The node let us in but could not start the command."""
+    """The login succeeded, but the node could not start the command."""
 
 
 class CertificateRejected(TransportError):
     """The node's TLS certificate is expired, foreign, unknown or not the pinned one."""
 
-    #: Whether a person who compares the fingerprint may trust it nevertheless.
+    #: Whether a user who compares the fingerprint may trust it nevertheless.
     confirmable = False
+    #: Whether the node showed a certificate at all; otherwise something other than TLS answered.
+    shown = True
+
+
+class ProtocolViolation(TransportError):
+    """The node sent what the protocol does not allow, or more than dtui accepts.
+
+    Not transient: an honest service does not do this, so the request is not repeated.
+    """
+
+
+def no_answer(seconds: float) -> Message:
+    """Return the reason of a node that did not answer in time."""
+    return message("transport.no-answer", "no answer within {seconds:.0f} s", seconds=seconds)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from agent.wire.message import Message
 from transports.base import Endpoint, HostKey, Prompts
+from transports.questions import is_passphrase
 
 
 class GuardedPrompts:
@@ -17,14 +19,14 @@ class GuardedPrompts:
         self._rejected: dict[Endpoint, set[str]] = {}
 
     def reject(self, endpoint: Endpoint) -> None:
-        """The last password for this endpoint, if there was one, did not let us in."""
+        """Record that the node rejected the last password for this endpoint, if there was one."""
         if (password := self._given.pop(endpoint, None)) is not None:
             self._rejected.setdefault(endpoint, set()).add(password)
 
-    async def password(self, endpoint: Endpoint, reason: str) -> str | None:
+    async def password(self, endpoint: Endpoint, reason: Message) -> str | None:
         """Return the answer, or None when it is one that was rejected."""
         answer = await self._prompts.password(endpoint, reason)
-        if answer is None or reason.startswith("passphrase"):
+        if answer is None or is_passphrase(reason):
             return answer
         if answer in self._rejected.get(endpoint, ()):
             return None

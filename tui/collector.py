@@ -11,8 +11,8 @@ from contextlib import contextmanager
 def collecting_later() -> Iterator[Callable[[], None]]:
     """Collect no garbage until what this yields is called, or the block is left.
 
-    A start makes modules, classes and style sheets, and hardly any garbage; looking through them again and
-    again takes a tenth of it. What is there when collecting begins stays and is never looked through.
+    A start makes modules, classes and style sheets, and hardly any garbage; scanning them again and
+    again takes a tenth of it. Objects that exist when collecting starts stay and are never scanned.
     """
 
     def collect() -> None:

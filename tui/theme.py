@@ -1,4 +1,4 @@
-"""The console's own themes; Textual's are offered beside them."""
+"""The console's own themes, offered in addition to Textual's."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _DAY = Theme(
     variables=_VARIABLES,
 )
 
-#: Okabe and Ito's palette: told apart with any of the common colour vision deficiencies.
+#: Okabe and Ito's palette: distinguishable with any of the common colour vision deficiencies.
 _SAFE = Theme(
     name="dtui-safe",
     primary="#56b4e9",

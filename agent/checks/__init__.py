@@ -1,1 +1,1 @@
-"""What preflight looks at on a node beside its facts: ports, doors of other nodes, ways between nodes."""
+"""What preflight measures on a node in addition to its facts: ports, services of other nodes, routes."""

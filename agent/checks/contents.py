@@ -6,12 +6,18 @@ import hashlib
 import os
 from typing import Any, Callable, Dict, Iterator, List, Tuple
 
-#: Folders that are told one by one, so that a person learns where a difference is.
+from agent.private import OWN
+from agent.wire.preflight import FolderDigest
+
+#: Folders that are listed one by one, so that the user sees where a difference is.
 _MOST_FOLDERS = 200
 
 
 def files_below(folder: str) -> Iterator[Tuple[str, int]]:
-    """Yield path (relative, with ``/``) and size of every file, in any order; links are not followed."""
+    """Yield path (relative, with ``/``) and size of every file, in any order.
+
+    Links to folders are not followed, and dtui's own folder is passed over.
+    """
     pending = [("", folder)]
     while pending:
         prefix, place = pending.pop()
@@ -21,13 +27,15 @@ def files_below(folder: str) -> Iterator[Tuple[str, int]]:
             continue
         for entry in entries:
             name = prefix + entry.name
+            if name == OWN:
+                continue
             if entry.is_dir(follow_symlinks=False):
                 pending.append((name + "/", entry.path))
             elif entry.is_file():
                 yield name, entry.stat().st_size
 
 
-def folder_digest(folder: str, budget: int, stop: Callable[[], bool]) -> Dict[str, Any]:
+def folder_digest(folder: str, budget: int, stop: Callable[[], bool]) -> FolderDigest:
     """Return counts and digests of a folder; of the contents ``budget`` bytes are read.
 
     Which files are read follows from their names, so that folders with the same names are compared by the
@@ -35,25 +43,31 @@ def folder_digest(folder: str, budget: int, stop: Callable[[], bool]) -> Dict[st
     """
     listing = sorted(files_below(folder))
     names = hashlib.blake2b(digest_size=16)
+    paths = hashlib.blake2b(digest_size=16)
     folders: Dict[str, List[Any]] = {}
     for path, size in listing:
-        line = b"%s\0%d\n" % (path.encode("utf-8", "surrogateescape"), size)
+        name = path.encode("utf-8", "surrogateescape")
+        line = b"%s\0%d\n" % (name, size)
         names.update(line)
+        paths.update(name + b"\0")
         entry = folders.setdefault(path.rpartition("/")[0], [0, 0, hashlib.blake2b(digest_size=8)])
         entry[0] += 1
         entry[1] += size
         entry[2].update(line)
     contents, read, differing = _contents(folder, listing, budget, stop)
-    told = sorted(folders)[:_MOST_FOLDERS]
+    named = sorted(folders)[:_MOST_FOLDERS]
     return {
         "exists": os.path.isdir(folder),
         "files": len(listing),
         "bytes": sum(size for _, size in listing),
         "names": names.hexdigest(),
+        "paths": paths.hexdigest(),
         "contents": contents,
         "read": read,
         "sampled": differing,
-        "folders": {name: [*folders[name][:2], folders[name][2].hexdigest()] for name in told},
+        "folders": {
+            name: (folders[name][0], folders[name][1], folders[name][2].hexdigest()) for name in named
+        },
     }
 
 

@@ -1,6 +1,6 @@
 """ICMP echo without privileges where the system allows it, and what to do where it does not.
 
-The ways are tried in this order: the system's own call (Windows), an ICMP datagram socket, a raw socket
+The methods are tried in this order: the system's own call (Windows), an ICMP datagram socket, a raw socket
 (root), the ``ping`` program. The last resort, a TCP handshake, is the caller's.
 """
 
@@ -13,45 +13,47 @@ import socket
 import struct
 import subprocess
 import time
-from typing import Any, Callable, Dict, List, Optional
+from typing import Any, Callable, List, Optional
+
+from agent.wire.preflight import EchoResult
 
 WINDOWS = os.name == "nt"
 
 _COUNT = 5
 _INTERVAL = 0.1
-_PATIENCE = 1.0
+_TIMEOUT = 1.0
 _TIME = re.compile(r"[=<]\s*([0-9]+(?:[.,][0-9]+)?)\s*ms", re.IGNORECASE)
 
 
 class NotPermitted(Exception):
-    """This system does not let us send ICMP this way."""
+    """This system does not permit ICMP by this method."""
 
 
-def echo(address: str) -> Dict[str, Any]:
+def echo(address: str) -> EchoResult:
     """Return ``{"method", "sent", "received", "ms"}``; ``method`` is None where nothing was permitted."""
-    ways: List[Callable[[str], Dict[str, Any]]] = [_system_call] if WINDOWS else [_datagram, _raw]
-    for way in (*ways, _program):
+    methods: List[Callable[[str], EchoResult]] = [_system_call] if WINDOWS else [_datagram, _raw]
+    for method in (*methods, _program):
         try:
-            return way(address)
+            return method(address)
         except (NotPermitted, OSError, subprocess.SubprocessError):
             continue
     return {"method": None, "sent": 0, "received": 0, "ms": []}
 
 
-def _answer(method: str, times: List[Optional[float]]) -> Dict[str, Any]:
+def _answer(method: str, times: List[Optional[float]]) -> EchoResult:
     ms = [round(value, 3) for value in times if value is not None]
     return {"method": method, "sent": len(times), "received": len(ms), "ms": ms}
 
 
-def _datagram(address: str) -> Dict[str, Any]:
+def _datagram(address: str) -> EchoResult:
     return _over_socket(address, socket.SOCK_DGRAM, "icmp")
 
 
-def _raw(address: str) -> Dict[str, Any]:
+def _raw(address: str) -> EchoResult:
     return _over_socket(address, socket.SOCK_RAW, "icmp (raw)")
 
 
-def _over_socket(address: str, kind: int, method: str) -> Dict[str, Any]:
+def _over_socket(address: str, kind: int, method: str) -> EchoResult:
     if ":" in address:
         raise NotPermitted("IPv6 is left to the ping program")
     try:
@@ -68,7 +70,7 @@ def _one(channel: socket.socket, address: str, kind: int, identity: int, number:
     try:
         channel.sendto(echo_request(identity, number), (address, 0))
         while True:
-            left = begun + _PATIENCE - time.perf_counter()
+            left = begun + _TIMEOUT - time.perf_counter()
             if left <= 0:
                 return None
             channel.settimeout(left)
@@ -95,7 +97,7 @@ def echo_request(identity: int, number: int) -> bytes:
     return struct.pack(">BBHHH", 8, 0, ~total & 0xFFFF, identity, number) + body
 
 
-def _system_call(address: str) -> Dict[str, Any]:
+def _system_call(address: str) -> EchoResult:
     if ":" in address:
         raise NotPermitted("IPv6 is left to the ping program")
     loader: Any = ctypes
@@ -118,7 +120,7 @@ def _system_call(address: str) -> Dict[str, Any]:
                 None,
                 reply,
                 ctypes.c_uint32(256),
-                ctypes.c_uint32(int(_PATIENCE * 1000)),
+                ctypes.c_uint32(int(_TIMEOUT * 1000)),
             )
             # ICMP_ECHO_REPLY: address, status, round trip; status 0 is success.
             good = got and struct.unpack_from("=I", reply.raw, 4)[0] == 0
@@ -128,7 +130,7 @@ def _system_call(address: str) -> Dict[str, Any]:
     return _answer("icmp", times)
 
 
-def _program(address: str) -> Dict[str, Any]:
+def _program(address: str) -> EchoResult:
     argv = ["ping", "-n", "3", "-w", "1000", address] if WINDOWS else ["ping", "-c", "3", "-W", "1", address]
     said = subprocess.run(
         argv,

@@ -1,7 +1,7 @@
-"""How fast bytes come over a connection: one end pours, the other drinks and keeps time.
+"""Throughput of a connection: one end sends, the other receives and measures the time.
 
-A fast link must be what is measured, not Python: the drinking end takes the bytes into one buffer of its own,
-without a stream that copies each of them twice.
+The receiver uses a single buffer instead of a StreamReader, which copies each byte twice: on a fast link the
+copies would be measured instead of the link.
 """
 
 from __future__ import annotations
@@ -10,17 +10,19 @@ import asyncio
 import time
 from typing import List, Optional, Tuple
 
-#: A pour is over after so many bytes or seconds, whatever was asked for.
+#: Upper limits of one transfer.
 MOST_BYTES = 64 << 20
 MOST_SECONDS = 5.0
 _BLOCK = bytes(1 << 18)
-#: How much may wait in the pouring end's memory.
+#: Bytes that may wait in the sender's memory.
 _WAITING = 1 << 19
 _GO = b"g"
 
 
-async def pour(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, size: int, seconds: float) -> None:
-    """Wait until the other end drinks, then send ``size`` bytes, for ``seconds`` at most."""
+async def send_bytes(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, size: int, seconds: float
+) -> None:
+    """Wait until the other end is ready, then send ``size`` bytes, for ``seconds`` at most."""
     await reader.readexactly(len(_GO))
     writer.transport.set_write_buffer_limits(high=_WAITING)
     left = min(size, MOST_BYTES)
@@ -31,25 +33,25 @@ async def pour(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, size:
         await writer.drain()
 
 
-async def drink(writer: asyncio.StreamWriter, patience: float) -> Tuple[int, float]:
-    """Return bytes and seconds of what the other end pours, without its begin.
+async def receive_bytes(writer: asyncio.StreamWriter, timeout: float) -> Tuple[int, float]:
+    """Return bytes and seconds of what the other end sends, without the first part of the transfer.
 
-    The begin is slow start and filled buffers. The connection's reader is of no use afterwards. Raises
-    asyncio.TimeoutError after ``patience`` seconds, or OSError.
+    The first part is slow start and filled buffers. The connection's reader cannot be used afterwards. Raises
+    asyncio.TimeoutError after ``timeout`` seconds, or OSError.
     """
-    drinker = _Drinker()
-    writer.transport.set_protocol(drinker)
+    receiver = _Receiver()
+    writer.transport.set_protocol(receiver)
     writer.transport.write(_GO)
-    await asyncio.wait_for(drinker.over, patience)
-    return drinker.later_part()
+    await asyncio.wait_for(receiver.over, timeout)
+    return receiver.later_part()
 
 
-class _Drinker(asyncio.BufferedProtocol):
+class _Receiver(asyncio.BufferedProtocol):
     def __init__(self) -> None:
         self.over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._buffer = bytearray(1 << 20)
         self._begun = time.perf_counter()
-        #: When so many bytes had come.
+        #: Time, and bytes received until then.
         self._marks: List[Tuple[float, int]] = [(self._begun, 0)]
 
     def get_buffer(self, sizehint: int) -> bytearray:

@@ -1,4 +1,4 @@
-"""``agent.pyz peer``: one end of the ways between nodes, run by the training interpreter.
+"""``agent.pyz peer``: one end of the tested routes between nodes, run by the training interpreter.
 
 A firewall may let one program through and not another, so who listens and who connects is the very
 interpreter that will train. Commands come as JSON lines on stdin, answers go as JSON lines to stdout;
@@ -7,12 +7,21 @@ the end of stdin ends everything, and so does the time limit of ``listen``.
 =========== =========================================== ================================================
 command     keys                                        answers
 =========== =========================================== ================================================
-``listen``  ``address ports token seconds``             ``{"listening": {asked: {"port", "error"}}}``
-``reach``   ``targets: [{peer, address, ports}] token``  ``{"peer", "ports": {asked: {"outcome", "ms"}}}``
-``measure`` ``peer address port token bytes seconds``   ``{"peer", "rtt_ms", "bytes", "seconds", "error"}``
+``listen``  ``address ports key seconds``               ``{"listening": {asked: {"port", "error"}}}``
+``reach``   ``targets: [{peer, address, ports}] key``    ``{"peer", "ports": {asked: {"outcome", "ms"}}}``
+``measure`` ``peer address port key bytes seconds``     ``{"peer", "rtt_ms", "bytes", "seconds", "error"}``
 =========== =========================================== ================================================
 
-A listener answers a connection that begins with the token (16 bytes) and nobody else.
+The console makes the ``key`` (32 bytes) for one probe and gives it to both ends over their logins; it never
+travels between them. Who connects sends a nonce; the listener proves itself first, with a nonce of its own
+and an HMAC over both; only then does the caller answer with its own HMAC and what it wants:
+
+    caller   -> listener   nonce (16)
+    listener -> caller     nonce (16), HMAC-SHA256(key, "listener", address, port, both nonces)
+    caller   -> listener   HMAC-SHA256(key, "caller", kind, address, port, both nonces), kind (1)
+
+Address and port are the listener's as each end sees them, so an answer that is relayed from another
+machine is not accepted. A connection without the key receives a random number and is closed.
 """
 
 from __future__ import annotations
@@ -20,16 +29,18 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
+import ipaddress
 import json
 import os
 import struct
 import sys
 import time
+from collections import Counter
 from contextlib import suppress
 from typing import Any, Dict, List, Optional, Tuple
 
 from agent.checks.errors import outcome_of
-from agent.checks.flow import MOST_SECONDS, drink, pour
+from agent.checks.flow import MOST_SECONDS, receive_bytes, send_bytes
 from agent.checks.portbinding import reason
 
 #: Another class than the builtin one before Python 3.11.
@@ -39,74 +50,116 @@ Streams = Tuple[asyncio.StreamReader, asyncio.StreamWriter]
 #: Windows takes two seconds to report a refusal: it asks three times.
 CONNECT_SECONDS = 3.0
 # All times here are `perf_counter`'s: `monotonic` ticks every 16 ms on Windows.
-#: A lost SYN is repeated after 1 s; later attempts beside it make a lossy link look lossy, not closed.
+#: A lost SYN is repeated after 1 s; with further attempts, a lossy link is not reported as closed.
 ATTEMPTS = (0.0, 0.5, 1.0)
 _ANSWER_SECONDS = 3.0
 _AT_ONCE = 64
+#: Concurrent connections, of all machines and of one: a stranger must not block the others.
 _CLIENTS = 512
+_CLIENTS_OF_ONE = 256
+#: Bytes that may wait unread.
+_UNREAD = 4096
+#: Listeners close after this many seconds at the latest, whatever the console requests.
+_LONGEST = 300.0
+_MOST_PORTS = 64
 _ECHOES = 8
 _HELLO, _MEASURE = b"H", b"M"
+_NONCE, _KEY, _MAC = 16, 32, hashlib.sha256().digest_size
 
 
-def proof(token: bytes, port: int) -> bytes:
-    """Return what a listener answers: it knows the token and which port was meant."""
-    return hmac.new(token, b"dtui peer %d" % port, hashlib.sha256).digest()
+def proof(key: bytes, role: bytes, address: str, port: int, nonces: bytes) -> bytes:
+    """Return the HMAC by which one end proves to the other that it has the key.
+
+    ``role`` is ``listener``, or ``caller`` with the kind of request; ``address`` and ``port`` are the
+    listener's; ``nonces`` are the caller's and the listener's.
+    """
+    place = ipaddress.ip_address(address.partition("%")[0]).packed + struct.pack(">H", port)
+    text = b"dtui peer " + role + b"\0" + place + nonces
+    return hmac.new(key, text, hashlib.sha256).digest()
+
+
+def key_of(text: object) -> bytes:
+    """Return the key that a command carries in hex; raises ValueError."""
+    key = bytes.fromhex(str(text))
+    if len(key) != _KEY:
+        raise ValueError("a key has %d bytes" % _KEY)
+    return key
 
 
 class Listener:
-    """The ports that are open for a moment."""
+    """The ports that are open for the probe."""
 
-    def __init__(self, token: bytes) -> None:
-        self._token = token
+    def __init__(self, key: bytes) -> None:
+        self._key = key
         self._servers: List[asyncio.AbstractServer] = []
-        self._clients = 0
+        self._clients: Counter[str] = Counter()
 
     async def open(self, address: str, port: int) -> Dict[str, Any]:
-        """Return ``{"port", "error"}``: the port that is open, or why there is none."""
+        """Return ``{"port", "error"}``: the port that is open at this one address, or why there is none."""
+        if _is_every_address(address):
+            return {"port": None, "error": "all-addresses"}
         try:
             server = await asyncio.start_server(
-                self._serve, address, port, backlog=256, reuse_address=os.name != "nt"
+                self._serve, address, port, backlog=256, reuse_address=os.name != "nt", limit=_UNREAD
             )
         except OSError as error:
             return {"port": None, "error": reason(error)}
         self._servers.append(server)
         return {"port": server.sockets[0].getsockname()[1], "error": None}
 
+    def close(self) -> None:
+        """Close every port."""
+        for server in self._servers:
+            server.close()
+        self._servers.clear()
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._clients += 1
+        source = (writer.get_extra_info("peername") or ("",))[0]
+        self._clients[source] += 1
         try:
-            if self._clients <= _CLIENTS:
+            if sum(self._clients.values()) <= _CLIENTS and self._clients[source] <= _CLIENTS_OF_ONE:
                 await asyncio.wait_for(self._talk(reader, writer), MOST_SECONDS + _ANSWER_SECONDS)
         except (OSError, Timeout, asyncio.IncompleteReadError):
-            pass
+            writer.transport.abort()  # `close` would wait for a client that does not read
         finally:
-            self._clients -= 1
+            self._clients[source] -= 1
+            if not self._clients[source]:
+                del self._clients[source]
             writer.close()
 
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = await asyncio.wait_for(reader.readexactly(17), _ANSWER_SECONDS)
-        if not hmac.compare_digest(head[:16], self._token):
+        address, port = writer.get_extra_info("sockname")[:2]
+        nonce = os.urandom(_NONCE)
+        nonces = await asyncio.wait_for(reader.readexactly(_NONCE), _ANSWER_SECONDS) + nonce
+        writer.write(nonce + proof(self._key, b"listener", address, port, nonces))
+        answer = await asyncio.wait_for(reader.readexactly(_MAC + 1), _ANSWER_SECONDS)
+        kind = answer[_MAC:]
+        if not hmac.compare_digest(answer[:_MAC], proof(self._key, b"caller" + kind, address, port, nonces)):
             return
-        port = writer.get_extra_info("sockname")[1]
-        writer.write(proof(self._token, port))
-        await writer.drain()
-        if head[16:] == _MEASURE:
+        if kind == _MEASURE:
             size, milliseconds = struct.unpack(">II", await reader.readexactly(8))
             for _ in range(_ECHOES):
                 writer.write(await reader.readexactly(1))
                 await writer.drain()
-            await pour(reader, writer, size, milliseconds / 1000)
+            await send_bytes(reader, writer, size, milliseconds / 1000)
+
+
+def _is_every_address(address: str) -> bool:
+    try:
+        return ipaddress.ip_address(address).is_unspecified
+    except ValueError:
+        return not address  # a name is resolved by the system
 
 
 class Caller:
     """Connects to the listeners of other nodes."""
 
-    def __init__(self, token: bytes) -> None:
-        self._token = token
+    def __init__(self, key: bytes) -> None:
+        self._key = key
         self._turn = asyncio.Semaphore(_AT_ONCE)
 
     async def reach(self, address: str, ports: Dict[str, int]) -> Dict[str, Dict[str, Any]]:
-        """Return ``{asked: {"outcome", "ms"}}`` for the ports of one node, all tried at once."""
+        """Return ``{asked: {"outcome", "ms"}}`` for the ports of one node, tested concurrently."""
         found = await asyncio.gather(*(self._try(address, port) for port in ports.values()))
         return dict(zip(ports, found))
 
@@ -119,25 +172,30 @@ class Caller:
                 return {"outcome": outcome_of(_as_timeout(error)), "ms": None}
             ms = round((time.perf_counter() - begun) * 1000, 3)
             try:
-                return {"outcome": await self._greet(reader, writer, port, _HELLO), "ms": ms}
+                return {"outcome": await self._greet(reader, writer, _HELLO), "ms": ms}
             finally:
                 writer.close()
 
-    async def _greet(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port: int, kind: bytes
-    ) -> str:
+    async def _greet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, kind: bytes) -> str:
+        """Return the outcome; unless it is ``open``, nothing that the key went into has been sent."""
+        nonce = os.urandom(_NONCE)
         try:
-            writer.write(self._token + kind)
-            await writer.drain()
-            answer = await asyncio.wait_for(reader.readexactly(32), _ANSWER_SECONDS)
+            writer.write(nonce)
+            answer = await asyncio.wait_for(reader.readexactly(_NONCE + _MAC), _ANSWER_SECONDS)
         except asyncio.IncompleteReadError as error:
             return "foreign" if error.partial else "silent"
         except (OSError, Timeout):
             return "silent"
-        return "open" if hmac.compare_digest(answer, proof(self._token, port)) else "foreign"
+        address, port = writer.get_extra_info("peername")[:2]
+        nonces = nonce + answer[:_NONCE]
+        if not hmac.compare_digest(answer[_NONCE:], proof(self._key, b"listener", address, port, nonces)):
+            return "foreign"
+        with suppress(OSError):
+            writer.write(proof(self._key, b"caller" + kind, address, port, nonces) + kind)
+        return "open"
 
     async def measure(self, address: str, port: int, size: int, seconds: float) -> Dict[str, Any]:
-        """Return round trips, and how fast ``size`` bytes come from there in ``seconds`` at most."""
+        """Return round trips, and how fast ``size`` bytes arrive in ``seconds`` at most."""
         answer: Dict[str, Any] = {"rtt_ms": [], "bytes": 0, "seconds": 0.0, "error": None}
         try:
             reader, writer = await connect(address, port)
@@ -145,12 +203,12 @@ class Caller:
             answer["error"] = outcome_of(_as_timeout(error))
             return answer
         try:
-            answer["error"] = await self._greet(reader, writer, port, _MEASURE)
+            answer["error"] = await self._greet(reader, writer, _MEASURE)
             if answer["error"] == "open":
                 answer["error"] = None
                 writer.write(struct.pack(">II", size, int(seconds * 1000)))
                 answer["rtt_ms"] = [await _echo(reader, writer) for _ in range(_ECHOES)]
-                answer["bytes"], answer["seconds"] = await drink(writer, seconds + _ANSWER_SECONDS)
+                answer["bytes"], answer["seconds"] = await receive_bytes(writer, seconds + _ANSWER_SECONDS)
         except (OSError, Timeout, asyncio.IncompleteReadError):
             answer["error"] = "silent"
         finally:
@@ -205,33 +263,36 @@ class _Peer:
         self._deadline: Optional[asyncio.TimerHandle] = None
 
     async def obey(self, command: Dict[str, Any]) -> None:
-        token = bytes.fromhex(command["token"])
+        key = key_of(command["key"])
         if command["do"] == "listen":
-            self._listener = Listener(token)
-            # Even if whoever started us has gone without closing our stdin.
-            self._deadline = asyncio.get_running_loop().call_later(float(command["seconds"]), os._exit, 0)
+            if self._listener is not None or len(command["ports"]) > _MOST_PORTS:
+                raise ValueError("one command opens all ports, %d at most" % _MOST_PORTS)
+            self._listener = Listener(key)
+            # Even if the parent has ended without closing our stdin.
+            seconds = min(float(command["seconds"]), _LONGEST)
+            self._deadline = asyncio.get_running_loop().call_later(seconds, os._exit, 0)
             listening = {
                 str(port): await self._listener.open(command["address"], int(port))
                 for port in command["ports"]
             }
-            _say({"listening": listening})
+            _print({"listening": listening})
         elif command["do"] == "reach":
-            caller = Caller(token)
+            caller = Caller(key)
 
-            async def look(target: Dict[str, Any]) -> None:
+            async def test(target: Dict[str, Any]) -> None:
                 ports = {asked: int(port) for asked, port in target["ports"].items()}
-                _say({"peer": target["peer"], "ports": await caller.reach(target["address"], ports)})
+                _print({"peer": target["peer"], "ports": await caller.reach(target["address"], ports)})
 
-            await asyncio.gather(*(look(target) for target in command["targets"]))
-            _say({"done": "reach"})
+            await asyncio.gather(*(test(target) for target in command["targets"]))
+            _print({"done": "reach"})
         elif command["do"] == "measure":
-            found = await Caller(token).measure(
+            found = await Caller(key).measure(
                 command["address"], int(command["port"]), int(command["bytes"]), float(command["seconds"])
             )
-            _say({"peer": command["peer"], **found})
+            _print({"peer": command["peer"], **found})
 
 
-def _say(answer: Dict[str, Any]) -> None:
+def _print(answer: Dict[str, Any]) -> None:
     sys.stdout.write(json.dumps(answer, separators=(",", ":")) + "\n")
     sys.stdout.flush()
 
@@ -240,7 +301,7 @@ async def _run() -> None:
     peer = _Peer()
     loop = asyncio.get_running_loop()
     while True:
-        # A thread reads: pipes are not waited for alike on all systems.
+        # A thread reads, since waiting for pipes differs between systems.
         line = await loop.run_in_executor(None, sys.stdin.readline)
         if not line:
             return

@@ -7,7 +7,10 @@ import re
 import socket
 import subprocess
 from contextlib import suppress
-from typing import Any, Dict, List, Optional, Tuple
+from typing import List, Optional, Tuple
+
+from agent.wire.preflight import PortHolder
+from agent.wire.reasons import system_reason
 
 WINDOWS = os.name == "nt"
 _LISTEN = "0A"
@@ -42,11 +45,11 @@ def reason(error: OSError) -> str:
         return "forbidden"
     if number in (99, 49, 10049):
         return "not-ours"
-    return error.strerror or str(error)
+    return system_reason(error)
 
 
 def excluded_ranges() -> List[Tuple[int, int]]:
-    """Return the port ranges that Windows keeps for itself (Hyper-V and the like); none elsewhere."""
+    """Return the port ranges that Windows reserves (for Hyper-V, for example); none on other systems."""
     return parse_excluded(_netsh("int", "ipv4", "show", "excludedportrange", "protocol=tcp"))
 
 
@@ -73,11 +76,11 @@ def parse_excluded(text: str) -> List[Tuple[int, int]]:
     return [(int(first), int(last)) for first, last in rows]
 
 
-def holder(port: int) -> Optional[Dict[str, Any]]:
+def holder(port: int) -> Optional[PortHolder]:
     """Return ``{"pid", "name", "address"}`` of who listens on the port; parts may be None."""
     if WINDOWS:
         return _holder_by_netstat(port)
-    return _holder_by_proc(port)  # finds nothing where there is no /proc
+    return _holder_by_proc(port)  # finds nothing without /proc
 
 
 def parse_tcp_table(text: str, port: int) -> Optional[Tuple[str, str]]:
@@ -91,7 +94,7 @@ def parse_tcp_table(text: str, port: int) -> Optional[Tuple[str, str]]:
     return None
 
 
-def _holder_by_proc(port: int) -> Optional[Dict[str, Any]]:
+def _holder_by_proc(port: int) -> Optional[PortHolder]:
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
         with suppress(OSError), open(table, encoding="ascii") as file:
             found = parse_tcp_table(file.read(), port)
@@ -106,7 +109,7 @@ def _owner_of(inode: str) -> Optional[int]:
     for entry in os.listdir("/proc"):
         if not entry.isdigit():
             continue
-        with suppress(OSError):  # another user's, or gone by now
+        with suppress(OSError):  # another user's, or ended by now
             folder = "/proc/%s/fd" % entry
             for name in os.listdir(folder):
                 if os.readlink(os.path.join(folder, name)) == wanted:
@@ -137,7 +140,7 @@ def parse_netstat(text: str, port: int) -> Optional[int]:
     return None
 
 
-def _holder_by_netstat(port: int) -> Optional[Dict[str, Any]]:
+def _holder_by_netstat(port: int) -> Optional[PortHolder]:
     from agent.processes import snapshot
 
     try:

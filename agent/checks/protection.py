@@ -6,14 +6,16 @@ import importlib
 import os
 import shutil
 import subprocess
-from typing import Any, Dict, List, Optional, Sequence
+from typing import Any, List, Optional, Sequence
+
+from agent.wire.preflight import Defender, Firewall
 
 WINDOWS = os.name == "nt"
 _DEFENDER = r"SOFTWARE\Microsoft\Windows Defender"
 _PROFILES = r"SYSTEM\CurrentControlSet\Services\SharedAccess\Parameters\FirewallPolicy"
 
 
-def defender() -> Optional[Dict[str, Any]]:
+def defender() -> Optional[Defender]:
     """Return ``{"watching", "excluded"}`` of Windows' virus scanner, None on other systems.
 
     ``excluded`` are folders; None where only administrators may read them, and we are none.
@@ -43,7 +45,7 @@ def _names(path: str) -> Optional[List[str]]:
         return None
 
 
-def firewall() -> Optional[str]:
+def firewall() -> Optional[Firewall]:
     """Return the firewall at work: ``windows``, ``ufw``, ``firewalld``, ``iptables``; None: none found."""
     if WINDOWS:
         from agent.facts.windows import registry

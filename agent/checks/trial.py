@@ -1,8 +1,8 @@
-"""``agent.pyz trial FOLDER``: try what a rank will need, where and as whom a rank will run.
+"""``agent.pyz trial FOLDER``: tests what a rank needs, under the account and in the session of a rank.
 
 It is started detached as a run's supervisor is, since a service's session may see other GPUs than a
-person's. FOLDER has ``request.json`` (``{"argv", "cwd", "env", "seconds"}``); it gets ``started`` and then
-``result.json`` (``{"status", "output"}``, status None after the time limit).
+person's. FOLDER has ``request.json`` (``{"argv", "cwd", "env", "variables", "seconds"}``); it gets
+``started`` and then ``result.json`` (``{"status", "output"}``, status None after the time limit).
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ import subprocess
 from typing import Any, Dict, Optional
 
 from agent import durable
+from agent.environments.variables import VariablesError, environment_of
+from agent.private import opener
 
 _KEPT = 20_000
 
@@ -26,13 +28,13 @@ try:
     answer.update(torch=torch.__version__, cuda=torch.version.cuda, hip=getattr(torch.version, "hip", None))
     for index in range(torch.cuda.device_count() if sys.argv[2] == "gpu" else 0):
         begun = time.time()
-        one = {"index": index, "name": None, "error": None}
+        one = {"index": index, "name": None, "error": None, "wrong": None}
         try:
             one["name"] = torch.cuda.get_device_name(index)
             a = torch.ones(256, 256, device="cuda:%d" % index)
             value = float((a @ a).sum())
             if value != 256.0 ** 3:
-                one["error"] = "computed %r instead of %r" % (value, 256.0 ** 3)
+                one["wrong"] = repr(value)
         except Exception as error:
             one["error"] = "%s: %s" % (type(error).__name__, str(error).split("\n")[0])
         one["seconds"] = round(time.time() - begun, 3)
@@ -57,14 +59,14 @@ def main(folder: str) -> int:
     """Run the request and leave its result."""
     with open(os.path.join(folder, "request.json"), "rb") as file:
         request: Dict[str, Any] = json.loads(file.read())
-    with open(os.path.join(folder, "started"), "wb"):
+    with open(os.path.join(folder, "started"), "xb", opener=opener):
         pass
     status: Optional[int] = None
     try:
         done = subprocess.run(
             request["argv"],
             cwd=request["cwd"],
-            env={**os.environ, **request["env"]},
+            env={**_variables(request), **request["env"]},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -76,6 +78,12 @@ def main(folder: str) -> int:
         output = error.stdout or b""
     except OSError as error:
         status, output = 127, str(error).encode("utf-8", "replace")
+    except VariablesError as error:
+        status, output = 127, error.message.encode("utf-8", "replace")
     text = output[-_KEPT:].decode("utf-8", "replace")
     durable.write_json(os.path.join(folder, "result.json"), {"status": status, "output": text})
     return 0
+
+
+def _variables(request: Dict[str, Any]) -> Dict[str, str]:
+    return environment_of(request["argv"][0], request["variables"], {}).environment

@@ -1,1 +1,1 @@
-"""The Python environment of a project on the node: brought up to date by uv, or taken as it is."""
+"""The Python environment of a project on the node: updated by uv, or used as it is."""

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import os
-from typing import Any, Dict, List, Optional, Sequence
+from typing import Optional, Sequence
 
 from agent import durable
-from agent.tree.places import OWN
+from agent.private import OWN
+from agent.wire.decode import WireError, decode
+from agent.wire.deploy import EnvironmentFacts, EnvironmentRequest, EnvironmentStamp
 
-#: What ``uv`` goes by.
-SOURCES = ("pyproject.toml", "uv.lock", "uv.toml", ".python-version", "requirements.txt")
+#: Of ``.dtui/environment.json``.
+FORMAT = 2
+#: Files that determine an environment, in addition to those that the recipe names.
+SOURCES = ("pyproject.toml", "uv.lock", "uv.toml", ".python-version", "setup.py", "setup.cfg")
 
 
 def path_in(root: str) -> str:
@@ -18,26 +22,41 @@ def path_in(root: str) -> str:
     return os.path.join(root, OWN, "environment.json")
 
 
-def stamp(root: str, request: Dict[str, Any], places: Sequence[str]) -> Dict[str, Any]:
-    """Return what must be the same for an environment to be as it was made.
+def stamp(root: str, request: EnvironmentRequest, places: Sequence[str]) -> EnvironmentStamp:
+    """Return what must be the same for an environment to be up to date.
 
     ``request`` is what was asked for; ``places`` are the interpreter and its package folders, which
     change their time when something is installed.
     """
-    sources = {name: _digest(os.path.join(root, name)) for name in SOURCES}
-    return {"request": request, "sources": sources, "places": [[place, _time(place)] for place in places]}
+    recipe = request["recipe"]
+    named = [*recipe["requirements"], *([recipe["conda"]] if recipe["conda"] else [])] if recipe else []
+    sources = {name: _digest(os.path.join(root, name)) for name in (*SOURCES, *named)}
+    return {"request": request, "sources": sources, "places": [(place, _time(place)) for place in places]}
 
 
-def unchanged(root: str, request: Dict[str, Any]) -> Optional[Dict[str, Any]]:
-    """Return the environment's description if all is as it was, else None."""
-    known: Any = durable.read_json(path_in(root))
+def described(root: str) -> Optional[EnvironmentFacts]:
+    """Return the environment as the last deploy described it, None without a readable description."""
     try:
-        places: List[str] = [place for place, _ in known["stamp"]["places"]]
-        same = known["stamp"] == stamp(root, request, places)
-        there = os.path.exists(known["interpreter"])
-    except (KeyError, TypeError, ValueError):
+        return decode(EnvironmentFacts, durable.read_json(path_in(root)), tolerant=True)
+    except WireError:
         return None
-    return dict(known) if same and there else None
+
+
+def refreshed(root: str) -> None:
+    """Take the package folders as they are now for the environment as it was made; raises OSError."""
+    known = described(root)
+    if known is not None:
+        places = [(place, _time(place)) for place, _ in known["stamp"]["places"]]
+        durable.write_json(path_in(root), {**known, "stamp": {**known["stamp"], "places": places}})
+
+
+def unchanged(root: str, request: EnvironmentRequest) -> Optional[EnvironmentFacts]:
+    """Return the environment's description if it is up to date, else None."""
+    known = described(root)
+    if known is None:
+        return None
+    now = stamp(root, request, [place for place, _ in known["stamp"]["places"]])
+    return known if known["stamp"] == now and os.path.exists(known["interpreter"]) else None
 
 
 def _digest(path: str) -> Optional[str]:

@@ -6,63 +6,130 @@ import os
 import re
 import shutil
 import sys
-from typing import Any, Callable, List, Optional, Sequence
+from typing import Any, Dict, List, Optional
 
+from agent import durable
 from agent.command import in_environment
+from agent.environments import uv_pin
+from agent.environments.programs import Programs
 from agent.paths import WINDOWS
+from agent.private import make_folder, opener
 from agent.server import OperationError
-
-#: How :func:`agent.command.run` is handed on, with the request's output and cancellation bound to it.
-Run = Callable[..., Any]
+from agent.tree.staging import own_folder
+from agent.wire.deploy import Recipe
+from agent.wire.message import Message, message
 
 _REMEDIES = (
-    (r"No space left|os error (28|112)\b", "free space on the node's disk"),
-    (r"os error (5|32|33)\b", "a program or a virus scanner holds a file: close it and deploy again"),
-    (r"dns error|connect|timed out|tunnel|certificate", "check the node's network, proxy and package index"),
     (
-        r"No solution found|unsatisfiable|not found in the package registry",
-        "correct the project's dependencies",
+        r"DO\sNOT\sMATCH\sTHE\sHASHES",
+        message(
+            "environment.other-uv.remedy",
+            "the package index served a file with another hash than dtui expects: ask the index's "
+            "administrator, and install uv manually if the file is correct",
+        ),
     ),
-    (r"requires-python|No interpreter found|No download found", "install a Python that the project allows"),
+    (
+        r"No\smatching\sdistribution",
+        message(
+            "environment.no-uv-wheel.remedy",
+            "the package index or the wheelhouse has no wheel of this uv for the node: "
+            "install uv on the node manually",
+        ),
+    ),
+    (
+        r"No space left|os error (28|112)\b",
+        message("environment.disk-full.remedy", "free space on the node's disk"),
+    ),
+    (
+        r"os error (5|32|33)\b",
+        message(
+            "environment.file-held.remedy",
+            "a program or a virus scanner holds a file: close it and deploy again",
+        ),
+    ),
+    (
+        r"dns error|connect|timed out|tunnel|certificate",
+        message("environment.network.remedy", "check the node's network, proxy and package index"),
+    ),
+    (
+        r"No solution found|unsatisfiable|not found in the (package registry|provided package locations)",
+        message(
+            "environment.no-solution.remedy",
+            "correct the project's dependencies, or add the missing wheels to the wheelhouse",
+        ),
+    ),
+    (
+        r"requires-python|No interpreter found|No download found",
+        message("environment.no-python.remedy", "install a Python that the project allows"),
+    ),
 )
 
 
-def make(root: str, cache: str, extras: Sequence[str], run: Run, say: Callable[[str], None]) -> str:
-    """Bring the project's ``.venv`` up to date and return its interpreter; raises OperationError.
+def interpreter_of(root: str) -> str:
+    """Return the path of the interpreter of the project's ``.venv``, which may not be there yet."""
+    return in_environment(os.path.join(root, ".venv"), "python")
 
-    ``extras`` are the optional dependencies wanted; without any, one named ``train`` is, if there is one.
+
+def make(root: str, cache: str, recipe: Recipe, wheelhouse: Optional[str], programs: Programs) -> None:
+    """Bring the project's ``.venv`` up to date; raises OperationError.
+
+    ``wheelhouse`` is a folder of wheels to use instead of the package index.
     """
-    project = os.path.join(root, "pyproject.toml")
-    requirements = os.path.join(root, "requirements.txt")
-    interpreter = in_environment(os.path.join(root, ".venv"), "python")
-    if os.path.exists(project):
-        wanted = list(extras) or (["train"] if _has_train(project) else [])
-        steps = [["sync", *(word for name in wanted for word in ("--extra", name))]]
-    elif os.path.exists(requirements):
-        steps = [["pip", "install", "--python", interpreter, "-r", "requirements.txt"]]
-        if not os.path.exists(interpreter):
-            steps.insert(0, ["venv", ".venv"])
-    else:
-        raise OperationError(
-            "no-dependencies",
-            "the project has neither pyproject.toml nor requirements.txt, so uv can't make its environment",
-            "add one of them, or use `environment: existing`",
-        )
-    uv = find(cache, run) or install(cache, run, say)
+    # Without the network uv must neither ask an index nor download a Python.
+    offline = [] if wheelhouse is None else ["--offline", "--no-index", "--find-links", wheelhouse]
+    steps = (
+        _project(root, recipe, offline) if recipe["tool"] == "project" else _packages(root, recipe, offline)
+    )
+    uv = find(cache, programs) or install(cache, wheelhouse, programs)
     for step in steps:
-        say(f"$ uv {' '.join(step)}\n")
-        result = run([uv, *step], cwd=root)
+        programs.say(f"$ uv {' '.join(step)}\n")
+        result = programs.run([uv, *step], cwd=root)
         if result.status != 0:
             raise _failed(f"uv {step[0]}", result)
-    return interpreter
 
 
-def find(cache: str, run: Run) -> Optional[str]:
+def _project(root: str, recipe: Recipe, offline: List[str]) -> List[List[str]]:
+    """Return the steps for a project that pyproject.toml describes."""
+    extras = [word for name in recipe["extras"] for word in ("--extra", name)]
+    if not offline:
+        return [["sync", *extras]]
+    python = interpreter_of(root)
+    itself = [["pip", "install", "--python", python, *offline, "--no-deps", "-e", "."]]
+    if os.path.exists(os.path.join(root, "uv.lock")):
+        # `uv sync` would look for the files at the addresses that the lock file has.
+        locked = os.path.join(own_folder(root), "requirements.txt")
+        export = ["export", "--frozen", "--quiet", "--no-emit-project", *extras, "--output-file", locked]
+        sync = ["pip", "sync", "--python", python, *offline, locked]
+        steps = [*_venv(root, offline), export, sync, *(itself if recipe["editable"] else [])]
+    elif recipe["editable"]:
+        target = f".[{','.join(recipe['extras'])}]" if recipe["extras"] else "."
+        steps = [*_venv(root, offline), ["pip", "install", "--python", python, *offline, "-e", target]]
+    else:
+        requirements = ["-r", "pyproject.toml", *extras]
+        steps = [*_venv(root, offline), ["pip", "install", "--python", python, *offline, *requirements]]
+    return steps
+
+
+def _packages(root: str, recipe: Recipe, offline: List[str]) -> List[List[str]]:
+    """Return the steps for lists of requirements, and for a project that setup.py describes."""
+    words = [word for name in recipe["requirements"] for word in ("-r", name)]
+    if recipe["editable"]:
+        words += ["-e", f".[{','.join(recipe['extras'])}]" if recipe["extras"] else "."]
+    return [*_venv(root, offline), ["pip", "install", "--python", interpreter_of(root), *offline, *words]]
+
+
+def _venv(root: str, offline: List[str]) -> List[List[str]]:
+    if os.path.exists(interpreter_of(root)):
+        return []
+    return [["venv", *(["--offline"] if offline else []), ".venv"]]
+
+
+def find(cache: str, programs: Programs) -> Optional[str]:
     """Return a uv that runs, None when the node has none."""
     home = os.path.expanduser("~")
     name = "uv.exe" if WINDOWS else "uv"
     candidates = [
-        shutil.which("uv"),
+        shutil.which("uv", path=programs.environment.get("PATH")),
         os.path.join(os.path.dirname(sys.executable), name),
         os.path.join(os.path.dirname(sys.executable), "Scripts", name),
         os.path.join(home, ".local", "bin", name),
@@ -72,36 +139,47 @@ def find(cache: str, run: Run) -> Optional[str]:
     for candidate in candidates:
         if candidate and os.path.isfile(candidate):
             try:
-                if run([candidate, "--version"], cwd=home, timeout=60.0).status == 0:
+                if programs.run([candidate, "--version"], cwd=home, timeout=60.0, silent=True).status == 0:
                     return candidate
             except (OSError, TimeoutError):
                 pass
     return None
 
 
-def install(cache: str, run: Run, say: Callable[[str], None]) -> str:
-    """Install uv from the configured package index into dtui's own folder; raises OperationError."""
-    say("uv is not installed on this node; installing it for dtui\n")
+def install(cache: str, wheelhouse: Optional[str], programs: Programs) -> str:
+    """Install the pinned uv from the configured package index, or the wheelhouse, into dtui's own folder.
+
+    pip refuses any file whose SHA-256 is not in :mod:`agent.environments.uv_pin`. Raises OperationError.
+    """
+    programs.say("uv is not installed on this node; installing it for dtui\n")
     final = os.path.join(cache, "uv")
-    # Beside first: several nodes of one machine share the folder and may install at the same moment.
-    beside = f"{final}-{os.getpid()}"
-    os.makedirs(cache, exist_ok=True)
+    # Into another folder first: nodes of one machine share this one and may install at the same time.
+    fresh = f"{final}-{os.getpid()}"
+    make_folder(cache)
     try:
-        _install_into(beside, cache, run, say)
+        _install_into(fresh, cache, wheelhouse, programs)
         try:
-            os.rename(beside, final)
+            os.rename(fresh, final)
         except OSError:
-            if not os.path.exists(in_environment(final, "uv")):  # what lies there is no use
+            if not os.path.exists(in_environment(final, "uv")):  # the existing folder is unusable
                 shutil.rmtree(final, ignore_errors=True)
-                os.rename(beside, final)
+                os.rename(fresh, final)
     finally:
-        shutil.rmtree(beside, ignore_errors=True)
+        shutil.rmtree(fresh, ignore_errors=True)
+        durable.remove(f"{fresh}.txt")
     return in_environment(final, "uv")
 
 
-def _install_into(folder: str, cache: str, run: Run, say: Callable[[str], None]) -> None:
+def _install_into(folder: str, cache: str, wheelhouse: Optional[str], programs: Programs) -> None:
     python = in_environment(folder, "python")
-    install_uv = ["install", "--disable-pip-version-check", "uv"]
+    pinned = f"{folder}.txt"
+    with open(pinned, "w", encoding="ascii", opener=opener) as file:
+        file.write(uv_pin.requirements())
+    only_pinned = ["--require-hashes", "--only-binary", ":all:", "--no-deps", "-r", pinned]
+    install_uv = ["install", "--disable-pip-version-check", *only_pinned]
+    extra: Dict[str, str] = {}
+    if wheelhouse is not None:
+        extra = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": wheelhouse}
     # The Python's own pip saves unpacking another one; it may be missing, or older than `--python`.
     quick = [
         [sys.executable, "-m", "venv", "--without-pip", folder],
@@ -110,42 +188,42 @@ def _install_into(folder: str, cache: str, run: Run, say: Callable[[str], None])
     thorough = [[sys.executable, "-m", "venv", folder], [python, "-m", "pip", *install_uv]]
     for steps in (quick, thorough):
         for step in steps:
-            result = run(step, cwd=cache)
+            result = programs.run(step, cwd=cache, extra=extra)
             if result.status != 0:
                 break
         else:
             return
         if steps is quick:
-            say("trying again with a pip of its own\n")
-    raise _failed("installing uv", result)
+            programs.say("trying again with a separate pip\n")
+    raise _failed(f"installing uv {uv_pin.VERSION}", result)
 
 
-def advice(root: str) -> List[str]:
-    """Return what a person should know about how the environment is described."""
+def advice(root: str) -> List[Message]:
+    """Return the warnings about how the environment is described."""
     if os.path.exists(os.path.join(root, "pyproject.toml")) and not os.path.exists(
         os.path.join(root, "uv.lock")
     ):
         return [
-            "the project has no uv.lock, so nodes may get different versions: run `uv lock` on the master "
-            "and deploy again"
+            message(
+                "environment.no-lock-file",
+                "the project has no uv.lock, so nodes may get different versions: "
+                "run `uv lock` on the master and deploy again",
+            )
         ]
     return []
-
-
-def _has_train(project: str) -> bool:
-    with open(project, encoding="utf-8", errors="replace") as file:
-        text = file.read()
-    table = re.search(
-        r"^\[project\.optional-dependencies\]\s*$(.*?)(?=^\[|\Z)", text, re.MULTILINE | re.DOTALL
-    )
-    return bool(table and re.search(r"^\s*[\"']?train[\"']?\s*=", table.group(1), re.MULTILINE))
 
 
 def _failed(step: str, result: Any) -> OperationError:
     said = "\n".join(result.tail)
     hint = next(
         (remedy for pattern, remedy in _REMEDIES if re.search(pattern, said, re.IGNORECASE)),
-        "see its output above",
+        message("environment.step-failed.remedy", "see its output above"),
     )
-    last = " ".join(said.split())[-400:]
-    return OperationError("environment", f"{step} ended with status {result.status}: {last}", hint)
+    failed = message(
+        "environment.step-failed",
+        "{step} ended with status {status}: {said}",
+        step=step,
+        status=result.status,
+        said=" ".join(said.split())[-400:],
+    )
+    return OperationError("environment", failed, hint)

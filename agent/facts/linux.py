@@ -4,36 +4,43 @@ from __future__ import annotations
 
 import glob
 import os
-from typing import Any, Dict, List, Optional, Tuple
+from typing import List, NamedTuple, Optional, Tuple
 
 from agent.facts.files import read_number, read_text
+from agent.wire.facts import BatteryFacts, PagingFacts, PowerFacts, RamFacts
 
-Facts = Dict[str, Any]
+
+class Processor(NamedTuple):
+    """Model, physical cores and threads; None where unknown."""
+
+    model: Optional[str]
+    cores: Optional[int]
+    threads: Optional[int]
 
 
-def system(root: str = "/") -> Facts:
+def system(root: str = "/") -> Tuple[Optional[str], Optional[str]]:
     """Return the distribution's name and version (``/etc/os-release``)."""
     text = read_text(os.path.join(root, "etc/os-release")) or ""
     return parse_os_release(text)
 
 
-def parse_os_release(text: str) -> Facts:
-    """Return ``name`` and ``version`` of an os-release file, None where it does not tell."""
+def parse_os_release(text: str) -> Tuple[Optional[str], Optional[str]]:
+    """Return name and version of an os-release file, None where it has none."""
     values = {}
     for line in text.splitlines():
         key, equals, value = line.partition("=")
         if equals:
             values[key.strip()] = value.strip().strip("'\"")
-    return {"name": values.get("PRETTY_NAME") or values.get("NAME"), "version": values.get("VERSION_ID")}
+    return values.get("PRETTY_NAME") or values.get("NAME"), values.get("VERSION_ID")
 
 
-def cpu(root: str = "/") -> Facts:
+def cpu(root: str = "/") -> Processor:
     """Return model, physical cores and threads."""
     return parse_cpuinfo(read_text(os.path.join(root, "proc/cpuinfo")) or "")
 
 
-def parse_cpuinfo(text: str) -> Facts:
-    """Return ``model``, ``cores`` and ``threads``; cores are None where the kernel names none (ARM)."""
+def parse_cpuinfo(text: str) -> Processor:
+    """Return the processor; ``cores`` is None where the kernel names none (ARM)."""
     model: Optional[str] = None
     threads = 0
     cores = set()
@@ -49,22 +56,22 @@ def parse_cpuinfo(text: str) -> Facts:
             package = value
         elif key == "core id":
             cores.add((package, value))
-    return {"model": model, "cores": len(cores) or None, "threads": threads or None}
+    return Processor(model, len(cores) or None, threads or None)
 
 
-def memory(root: str = "/") -> Tuple[Facts, Facts]:
-    """Return RAM and swap, in bytes; ``limit`` is the control group's, None without one."""
+def memory(root: str = "/") -> Tuple[RamFacts, PagingFacts]:
+    """Return RAM and swap; ``limit`` is the control group's, None without one."""
     ram, paging = parse_meminfo(read_text(os.path.join(root, "proc/meminfo")) or "")
     limit = read_number(os.path.join(root, "sys/fs/cgroup/memory.max"))
     if limit is None:
         limit = read_number(os.path.join(root, "sys/fs/cgroup/memory/memory.limit_in_bytes"))
-    # Version 1 says "no limit" with a number that no machine has.
+    # Version 1 has a number that no machine has for "no limit".
     ram["limit"] = limit if limit is not None and ram["total"] and limit < ram["total"] else None
     return ram, paging
 
 
-def parse_meminfo(text: str) -> Tuple[Facts, Facts]:
-    """Return ``{total, free}`` of RAM and of swap in bytes; free RAM is what a program can still have."""
+def parse_meminfo(text: str) -> Tuple[RamFacts, PagingFacts]:
+    """Return RAM and swap; free RAM is what a program can still have."""
     values = {}
     for line in text.splitlines():
         key, _, rest = line.partition(":")
@@ -73,15 +80,20 @@ def parse_meminfo(text: str) -> Tuple[Facts, Facts]:
             values[key] = int(words[0]) * 1024
     free = values.get("MemAvailable", values.get("MemFree"))
     return (
-        {"total": values.get("MemTotal"), "free": free},
-        {"total": values.get("SwapTotal"), "free": values.get("SwapFree")},
+        {"total": values.get("MemTotal"), "free": free, "limit": None},
+        {
+            "total": values.get("SwapTotal"),
+            "free": values.get("SwapFree"),
+            "commit_limit": None,
+            "commit_free": None,
+        },
     )
 
 
-def power(root: str = "/") -> Facts:
+def power(root: str = "/") -> PowerFacts:
     """Return the cpufreq governor as plan, and the battery; Linux servers have no sleep timer to read."""
     governor = read_text(os.path.join(root, "sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"))
-    battery: Optional[Facts] = None
+    battery: Optional[BatteryFacts] = None
     online: List[int] = []
     for supply in sorted(glob.glob(os.path.join(root, "sys/class/power_supply/*"))):
         kind = (read_text(os.path.join(supply, "type")) or "").strip()

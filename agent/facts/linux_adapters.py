@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import socket
 import struct
-from typing import Any, Dict, Iterator, List, Tuple
+from typing import Dict, Iterator, List, Tuple
 
 from agent.facts.files import read_number, read_text
+from agent.facts.routes import Adapter
 
 Address = Tuple[str, str]
 
@@ -19,7 +20,7 @@ _IFADDR = struct.Struct("=BBBBI")
 _ATTRIBUTE = struct.Struct("=HH")
 
 
-def adapters(root: str = "/") -> List[Dict[str, Any]]:
+def adapters(root: str = "/") -> List[Adapter]:
     """Return every adapter with ``interfaces`` as ``address/prefix``, in the kernel's order."""
     listed = sorted(_names(root), key=lambda item: item[1])
     addresses: Dict[int, List[str]] = {}
@@ -40,22 +41,22 @@ def _names(root: str) -> Iterator[Tuple[str, int]]:
             yield name, index
 
 
-def _adapter(root: str, name: str, index: int, interfaces: List[str]) -> Dict[str, Any]:
+def _adapter(root: str, name: str, index: int, interfaces: List[str]) -> Adapter:
     folder = os.path.join(root, "sys/class/net", name)
     flags = read_number(os.path.join(folder, "flags")) or 0
     state = (read_text(os.path.join(folder, "operstate")) or "unknown").strip()
     speed = read_number(os.path.join(folder, "speed"))
-    return {
-        "name": name,
-        "index": index,
-        "description": None,
-        "interfaces": interfaces,
-        # Tunnels and loopback say "unknown" while they work; only the flag tells then.
-        "up": bool(flags & 1) and state in ("up", "unknown"),
-        "loopback": bool(flags & 8),
-        "speed_mbps": speed if speed is not None and speed > 0 else None,
-        "wireless": os.path.isdir(os.path.join(folder, "wireless")),
-    }
+    return Adapter(
+        name=name,
+        index=index,
+        description=None,
+        interfaces=interfaces,
+        # Tunnels and loopback report "unknown" while they work; then only the flag is reliable.
+        up=bool(flags & 1) and state in ("up", "unknown"),
+        loopback=bool(flags & 8),
+        speed_mbps=speed if speed is not None and speed > 0 else None,
+        wireless=os.path.isdir(os.path.join(folder, "wireless")),
+    )
 
 
 def _dump() -> bytes:

@@ -9,64 +9,72 @@ import platform
 import shutil
 import struct
 import sys
-from typing import Any, Dict, List, Optional
+from typing import List, NamedTuple, Optional, Tuple
 
-Facts = Dict[str, Any]
+from agent.facts.routes import Adapter
+from agent.wire.facts import CpuFacts, DiskFacts, OsFacts, PagingFacts, PowerFacts, PythonFacts, RamFacts
 
 WINDOWS = os.name == "nt"
 
 
-def system() -> Facts:
+def system() -> OsFacts:
     """Return the ``os`` facts."""
+    codepage: Optional[int] = None
+    oem_codepage: Optional[int] = None
     if WINDOWS:
         from agent.facts import windows
 
-        facts = windows.system()
+        name, version, build = windows.system()
         codepage, oem_codepage = windows.codepages()
-        facts.update(codepage=codepage, oem_codepage=oem_codepage, locale=windows.locale_name())
+        culture = windows.locale_name()
     else:
         from agent.facts import linux
 
-        facts = linux.system()
-        facts.update(build=platform.release(), codepage=None, oem_codepage=None)
-        facts["locale"] = os.environ.get("LC_ALL") or os.environ.get("LC_CTYPE") or os.environ.get("LANG")
-    facts.update(
-        system="Windows" if WINDOWS else platform.system(),
-        release=facts["version"] if WINDOWS else platform.release(),
-        machine=platform.machine(),
-        encoding=locale.getpreferredencoding(False),
-    )
-    return facts
+        name, version = linux.system()
+        build = platform.release()
+        culture = os.environ.get("LC_ALL") or os.environ.get("LC_CTYPE") or os.environ.get("LANG")
+    return {
+        "name": name,
+        "version": version,
+        "build": build,
+        "codepage": codepage,
+        "oem_codepage": oem_codepage,
+        "locale": culture,
+        "system": "Windows" if WINDOWS else platform.system(),
+        "release": version if WINDOWS else platform.release(),
+        "machine": platform.machine(),
+        "encoding": locale.getpreferredencoding(False),
+    }
 
 
-def cpu() -> Facts:
+def cpu() -> CpuFacts:
     """Return the ``cpu`` facts; ``usable`` is how many threads this process may use."""
     if WINDOWS:
         from agent.facts import windows
 
-        facts = windows.cpu()
+        model, cores, threads = windows.cpu()
     else:
         from agent.facts import linux
 
-        facts = linux.cpu()
-    facts["threads"] = facts["threads"] or os.cpu_count()
+        model, cores, threads = linux.cpu()
+    threads = threads or os.cpu_count()
     affinity = getattr(os, "sched_getaffinity", None)
-    facts["usable"] = len(affinity(0)) if affinity else facts["threads"]
-    return facts
+    usable = len(affinity(0)) if affinity else threads
+    return {"model": model, "cores": cores, "threads": threads, "usable": usable}
 
 
-def memory() -> List[Facts]:
-    """Return the ``ram`` and the ``paging`` facts, in bytes."""
+def memory() -> Tuple[RamFacts, PagingFacts]:
+    """Return the ``ram`` and the ``paging`` facts."""
     if WINDOWS:
         from agent.facts import windows
 
-        return list(windows.memory())
+        return windows.memory()
     from agent.facts import linux
 
-    return list(linux.memory())
+    return linux.memory()
 
 
-def disk(path: str) -> Facts:
+def disk(path: str) -> DiskFacts:
     """Return total and free bytes where ``path`` is or would be: at its nearest existing parent."""
     place = os.path.abspath(os.path.expanduser(path or "~"))
     while not os.path.exists(place) and os.path.dirname(place) != place:
@@ -78,7 +86,7 @@ def disk(path: str) -> Facts:
     return {"path": place, "total": usage.total, "free": usage.free}
 
 
-def python() -> Facts:
+def python() -> PythonFacts:
     """Return the facts of the interpreter that runs the agent."""
     return {
         "version": platform.python_version(),
@@ -88,8 +96,8 @@ def python() -> Facts:
     }
 
 
-def adapters() -> List[Facts]:
-    """Return the adapters with ``interfaces``; see :func:`agent.facts.routes.mark_routes`."""
+def adapters() -> List[Adapter]:
+    """Return the adapters with ``interfaces``; see :func:`agent.facts.routes.routed`."""
     if WINDOWS:
         from agent.facts import windows_adapters
 
@@ -99,7 +107,7 @@ def adapters() -> List[Facts]:
     return linux_adapters.adapters()
 
 
-def power() -> Facts:
+def power() -> PowerFacts:
     """Return the ``power`` facts."""
     if WINDOWS:
         from agent.facts import windows_power
@@ -110,17 +118,21 @@ def power() -> Facts:
     return linux.power()
 
 
-def settings() -> Facts:
-    """Return what a Windows administrator may have to change; None where a system has no such thing."""
+class Settings(NamedTuple):
+    """What a Windows administrator may have to change; None where a system has no such thing."""
+
+    long_paths: Optional[bool]
+    execution_policy: Optional[str]
+    elevated: bool
+
+
+def settings() -> Settings:
+    """Read the settings of this system and of this process."""
     if WINDOWS:
         from agent.facts import windows
 
-        return {
-            "long_paths": windows.long_paths(),
-            "execution_policy": windows.execution_policy(),
-            "elevated": windows.elevated(),
-        }
-    return {"long_paths": None, "execution_policy": None, "elevated": os.geteuid() == 0}
+        return Settings(windows.long_paths(), windows.execution_policy(), windows.elevated())
+    return Settings(None, None, os.geteuid() == 0)
 
 
 def display_vendors() -> List[str]:

@@ -5,28 +5,51 @@ from __future__ import annotations
 import ipaddress
 import socket
 import threading
-from typing import Any, Dict, List, Optional
+from dataclasses import dataclass
+from typing import List, Optional, Tuple
 
-#: Addresses for documentation: nobody has them, so the answer is the default route.
+from agent.wire.facts import AdapterFacts, RouteFacts
+
+#: Addresses for documentation, which no host has, so the answer is the default route.
 _ANYWHERE = ("192.0.2.1", "2001:db8::1")
 _RESOLVE_SECONDS = 2.0
 
 
-def mark_routes(adapters: List[Dict[str, Any]], master: str) -> Dict[str, Any]:
-    """Set ``addresses``, ``routes_to_master`` and ``default_route`` of each adapter.
+@dataclass
+class Adapter:
+    """A network adapter as the system lists it; ``interfaces`` are ``address/prefix``."""
 
-    Returns ``{"master", "master_ip", "source"}``: the address as given, as resolved, and ours that
-    talks to it; None where unknown.
-    """
+    name: str
+    index: int
+    description: Optional[str]
+    interfaces: List[str]
+    up: bool
+    loopback: bool
+    speed_mbps: Optional[int]
+    wireless: bool
+
+
+def routed(adapters: List[Adapter], master: str) -> Tuple[List[AdapterFacts], RouteFacts]:
+    """Return the adapters with the routes that they carry, and the route to the master."""
     target = resolve(master) if master else None
     source = source_address(target) if target else None
     outward = next((found for found in map(source_address, _ANYWHERE) if found), None)
-    for adapter in adapters:
-        interfaces = adapter.pop("interfaces")
-        adapter["addresses"] = [interface.split("/")[0] for interface in interfaces]
-        adapter["routes_to_master"] = owns(interfaces, source) if source else None
-        adapter["default_route"] = owns(interfaces, outward) if outward else False
-    return {"master": master or None, "master_ip": target, "source": source}
+    facts: List[AdapterFacts] = [
+        {
+            "name": adapter.name,
+            "index": adapter.index,
+            "description": adapter.description,
+            "up": adapter.up,
+            "loopback": adapter.loopback,
+            "speed_mbps": adapter.speed_mbps,
+            "wireless": adapter.wireless,
+            "addresses": [interface.split("/")[0] for interface in adapter.interfaces],
+            "routes_to_master": owns(adapter.interfaces, source) if source else None,
+            "default_route": owns(adapter.interfaces, outward) if outward else False,
+        }
+        for adapter in adapters
+    ]
+    return facts, {"master": master or None, "master_ip": target, "source": source}
 
 
 def resolve(host: str) -> Optional[str]:
@@ -51,7 +74,7 @@ def resolve(host: str) -> Optional[str]:
 
 
 def source_address(target: str) -> Optional[str]:
-    """Return our address on the way to ``target``, None without a route."""
+    """Return our address on the route to ``target``, None without a route."""
     family = socket.AF_INET6 if ":" in target else socket.AF_INET
     try:
         with socket.socket(family, socket.SOCK_DGRAM) as probe:
@@ -71,10 +94,8 @@ def owns(interfaces: List[str], address: str) -> bool:
     return False
 
 
-def towards_master(adapters: List[Dict[str, Any]]) -> Optional[Dict[str, Any]]:
+def towards_master(adapters: List[AdapterFacts]) -> Optional[AdapterFacts]:
     """Return the adapter that routes to the master, else that of the default route."""
-    for key in ("routes_to_master", "default_route"):
-        for adapter in adapters:
-            if adapter[key]:
-                return adapter
-    return None
+    ranked = [adapter for adapter in adapters if adapter["routes_to_master"]]
+    ranked += [adapter for adapter in adapters if adapter["default_route"]]
+    return ranked[0] if ranked else None

@@ -6,9 +6,9 @@ import ctypes
 import importlib
 import os
 import struct
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, List, Optional, Tuple
 
-Facts = Dict[str, Any]
+from agent.wire.facts import PagingFacts, RamFacts
 
 _WINDOWS_11 = 22000
 _CURRENT_VERSION = r"SOFTWARE\Microsoft\Windows NT\CurrentVersion"
@@ -46,38 +46,45 @@ class _MemoryStatus(ctypes.Structure):
 
 def library(name: str) -> Any:
     """Return a system library."""
-    loader: Any = ctypes  # type checkers elsewhere see no WinDLL in it
+    loader: Any = ctypes  # type checkers on other systems find no WinDLL in it
     return loader.WinDLL(name)
 
 
-def registry(root: str, path: str, name: str) -> Any:
+def registry(root: str, path: str, name: str) -> object:
     """Return a value of ``HKLM`` or ``HKCU`` (64-bit view), None when it isn't there."""
     winreg: Any = importlib.import_module("winreg")
     top = winreg.HKEY_LOCAL_MACHINE if root == "HKLM" else winreg.HKEY_CURRENT_USER
     try:
         with winreg.OpenKey(top, path, 0, winreg.KEY_READ | winreg.KEY_WOW64_64KEY) as key:
-            return winreg.QueryValueEx(key, name)[0]
+            value: object = winreg.QueryValueEx(key, name)[0]
+            return value
     except OSError:
         return None
 
 
-def system() -> Facts:
+def registry_text(root: str, path: str, name: str) -> Optional[str]:
+    """Return a registry value that is text, None for anything else."""
+    value = registry(root, path, name)
+    return value if isinstance(value, str) else None
+
+
+def system() -> Tuple[Optional[str], Optional[str], Optional[str]]:
     """Return edition, release (``23H2``) and build with its update, from the kernel and the registry."""
     version = _VersionInfo(size=ctypes.sizeof(_VersionInfo))
     if library("ntdll").RtlGetVersion(ctypes.byref(version)) != 0:
-        return {"name": None, "version": None, "build": None}
+        return None, None, None
     update = registry("HKLM", _CURRENT_VERSION, "UBR")
-    return {
-        "name": product_name(registry("HKLM", _CURRENT_VERSION, "ProductName"), version.build),
-        "version": registry("HKLM", _CURRENT_VERSION, "DisplayVersion")
-        or registry("HKLM", _CURRENT_VERSION, "ReleaseId"),
-        "build": "%d.%d.%d" % (version.major, version.minor, version.build)
+    return (
+        product_name(registry_text("HKLM", _CURRENT_VERSION, "ProductName"), version.build),
+        registry_text("HKLM", _CURRENT_VERSION, "DisplayVersion")
+        or registry_text("HKLM", _CURRENT_VERSION, "ReleaseId"),
+        "%d.%d.%d" % (version.major, version.minor, version.build)
         + (".%d" % update if isinstance(update, int) else ""),
-    }
+    )
 
 
 def product_name(name: Optional[str], build: int) -> Optional[str]:
-    """Return the edition's name; the registry of Windows 11 still says Windows 10."""
+    """Return the edition's name; the registry of Windows 11 still has Windows 10."""
     if name and build >= _WINDOWS_11:
         return name.replace("Windows 10", "Windows 11")
     return name
@@ -95,14 +102,11 @@ def locale_name() -> Optional[str]:
     return buffer.value if library("kernel32").GetUserDefaultLocaleName(buffer, 85) else None
 
 
-def cpu() -> Facts:
+def cpu() -> Tuple[Optional[str], Optional[int], Optional[int]]:
     """Return model, physical cores and threads."""
-    name = registry("HKLM", _PROCESSOR, "ProcessorNameString")
-    return {
-        "model": " ".join(name.split()) if name else None,
-        "cores": count_records(_core_records()) or None,
-        "threads": os.cpu_count(),
-    }
+    name = registry_text("HKLM", _PROCESSOR, "ProcessorNameString")
+    model = " ".join(name.split()) if name else None
+    return model, count_records(_core_records()) or None, os.cpu_count()
 
 
 def _core_records() -> bytes:
@@ -124,11 +128,14 @@ def count_records(data: bytes) -> int:
     return count
 
 
-def memory() -> Tuple[Facts, Facts]:
+def memory() -> Tuple[RamFacts, PagingFacts]:
     """Return RAM and paging in bytes; the commit charge is what error 1455 is about."""
     status = _MemoryStatus(length=ctypes.sizeof(_MemoryStatus))
     if not library("kernel32").GlobalMemoryStatusEx(ctypes.byref(status)):
-        return {"total": None, "free": None, "limit": None}, {"total": None, "free": None}
+        return (
+            {"total": None, "free": None, "limit": None},
+            {"total": None, "free": None, "commit_limit": None, "commit_free": None},
+        )
     file = max(status.commit_limit - status.total, 0)
     return (
         {"total": status.total, "free": status.free, "limit": None},

@@ -5,8 +5,9 @@ from __future__ import annotations
 import ctypes
 import socket
 import struct
-from typing import Any, Dict, List, Optional
+from typing import Any, List, Optional
 
+from agent.facts.routes import Adapter
 from agent.facts.windows import library
 
 _SKIP_ANYCAST_MULTICAST_DNS = 0x2 | 0x4 | 0x8
@@ -69,7 +70,7 @@ _Adapter._fields_ = [
 ]
 
 
-def adapters() -> List[Dict[str, Any]]:
+def adapters() -> List[Adapter]:
     """Return every adapter with ``interfaces`` as ``address/prefix``, in the system's order."""
     call = library("iphlpapi").GetAdaptersAddresses
     size = ctypes.c_uint32(1 << 15)
@@ -88,7 +89,7 @@ def adapters() -> List[Dict[str, Any]]:
     return found
 
 
-def _facts(adapter: Any) -> Dict[str, Any]:
+def _facts(adapter: Any) -> Adapter:
     interfaces = []
     at = adapter.unicast
     while at:
@@ -98,16 +99,16 @@ def _facts(adapter: Any) -> Dict[str, Any]:
         if address is not None:
             interfaces.append("%s/%d" % (address, entry.prefix))
         at = entry.next
-    return {
-        "name": adapter.friendly_name,
-        "index": adapter.index,
-        "description": adapter.description,
-        "interfaces": interfaces,
-        "up": adapter.state == _UP,
-        "loopback": adapter.kind == _LOOPBACK,
-        "speed_mbps": speed_mbps(adapter.transmit_speed),
-        "wireless": adapter.kind == _WIRELESS,
-    }
+    return Adapter(
+        name=adapter.friendly_name,
+        index=adapter.index,
+        description=adapter.description,
+        interfaces=interfaces,
+        up=adapter.state == _UP,
+        loopback=adapter.kind == _LOOPBACK,
+        speed_mbps=speed_mbps(adapter.transmit_speed),
+        wireless=adapter.kind == _WIRELESS,
+    )
 
 
 def speed_mbps(bits: int) -> Optional[int]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import ctypes
 import uuid
 from contextlib import suppress
-from typing import Any, Dict, Optional
+from typing import Any, Optional
 
 from agent.facts.windows import library
+from agent.wire.facts import PowerFacts
 
 _SLEEP = "238c9fa8-0aad-41ed-83f4-97be242c8f20"
 _STANDBY_AFTER = "29f6c1db-86da-48c5-9fdb-f2b67b1f44da"
@@ -26,9 +27,9 @@ class _PowerStatus(ctypes.Structure):
     ]
 
 
-def power() -> Dict[str, Any]:
+def power() -> PowerFacts:
     """Return the plan's name, minutes to sleep and to hibernation on AC (0: never), and the battery."""
-    facts: Dict[str, Any] = {
+    facts: PowerFacts = {
         "plan": None,
         "sleep_minutes_ac": None,
         "hibernate_minutes_ac": None,
@@ -46,7 +47,7 @@ def power() -> Dict[str, Any]:
     return facts
 
 
-def _read_plan(powrprof: Any, facts: Dict[str, Any]) -> None:
+def _read_plan(powrprof: Any, facts: PowerFacts) -> None:
     active = ctypes.c_void_p()
     if powrprof.PowerGetActiveScheme(None, ctypes.byref(active)) != 0:
         return

@@ -1,4 +1,4 @@
-"""``conditions``: what stands in the way of a deploy or a run here, beside the machine's facts.
+"""``conditions``: what would prevent a deploy or a run here, in addition to the machine's facts.
 
 Arguments: ``project``. The result is ``{"writable", "deployed", "environment", "orphans", "under_way",
 "defender", "firewall"}``: bytes of the last deploy (0: none), the environment's description or None,
@@ -8,36 +8,42 @@ processes and runs as ``sweep`` and ``status`` list them, and see :mod:`agent.ch
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, Dict
+from typing import TYPE_CHECKING
 
-from agent import durable
 from agent.checks.protection import defender, firewall
-from agent.environments.stamp import path_in
+from agent.environments.stamp import described
 from agent.operations.run_arguments import project_of
-from agent.operations.status import status
-from agent.operations.sweep import sweep
+from agent.operations.sweep import orphans
 from agent.paths import shown
-from agent.supervisor.status import FINAL
+from agent.supervisor.folder import run_folders
+from agent.supervisor.status import FINAL, seen
 from agent.tree.record import load
+from agent.wire.preflight import Conditions
+from agent.wire.runs import NodeArgs
 
 if TYPE_CHECKING:
     from agent.server import Call
 
+    Request = Call[NodeArgs, None, None]
 
-def conditions(call: Call) -> Dict[str, Any]:
-    """Look; nothing is changed."""
+
+def conditions(call: Request) -> Conditions:
+    """Check without changing anything."""
     root = project_of(call)
     place = root
     while not os.path.isdir(place) and os.path.dirname(place) != place:
         place = os.path.dirname(place)
-    runs = status(call)["runs"]
+    node = call.args.get("node")
+    statuses = [seen(folder) for folder in run_folders(root, node)]
     return {
         "project": shown(root),
         "writable": os.access(place, os.W_OK | os.X_OK),
         "deployed": _deployed(root),
-        "environment": durable.read_json(path_in(root)),
-        "orphans": sweep(call)["orphans"],
-        "under_way": [run["run"] for run in runs if run["state"] not in FINAL and run["state"] != "lost"],
+        "environment": described(root),
+        "orphans": orphans(root, node),
+        "under_way": [
+            one["run"] for one in statuses if one and one["state"] not in FINAL and one["state"] != "lost"
+        ],
         "defender": defender(),
         "firewall": firewall(),
     }

@@ -1,4 +1,4 @@
-"""``configcheck``: what the training program itself says of its configuration.
+"""``configcheck``: the training program checks its own configuration.
 
 Arguments: ``project``, ``config`` (path below it). The result is ``{"by_program", "faults", "values"}``;
 ``by_program`` is false when the program is not dtui's trainer or no training Python is known.
@@ -6,18 +6,23 @@ Arguments: ``project``, ``config`` (path below it). The result is ``{"by_program
 
 from __future__ import annotations
 
-import json
 import os
-from functools import partial
-from typing import TYPE_CHECKING, Any, Dict
+from contextlib import suppress
+from typing import TYPE_CHECKING
 
-from agent import command
+from agent.environments.programs import Programs
+from agent.environments.variables import environment_of
 from agent.operations.run_arguments import project_of
 from agent.paths import shown
 from agent.supervisor.folder import environment_interpreter
+from agent.wire.decode import decode
+from agent.wire.frames import parse_json
+from agent.wire.preflight import ConfigcheckArgs, ConfigcheckResult
 
 if TYPE_CHECKING:
     from agent.server import Call
+
+    Request = Call[ConfigcheckArgs, None, None]
 
 _MARK = "DTUI-CONFIG "
 _PROGRAM = r"""
@@ -37,30 +42,28 @@ sys.stdout.write("DTUI-CONFIG " + json.dumps(answer) + "\n")
 """
 
 
-def configcheck(call: Call) -> Dict[str, Any]:
+def configcheck(call: Request) -> ConfigcheckResult:
     """Have the training Python read the file."""
-    nothing: Dict[str, Any] = {"by_program": False, "faults": [], "values": {}}
+    nothing: ConfigcheckResult = {"by_program": False, "faults": [], "values": {}}
     root = shown(project_of(call))
     interpreter = environment_interpreter(root)
     if interpreter is None or not os.path.isdir(root):
         return nothing
-    run = partial(
-        command.run, env=command.environment({}), cancelled=call.cancelled, output=_ignore, quiet=_ignore
-    )
+    program = os.path.join(root, interpreter)
+    environment = environment_of(program, {}, {}).environment
+    programs = Programs(_ignore, call.cancelled, environment, {})
     try:
-        result = run(
-            [os.path.join(root, interpreter), "-c", _PROGRAM, str(call.args["config"])],
-            cwd=root,
-            timeout=60.0,
+        result = programs.run(
+            [program, "-c", _PROGRAM, call.args["config"]], cwd=root, timeout=60.0, silent=True
         )
     except (OSError, TimeoutError):
         return nothing
     for line in result.tail:
         if line.startswith(_MARK):
-            answer: Dict[str, Any] = json.loads(line[len(_MARK) :])
-            return answer
+            with suppress(ValueError):
+                return decode(ConfigcheckResult, parse_json(line[len(_MARK) :].encode("utf-8")))
     return nothing
 
 
-def _ignore(_: Any) -> None:
+def _ignore(_: object) -> None:
     """Only the answer counts."""

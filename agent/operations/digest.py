@@ -1,4 +1,4 @@
-"""``digest``: is what training reads here the same as elsewhere?
+"""``digest``: digests of what training reads, for the comparison between nodes.
 
 Arguments: ``project``, and either ``folder`` (below the project, or absolute) with ``budget`` in bytes, see
 :func:`agent.checks.contents.folder_digest`; or ``files``: the upload is then a list of paths
@@ -8,40 +8,50 @@ Arguments: ``project``, and either ``folder`` (below the project, or absolute) w
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, Dict
+from typing import TYPE_CHECKING, List
 
 from agent.checks.contents import folder_digest, text_digest
 from agent.operations.run_arguments import project_of
 from agent.paths import PathRejected, split
 from agent.server import OperationError
 from agent.tree.format import ListError, Unpacker, pack
+from agent.wire.preflight import DigestArgs, DigestResult
+from agent.wire.reasons import reason_of
 
 if TYPE_CHECKING:
     from agent.server import Call
+
+    Request = Call[DigestArgs, None, None]
 
 #: Larger files are data, not code.
 _MOST_CODE = 4 << 20
 
 
-def digest(call: Call) -> Dict[str, Any]:
+def digest(call: Request) -> DigestResult:
     """Read and answer."""
     root = project_of(call)
-    if call.args.get("folder") is not None:
-        folder = os.path.join(root, os.path.expanduser(str(call.args["folder"])))
-        return folder_digest(folder, int(call.args["budget"]), call.cancelled.is_set)
+    wanted = call.args.get("folder")
+    if wanted is not None:
+        folder = os.path.join(root, os.path.expanduser(wanted))
+        return {
+            "folder": folder_digest(folder, call.args.get("budget", 0), call.cancelled.is_set),
+            "files": 0,
+        }
     unpacker = Unpacker()
     try:
         while True:
             piece = call.receive()
             if piece is None:
                 break
-            unpacker.feed(piece.payload)
+            unpacker.feed(piece[1])
         found = {
-            str(path): text_digest(os.path.join(root, *split(str(path))), _MOST_CODE)
-            for path in unpacker.value()
+            path: text_digest(os.path.join(root, *split(path)), _MOST_CODE)
+            for path in unpacker.value(List[str])
         }
-    except (ListError, PathRejected) as error:
-        raise OperationError("list", str(error), "") from None
+    except PathRejected as error:
+        raise OperationError("list", error.message) from None
+    except ListError as error:
+        raise OperationError("list", reason_of(error)) from None
     for part in pack(found):
         call.send(None, part)
-    return {"files": len(found)}
+    return {"folder": None, "files": len(found)}

@@ -1,8 +1,9 @@
-"""``environment``: the Python that trains, given (``existing``) or made by ``uv``.
+"""``environment``: the Python that trains, given (``existing``) or made from the project's files (``uv``).
 
-Arguments: ``project``, ``deploy``, ``kind``; for ``existing`` the ``interpreter`` (the agent's own
-without one), for ``uv`` a list of ``extras``. Items are ``{"text": output}`` and ``{"quiet": seconds}``.
-The result, without ``unchanged``, is kept in ``.dtui/environment.json``.
+Arguments: ``project``, ``deploy``, ``kind``; for ``existing`` the ``interpreter`` (the agent's own without
+one), for ``uv`` the ``recipe``; the user's ``variables`` and ``secrets``, and ``wheelhouse``. Items are
+``{"text": output}`` and ``{"quiet": seconds}``. The result, without ``unchanged``, is kept in
+``.dtui/environment.json``.
 """
 
 from __future__ import annotations
@@ -11,79 +12,122 @@ import os
 import shutil
 import sys
 from functools import partial
-from typing import TYPE_CHECKING, Any, Callable, Dict
+from typing import TYPE_CHECKING, List, Optional
 
-from agent import command, durable
-from agent.environments import uv
-from agent.environments.stamp import path_in, stamp, unchanged
+from agent import durable
+from agent.environments import conda, uv
+from agent.environments.login import login
+from agent.environments.programs import Programs
+from agent.environments.stamp import FORMAT, described, path_in, stamp, unchanged
+from agent.environments.variables import VariablesError, environment_of
+from agent.environments.wheelhouse import located
 from agent.interpreter import has_nvidia, inspect, warnings
 from agent.paths import project_root, shown
 from agent.server import OperationError
 from agent.tree.commit import recover
 from agent.tree.errors import explained
 from agent.tree.lock import Lock
+from agent.wire.deploy import (
+    EnvironmentArgs,
+    EnvironmentFacts,
+    EnvironmentRequest,
+    EnvironmentResult,
+    OutputItem,
+    Recipe,
+)
+from agent.wire.message import Message, message, to_data
 
 if TYPE_CHECKING:
     from agent.server import Call
 
+    Request = Call[EnvironmentArgs, None, OutputItem]
 
-def environment(call: Call) -> Dict[str, Any]:
-    """Make or check the environment; one that nothing has changed since is left as it is."""
-    text, kind = str(call.args["project"]), str(call.args["kind"])
+
+def environment(call: Request) -> EnvironmentResult:
+    """Create or check the environment; an unchanged one is left as it is."""
+    text = call.args["project"]
+
+    def waiting(seconds: float) -> None:
+        call.send({"text": None, "quiet": seconds})
+
     with explained(text):
         root = project_root(text)
-        with Lock(root, str(call.args["deploy"]), call.cancelled):
+        with Lock(root, call.args["deploy"], call.cancelled, waiting):
             recover(root)
-            # Programs and people want the path without the prefix for long names.
-            return _environment(call, kind, shown(root))
+            # Programs and users need the path without the prefix for long names.
+            return _environment(call, shown(root))
 
 
-def _environment(call: Call, kind: str, root: str) -> Dict[str, Any]:
-    given = str(call.args.get("interpreter") or sys.executable)
-    extras = [str(name) for name in call.args.get("extras") or []]
-    request = {"kind": kind, "interpreter": given} if kind == "existing" else {"kind": kind, "extras": extras}
+def _environment(call: Request, root: str) -> EnvironmentResult:
+    kind, recipe = call.args["kind"], call.args["recipe"]
+    given = call.args["interpreter"] or sys.executable
+    wheelhouse = call.args["wheelhouse"]
+    request: EnvironmentRequest = {
+        "kind": kind,
+        "interpreter": given if kind == "existing" else None,
+        "recipe": recipe if kind == "uv" else None,
+        "wheelhouse": wheelhouse if kind == "uv" else None,
+    }
     known = unchanged(root, request)
     if known is not None:
         return {**known, "unchanged": True}
-
-    def say(said: str) -> None:
-        call.send({"text": said})
-
-    notes = []
-    if kind == "existing":
-        interpreter = _locate(root, given)
-    elif kind == "uv":
-        cache = os.path.dirname(call.archive)
-        notes = uv.advice(root)
-        interpreter = uv.make(root, cache, extras, _runner(call, say), say)
-    else:
-        raise OperationError("kind", f"there is no environment of kind {kind!r}", "use uv or existing")
-    facts = inspect(interpreter, root, _runner(call, lambda said: None))
-    made = {
+    interpreter = _interpreter(root, given, recipe if kind == "uv" else None)
+    try:
+        found = environment_of(interpreter, call.args["variables"], call.args["secrets"])
+    except VariablesError as error:
+        raise OperationError("variables", error.message) from None
+    programs = Programs(call.send, call.cancelled, found.environment, call.args["secrets"])
+    notes: List[Message] = list(found.warnings)
+    if kind == "uv":
+        if recipe is None:
+            raise OperationError("recipe", message("environment.no-recipe", "the request has no recipe"))
+        if recipe["tool"] == "conda":
+            conda.make(root, recipe["conda"], programs)
+        else:
+            if recipe["tool"] == "project" and wheelhouse is None:
+                notes += uv.advice(root)
+            _remove_of_other_python(root, request)
+            uv.make(root, os.path.dirname(call.archive), recipe, located(root, wheelhouse), programs)
+        # Its folder was not there before.
+        found = environment_of(interpreter, call.args["variables"], call.args["secrets"])
+        programs = Programs(call.send, call.cancelled, found.environment, call.args["secrets"])
+    facts = inspect(interpreter, root, partial(programs.run, silent=True))
+    made: EnvironmentFacts = {
+        "version": FORMAT,
         "kind": kind,
         "interpreter": interpreter,
         "python": facts["python"],
         "packages": facts["packages"],
         "torch": facts["torch"],
-        "warnings": [*notes, *warnings(facts, has_nvidia())],
+        "warnings": [to_data(text) for text in (*notes, *warnings(facts, has_nvidia()))],
         "stamp": stamp(root, request, [interpreter, *facts["places"]]),
+        "build": os.urandom(8).hex(),
     }
     durable.write_json(path_in(root), made)
     return {**made, "unchanged": False}
+
+
+def _interpreter(root: str, given: str, recipe: Optional[Recipe]) -> str:
+    if recipe is None:
+        return _locate(root, given)
+    return conda.interpreter_of(root) if recipe["tool"] == "conda" else uv.interpreter_of(root)
+
+
+def _remove_of_other_python(root: str, request: EnvironmentRequest) -> None:
+    """Remove a ``.venv`` that dtui made for another Python version than the project now asks for.
+
+    `uv sync` replaces it; `uv pip` would install into it.
+    """
+    known = described(root)
+    if known is None or known["interpreter"] != uv.interpreter_of(root):
+        return
+    pin = ".python-version"
+    if known["stamp"]["sources"].get(pin) != stamp(root, request, [])["sources"][pin]:
+        shutil.rmtree(os.path.join(root, ".venv"), ignore_errors=True)
 
 
 def _locate(root: str, given: str) -> str:
     """Return a given interpreter's path: a bare name is found on the PATH, others start at the project."""
     if os.path.dirname(given):
         return os.path.join(root, os.path.expanduser(given))
-    return shutil.which(given) or given
-
-
-def _runner(call: Call, output: Callable[[str], None]) -> Callable[..., command.Result]:
-    return partial(
-        command.run,
-        env=command.environment({"UV_LINK_MODE": "copy", "UV_PYTHON_PREFERENCE": "system"}),
-        cancelled=call.cancelled,
-        output=output,
-        quiet=lambda seconds: call.send({"quiet": seconds}),
-    )
+    return shutil.which(given, path=login().variables.get("PATH")) or given

@@ -1,4 +1,4 @@
-"""``mesh``: hand commands to ``agent.pyz peer`` under the training interpreter, and its answers back.
+"""``mesh``: forwards commands to ``agent.pyz peer`` under the training interpreter, and its answers back.
 
 Arguments: ``project``. Each upload piece's body is a command, each item's body an answer, see
 :mod:`agent.checks.peer`; the first item is ``{"interpreter", "trains"}``: who listens and connects, and
@@ -13,18 +13,28 @@ import subprocess
 import sys
 import threading
 from contextlib import suppress
-from typing import IO, TYPE_CHECKING, Any, Dict
+from typing import IO, TYPE_CHECKING
 
-from agent.command import environment
+from agent.environments.variables import environment_of
 from agent.operations.run_arguments import project_of
 from agent.server import Cancelled, OperationError
 from agent.supervisor.folder import environment_interpreter
+from agent.wire.decode import decode
+from agent.wire.frames import parse_json
+from agent.wire.mesh import MeshAnswer, MeshCommand
+from agent.wire.message import message
+from agent.wire.operation import Nothing
+from agent.wire.operations import MESH
+from agent.wire.reasons import system_reason
+from agent.wire.runs import ProjectArgs
 
 if TYPE_CHECKING:
     from agent.server import Call
 
+    Request = Call[ProjectArgs, MeshCommand, MeshAnswer]
 
-def mesh(call: Call) -> Dict[str, Any]:
+
+def mesh(call: Request) -> Nothing:
     """Serve until the upload ends."""
     chosen = environment_interpreter(project_of(call))
     trains = chosen is not None and os.path.isfile(chosen)
@@ -35,12 +45,19 @@ def mesh(call: Call) -> Dict[str, Any]:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env=dict(environment({})),
+            env=environment_of(interpreter, {}, {}).environment,
             creationflags=0x08000000 if os.name == "nt" else 0,
         )
     except OSError as error:
         raise OperationError(
-            "interpreter", "%s can't be started: %s" % (interpreter, error.strerror or error), "deploy again"
+            "interpreter",
+            message(
+                "mesh.not-started",
+                "{program} can't be started: {error}",
+                program=interpreter,
+                error=system_reason(error),
+            ),
+            message("mesh.not-started.remedy", "deploy again"),
         ) from None
     assert process.stdin is not None
     assert process.stdout is not None
@@ -52,12 +69,13 @@ def mesh(call: Call) -> Dict[str, Any]:
             piece = call.receive()
             if piece is None:
                 break
-            process.stdin.write(json.dumps(piece.body).encode("ascii") + b"\n")
+            process.stdin.write(json.dumps(piece[0]).encode("ascii") + b"\n")
             process.stdin.flush()
         process.stdin.close()
         process.wait(5.0)
     except OSError as error:
-        raise OperationError("peer", "the port probe's process ended early: %s" % error, "") from None
+        ended = message("mesh.ended-early", "the port probe's process ended early: {error}", error=str(error))
+        raise OperationError("peer", ended) from None
     except subprocess.TimeoutExpired:
         pass
     finally:
@@ -68,7 +86,7 @@ def mesh(call: Call) -> Dict[str, Any]:
     return {}
 
 
-def _relay(call: Call, output: IO[bytes]) -> None:
+def _relay(call: Request, output: IO[bytes]) -> None:
     with suppress(Cancelled, ValueError):
         for line in output:
-            call.send(json.loads(line))
+            call.send(decode(MESH.item, parse_json(line)))

@@ -1,4 +1,4 @@
-"""The arguments that operations on runs share: ``project``, a folder, and ``run``, an id."""
+"""The arguments that operations on runs share: ``project``, a folder, ``run``, an id, ``node``, a name."""
 
 from __future__ import annotations
 
@@ -7,35 +7,41 @@ from typing import TYPE_CHECKING, Tuple
 
 from agent.paths import PathRejected, project_root
 from agent.server import OperationError
-from agent.supervisor.folder import RunFolder
+from agent.supervisor.folder import RunFolder, folder_of_node
 from agent.supervisor.status import Status, seen
+from agent.wire.message import message
 
 if TYPE_CHECKING:
-    from agent.server import Call
+    from agent.server import AnyCall
 
 
-def project_of(call: Call) -> str:
+def project_of(call: AnyCall) -> str:
     """Return the project's root; raises OperationError."""
     try:
         return project_root(str(call.args["project"]))
     except PathRejected as error:
-        raise OperationError("path", str(error), "correct the node's `project`") from None
+        remedy = message("project.path.remedy", "correct the node's `project`")
+        raise OperationError("path", error.message, remedy) from None
 
 
-def folder_of(call: Call) -> RunFolder:
+def folder_of(call: AnyCall) -> RunFolder:
     """Return the folder of the run, which may not exist; raises OperationError."""
     try:
-        return RunFolder(project_of(call), str(call.args["run"]))
+        return folder_of_node(project_of(call), str(call.args["run"]), call.args.get("node"))
     except PathRejected as error:
-        raise OperationError("path", str(error), "give a run's id") from None
+        raise OperationError("path", error.message, message("run.path.remedy", "give a run's id")) from None
 
 
-def known_run(call: Call) -> Tuple[RunFolder, Status]:
+def known_run(call: AnyCall) -> Tuple[RunFolder, Status]:
     """Return a run's folder and its status; raises OperationError ``no-run`` when there is none."""
     folder = folder_of(call)
     status = seen(folder)
     if status is None:
-        raise OperationError(
-            "no-run", "run %s is not known in %s" % (folder.run, os.path.dirname(folder.path)), ""
+        unknown = message(
+            "run.unknown",
+            "run {run} is not known in {folder}",
+            run=folder.run,
+            folder=os.path.dirname(folder.path),
         )
+        raise OperationError("no-run", unknown)
     return folder, status

@@ -1,9 +1,11 @@
-"""``start``: begin this node's part of a run, under a supervisor that needs no console.
+"""``start``: starts this node's part of a run, under a supervisor that does not depend on the console.
 
 Arguments: ``project``, ``run``, ``node``, ``ranks`` (``[{"rank", "local_rank", "argv", "env"}]``), and
-optionally ``interpreter``, ``grace`` (seconds), ``force`` (start beside a run that is under way), ``methods``
-(of agent.detach). The result is the run's status with ``method``, how the supervisor was detached, and
-``tried``, why not otherwise. All of the node's processes run then, or none does.
+optionally ``interpreter``, ``grace`` (seconds), ``log_limit`` (bytes of each rank's log), ``force`` (start
+even if another run is active), ``secrets`` (``{name: value}``, variables of every rank that go into no file,
+see agent.secrets), ``variables`` (the user's), ``workdir``, ``methods`` (of agent.detach). The result is the
+run's status with ``method``, how the supervisor was detached, and ``tried``, why not otherwise. All of the
+node's processes run then, or none does.
 """
 
 from __future__ import annotations
@@ -11,109 +13,187 @@ from __future__ import annotations
 import os
 import sys
 import time
-from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Dict, List
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Dict, Iterator
 
 from agent import durable
 from agent.detach import NotDetached, detach
 from agent.operations.run_arguments import folder_of
 from agent.operations.stop import end_run
 from agent.paths import shown
+from agent.private import FILE_MODE
+from agent.secrets import Delivery, SecretsError, checked
 from agent.server import Cancelled, OperationError
-from agent.supervisor.folder import RunFolder, read_status, run_folders, write
-from agent.supervisor.spec import SpecError, parse
+from agent.supervisor.folder import RunFolder, read_status, run_folders, take_folder, write, write_status
+from agent.supervisor.log_limit import LIMIT
+from agent.supervisor.spec import DEFAULT_GRACE, FORMAT, RunSpec, SpecError, check
 from agent.supervisor.status import FINAL, Status, rank_processes, seen
+from agent.wire.message import EMPTY, NO_MESSAGE, Message, from_data, message, to_data
+from agent.wire.reasons import system_reason
+from agent.wire.runs import StartArgs, StartResult
 
 if TYPE_CHECKING:
     from agent.server import Call
 
+    Request = Call[StartArgs, None, None]
+
 _LOOK_EVERY = 0.02
-#: Seconds for a supervisor that has come up to start its processes.
+#: Seconds that a running supervisor may take to start its processes.
 _SPAWN_LIMIT = 60.0
 
 
-def start(call: Call) -> Dict[str, Any]:
+def start(call: Request) -> StartResult:
     """Start the ranks and wait until all run; leaves none when one can't, or the console leaves."""
-    folder = folder_of(call)
-    if not os.path.isdir(folder.root):
+    wanted = folder_of(call)
+    if not os.path.isdir(wanted.root):
         raise OperationError(
-            "no-project", "there is no folder %s" % shown(folder.root), "deploy to this node first"
+            "no-project",
+            message("start.no-project", "there is no folder {folder}", folder=shown(wanted.root)),
+            message("start.no-project.remedy", "deploy to this node first"),
         )
-    spec = {key: call.args.get(key) for key in ("run", "node", "interpreter", "ranks")}
-    spec["grace"] = call.args.get("grace", 30.0)
+    spec: RunSpec = {
+        "version": FORMAT,
+        "run": call.args["run"],
+        "node": call.args["node"],
+        "interpreter": call.args.get("interpreter"),
+        "grace": call.args.get("grace", DEFAULT_GRACE),
+        "ranks": call.args["ranks"],
+        "log_limit": call.args.get("log_limit", LIMIT),
+        "observe": call.args.get("observe", True),
+        "variables": call.args.get("variables", {}),
+        "workdir": call.args.get("workdir", ""),
+    }
     try:
-        parse(spec)
-    except SpecError as error:
-        raise OperationError("spec", str(error), "") from None
-    _announce(folder, spec)
+        check(spec)
+        secrets = checked(call.args.get("secrets") or {})
+    except (SpecError, SecretsError) as error:
+        raise OperationError("spec", error.message) from None
+    set_otherwise = {*spec["variables"], *(name for rank in spec["ranks"] for name in rank["env"])}
+    taken = sorted(set_otherwise & set(secrets))
+    if taken:
+        raise OperationError(
+            "spec",
+            message("start.secret-in-env", "{name} is a secret and also in `env`", name=taken[0]),
+            message("start.secret-in-env.remedy", "keep one of the two"),
+        )
+    folder = _announce(wanted, spec)
     if not call.args.get("force"):
         try:
-            _refuse_beside_others(folder)
+            _refuse_beside_others(folder, spec["node"])
         except OperationError:
             _withdraw(folder)
             raise
     try:
-        answer = _bring_up(call, folder)
+        with _offered(folder, spec, secrets):
+            answer = _bring_up(call, folder)
         if call.cancelled.is_set():
             raise Cancelled
         return answer
     except BaseException:
-        # Also when the console left: of a gang that did not come together nothing stays.
+        # Also when the console has disconnected: if not all ranks start, none may stay.
         end_run(folder, grace=0.0)
         raise
 
 
-def _announce(folder: RunFolder, spec: Dict[str, Any]) -> None:
-    """Make the run known before looking for others: of two starts at once, at most one goes on.
+def _announce(folder: RunFolder, spec: RunSpec) -> RunFolder:
+    """Record the run before checking for others: of two concurrent starts, at most one continues.
 
-    The folder may exist: the master keeps its recording of the run in the same place.
+    The folder may exist: the master keeps its recording of the run in the same place, and so do nodes that
+    share the project's folder. Returns the node's own.
     """
     try:
-        os.makedirs(folder.path, exist_ok=True)
-        os.close(os.open(folder.spec, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+        folder = take_folder(folder.root, folder.run, spec["node"])
+        os.close(os.open(folder.spec, os.O_CREAT | os.O_EXCL | os.O_WRONLY, FILE_MODE))
     except FileExistsError:
-        raise OperationError("exists", "run %s exists already" % folder.run, "start under a new id") from None
+        raise OperationError(
+            "exists",
+            message("start.exists", "run {run} exists already", run=folder.run),
+            message("start.exists.remedy", "start under a new id"),
+        ) from None
     except OSError as error:
         raise OperationError(
             "filesystem",
-            "%s: %s" % (shown(folder.path), error.strerror or error),
-            "check the user's rights to the project's folder",
+            message(
+                "start.file-system",
+                "{path}: {error}",
+                path=shown(folder.path),
+                error=system_reason(error),
+            ),
+            message("start.file-system.remedy", "check the user's rights to the project's folder"),
         ) from None
-    unborn = {"run": folder.run, "node": spec["node"], "state": "starting", "error": "", "ranks": []}
-    write(folder.status, {**unborn, "supervisor": None, "at": time.time()})
+    unborn: Status = {
+        "run": folder.run,
+        "node": spec["node"],
+        "state": "starting",
+        "error": NO_MESSAGE,
+        "supervisor": None,
+        "ranks": [],
+        "at": time.time(),
+    }
+    write_status(folder, unborn)
     write(folder.spec, spec)
+    return folder
+
+
+@contextmanager
+def _offered(folder: RunFolder, spec: RunSpec, secrets: Dict[str, str]) -> Iterator[None]:
+    """Let the run's supervisor fetch the secrets while it starts; its specification holds only the names."""
+    if not secrets:
+        yield
+        return
+    try:
+        delivery = Delivery(folder.path, secrets)
+    except SecretsError as error:
+        remedy = message("start.secrets.remedy", "check the user's rights to the project's folder")
+        raise OperationError("secrets", error.message, remedy) from None
+    try:
+        spec["secrets"] = delivery.reference.as_json()
+        write(folder.spec, spec)
+        yield
+    finally:
+        delivery.close()
 
 
 def _withdraw(folder: RunFolder) -> None:
-    for path in (folder.status, folder.spec):
+    for path in (folder.status, folder.spec, folder.owner):
         durable.remove(path)
     with suppress(OSError):
         os.rmdir(folder.path)  # stays when there is anything else in it
 
 
-def _refuse_beside_others(folder: RunFolder) -> None:
-    for other in run_folders(folder.root):
+def _refuse_beside_others(folder: RunFolder, node: str) -> None:
+    for other in run_folders(folder.root, node):
         status = seen(other) if other.run != folder.run else None
         if status is None or status["state"] in FINAL:
             continue
         if status["state"] != "lost":
             raise OperationError(
                 "busy",
-                "run %s is under way in this project (%s)" % (other.run, status["state"]),
-                "stop it first: dtui stop %s" % other.run,
+                message(
+                    "start.busy",
+                    "run {run} is under way in this project ({state})",
+                    run=other.run,
+                    state=status["state"],
+                ),
+                message("start.busy.remedy", "stop it first: dtui stop {run}", run=other.run),
             )
         left = rank_processes(other, status)
         if left:
             raise OperationError(
                 "busy",
-                "run %s has lost its supervisor, and %d of its processes still run" % (other.run, len(left)),
-                "end them first: dtui stop %s" % other.run,
+                message(
+                    "start.processes-left",
+                    "run {run} has lost its supervisor, and {count} of its processes still run",
+                    run=other.run,
+                    count=len(left),
+                ),
+                message("start.processes-left.remedy", "end them first: dtui stop {run}", run=other.run),
             )
 
 
-def _bring_up(call: Call, folder: RunFolder) -> Dict[str, Any]:
+def _bring_up(call: Request, folder: RunFolder) -> StartResult:
     argv = [sys.executable, "-I", call.archive, "supervise", shown(folder.path)]
-    methods: List[str] = list(call.args.get("methods") or [])
+    methods = call.args.get("methods", [])
     try:
         detached = detach(
             argv,
@@ -123,39 +203,60 @@ def _bring_up(call: Call, folder: RunFolder) -> Dict[str, Any]:
             methods=methods,
         )
     except NotDetached as error:
-        status = read_status(folder) or {}
-        write(folder.status, {**status, "state": "failed", "error": str(error), "at": time.time()})
-        raise OperationError(
-            "not-started", "the run's supervisor did not come up: %s" % error, _last_words(folder)
-        ) from None
-    return {**_await_ranks(call, folder), "method": detached.method, "tried": detached.tried}
+        status = read_status(folder)
+        if status is not None:
+            write_status(
+                folder,
+                {**status, "state": "failed", "error": to_data(error.message), "at": time.time()},
+            )
+        failed = message(
+            "start.no-supervisor", "the run's supervisor did not start: {reasons}", reasons=error.message
+        )
+        raise OperationError("not-started", failed, _last_words(folder)) from None
+    return {**_await_ranks(call, folder), "method": detached.method, "tried": list(map(str, detached.tried))}
 
 
-def _await_ranks(call: Call, folder: RunFolder) -> Status:
+def _await_ranks(call: Request, folder: RunFolder) -> Status:
     deadline = time.monotonic() + _SPAWN_LIMIT
     while True:
         status = seen(folder)
-        state = "lost" if status is None else status["state"]
-        up = state in ("running", "stopping") or (state in FINAL and not (status or {}).get("error"))
-        if status is not None and up:
+        if (
+            status is None
+            or status["state"] == "lost"
+            or (status["state"] in FINAL and status["error"]["text"])
+        ):
+            reason = from_data(status["error"]) if status else EMPTY
+            raise OperationError(
+                "not-started",
+                reason or message("start.supervisor-ended", "its supervisor ended"),
+                _last_words(folder),
+            )
+        if status["state"] != "starting":
             return status
-        if state in FINAL or state == "lost":
-            reason = (status or {}).get("error") or "its supervisor ended"
-            raise OperationError("not-started", str(reason), _last_words(folder))
         if time.monotonic() > deadline:
             raise OperationError(
                 "not-started",
-                "the ranks did not start within %.0f s" % _SPAWN_LIMIT,
-                "look at %s" % shown(folder.supervisor_log),
+                message(
+                    "start.timeout",
+                    "the ranks did not start within {seconds:.0f} s",
+                    seconds=_SPAWN_LIMIT,
+                ),
+                message("start.timeout.remedy", "see {file} on the node", file=shown(folder.supervisor_log)),
             )
         if call.cancelled.wait(_LOOK_EVERY):
             raise Cancelled
 
 
-def _last_words(folder: RunFolder) -> str:
+def _last_words(folder: RunFolder) -> Message:
     try:
-        with open(folder.supervisor_log, "rb") as file:
-            lines = file.read()[-2000:].decode("utf-8", "replace").strip().splitlines()
+        said = durable.read_file(folder.supervisor_log)[-2000:].decode("utf-8", "replace")
     except OSError:
-        return "its log is empty: is the node's Python blocked from starting processes?"
-    return "the supervisor's last words: %s" % " / ".join(lines[-3:])
+        return message(
+            "start.log-empty.remedy",
+            "its log is empty: is the node's Python blocked from starting processes?",
+        )
+    return message(
+        "start.last-words.remedy",
+        "the supervisor's last output: {said}",
+        said=" / ".join(said.strip().splitlines()[-3:]),
+    )

@@ -8,37 +8,46 @@ agent.supervisor.status, ``time`` being the node's clock; each item's body is ``
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, Dict, Optional
+from typing import TYPE_CHECKING, Optional
 
 from agent.operations.run_arguments import known_run, project_of
 from agent.server import Cancelled
 from agent.supervisor.folder import run_folders
 from agent.supervisor.status import FINAL, Status, seen
+from agent.wire.message import message, to_data
+from agent.wire.runs import StatusArgs, StatusItem, StatusResult
 
 if TYPE_CHECKING:
     from agent.server import Call
 
+    Request = Call[StatusArgs, None, StatusItem]
+
 _LOOK_EVERY = 0.05
 
 
-def status(call: Call) -> Dict[str, Any]:
+def status(call: Request) -> StatusResult:
     """Answer the statuses of one run or of all, the newest last."""
     if call.args.get("run") is None:
-        found = [seen(folder) for folder in run_folders(project_of(call))]
+        found = [seen(folder) for folder in run_folders(project_of(call), call.args.get("node"))]
         return {"runs": [one for one in found if one is not None], "time": time.time()}
     folder, now = known_run(call)
     if call.args.get("watch"):
-        told: Optional[Status] = None
+        sent: Optional[Status] = None
         while True:
-            if told is None or _differ(told, now):
+            if sent is None or _differ(sent, now):
                 call.send({"status": now, "time": time.time()})
-                told = now
+                sent = now
             if now["state"] in FINAL or now["state"] == "lost":
                 break
             if call.cancelled.wait(_LOOK_EVERY):
                 raise Cancelled
-            now = seen(folder) or {**now, "state": "lost", "error": "the run's folder was removed"}
+            now = seen(folder) or _removed(now)
     return {"runs": [now], "time": time.time()}
+
+
+def _removed(status: Status) -> Status:
+    error = message("status.removed", "the run's folder was removed")
+    return {**status, "state": "lost", "error": to_data(error)}
 
 
 def _differ(one: Status, other: Status) -> bool:

@@ -3,41 +3,43 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, Callable, Dict, Optional
+from typing import TYPE_CHECKING, Callable, List, Optional, Union
 
 from agent.deltas import Encoder
 from agent.sampler.child import GpuSampler, sampler_command
-from agent.sampler.host import HostSampler, choose
+from agent.sampler.host import HostLoad, HostSampler, choose
+from agent.wire.gpu import GpuAnswer
+from agent.wire.message import to_data
+from agent.wire.telemetry import Sample, TelemetryArgs, TelemetryResult
 
 if TYPE_CHECKING:
     from agent.server import Call
 
+    Request = Call[TelemetryArgs, None, object]
+
 _SHORTEST, _LONGEST = 0.1, 3600.0
 #: The first question opens the driver.
-_FIRST_PATIENCE = 5.0
-_PATIENCE = 2.0
-#: GPU values older than so many intervals (and seconds) are not what the GPU does now.
+_FIRST_TIMEOUT = 5.0
+_TIMEOUT = 2.0
+#: GPU values older than this many intervals (and seconds) are stale.
 _STALE = 3.0
 
 
-def telemetry(call: Call) -> Dict[str, Any]:
+def telemetry(call: Request) -> TelemetryResult:
     """Send a sample each interval until cancelled; items are those of :class:`agent.deltas.Encoder`.
 
-    Arguments: ``interval`` (seconds, 1), ``count`` (end after so many), ``gpus`` (numbers, or how many),
+    Arguments: ``interval`` (seconds, 1), ``count`` (samples to send), ``gpus`` (numbers, or how many),
     ``master_address`` (whose adapter counts). Returns how many were sent.
     """
-    interval = min(max(float(call.args.get("interval") or 1.0), _SHORTEST), _LONGEST)
+    interval = min(max(call.args.get("interval", 1.0), _SHORTEST), _LONGEST)
     count = call.args.get("count")
     gpus = GpuWatch(GpuSampler(sampler_command(call.archive)), interval, call.args.get("gpus"))
-    host = HostSampler(str(call.args.get("master_address") or ""))
+    host = HostSampler(call.args.get("master_address", ""))
     encoder = Encoder()
     sent = 0
     try:
         while True:
-            sample: Dict[str, Any] = {"time": time.time()}
-            sample.update(host.sample())
-            sample.update(gpus.sample())
-            body, payload = encoder.encode(sample)
+            body, payload = encoder.encode(gpus.complete(time.time(), host.sample()))
             call.send(body, payload)
             sent += 1
             # Cancelled is raised by the next send; a wait that ends early only brings it forward.
@@ -61,34 +63,41 @@ class GpuWatch:
         self,
         sampler: GpuSampler,
         interval: float,
-        wanted: Any = None,
+        wanted: Union[int, List[int], None] = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._sampler = sampler
         self._interval = interval
         self._wanted = wanted
         self._clock = clock
-        self._answer: Optional[Dict[str, Any]] = None
+        self._answer: Optional[GpuAnswer] = None
         self._answered = 0.0
-        self._patience = _FIRST_PATIENCE
+        self._timeout = _FIRST_TIMEOUT
 
-    def sample(self) -> Dict[str, Any]:
-        """Return ``gpus`` with ``source``, ``driver``, ``cuda``, ``gpu_age``, ``stale`` and ``error``."""
-        fresh = self._sampler.ask(self._patience)
-        self._patience = min(_PATIENCE, self._interval * 0.8)
+    def complete(self, at: float, load: HostLoad) -> Sample:
+        """Return the node's sample of time ``at``: the host's load and the GPUs."""
+        fresh = self._sampler.ask(self._timeout)
+        self._timeout = min(_TIMEOUT, self._interval * 0.8)
         now = self._clock()
         if fresh is not None:
             self._answer, self._answered = fresh, now
-        answer = self._answer or {"source": None, "error": None, "driver": None, "cuda": None, "gpus": []}
+        answer = self._answer
         age = now - self._answered if self._answer is not None else None
+        trouble = self._sampler.trouble
         return {
-            "source": answer["source"],
-            "driver": answer["driver"],
-            "cuda": answer["cuda"],
+            "time": at,
+            "cpu": load.cpu,
+            "ram": load.ram,
+            "paging": load.paging,
+            "disk": load.disk,
+            "network": load.network,
+            "source": answer["source"] if answer else None,
+            "driver": answer["driver"] if answer else None,
+            "cuda": answer["cuda"] if answer else None,
             "gpu_age": age,
             "stale": age is None or age > max(_STALE, _STALE * self._interval),
-            "error": self._sampler.trouble or answer["error"],
-            "gpus": choose(answer["gpus"], self._wanted),
+            "error": to_data(trouble) if trouble else answer["error"] if answer else None,
+            "gpus": choose(answer["gpus"], self._wanted) if answer else [],
         }
 
     def stop(self) -> None:

@@ -15,7 +15,7 @@ if sys.platform == "win32":
 
 
 class Group:
-    """A started process: a session of its own on POSIX, a job object of its own on Windows.
+    """A started process: in its own session on POSIX, in its own job object on Windows.
 
     Windows ends the processes of a job with the process that holds it: with the supervisor, that is.
     """
@@ -42,10 +42,10 @@ class Group:
         process = subprocess.Popen(
             argv, cwd=cwd, env=dict(env), stdin=subprocess.DEVNULL, stdout=output, stderr=output, **options
         )
-        # Neither ended nor reaped yet by anybody, so the pid is surely its own.
-        identity = identify(process.pid) or Identity(process.pid, "ended at once")
+        # Not reaped yet, so the pid is certainly its own.
+        identity = identify(process.pid) or Identity(process.pid, "ended immediately")
         if sys.platform == "win32" and job is not None:
-            job.take(process)
+            job.assign(process)
             resume(process)
         return cls(process, identity, job)
 
@@ -53,14 +53,14 @@ class Group:
         """Wait for the first process to end and return its exit code (minus the signal, on POSIX)."""
         return self._process.wait(timeout)
 
-    def end(self, patience: float = 2.0) -> Ended:
-        """End whatever is left of the group and see that it has ended."""
-        return end_groups([self], patience)
+    def end(self, timeout: float = 2.0) -> Ended:
+        """End the remaining processes of the group and verify that they have ended."""
+        return end_groups([self], timeout)
 
 
-def end_groups(groups: List[Group], patience: float = 2.0) -> Ended:
-    """End several groups at once; they share the ``patience``."""
+def end_groups(groups: List[Group], timeout: float = 2.0) -> Ended:
+    """End several groups concurrently, within ``timeout`` seconds for all."""
     for group in groups:
         if group._job is not None:
             group._job.end()
-    return end([group.identity for group in groups], patience=patience)
+    return end([group.identity for group in groups], timeout=timeout)

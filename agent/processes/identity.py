@@ -1,8 +1,11 @@
-"""What names a process beyond doubt."""
+"""Identifies a process uniquely."""
 
 from __future__ import annotations
 
-from typing import Any, Dict, NamedTuple, Optional
+from typing import NamedTuple, Optional
+
+from agent.wire.decode import WireError, decode
+from agent.wire.runs import ProcessId
 
 
 class Identity(NamedTuple):
@@ -11,17 +14,18 @@ class Identity(NamedTuple):
     pid: int
     start_time: str
 
-    def as_json(self) -> Dict[str, Any]:
+    def as_json(self) -> ProcessId:
         """Return ``{"pid", "start_time"}``."""
         return {"pid": self.pid, "start_time": self.start_time}
 
     @classmethod
-    def from_json(cls, value: Any) -> Optional[Identity]:
+    def from_json(cls, value: object) -> Optional[Identity]:
         """Return what :meth:`as_json` (or a dict with more keys) holds, None when it names no process."""
         try:
-            pid, start_time = int(value["pid"]), str(value["start_time"])
-        except (TypeError, KeyError, ValueError):
+            found = decode(ProcessId, value, tolerant=True)
+        except WireError:
             return None
+        pid, start_time = found["pid"], found["start_time"]
         return cls(pid, start_time) if pid > 0 and start_time else None
 
 
@@ -32,3 +36,10 @@ class Process(NamedTuple):
     parent: int
     session: int
     name: str
+
+
+class Usage(NamedTuple):
+    """What a process has used since its start: seconds of CPU time, and bytes read and written."""
+
+    cpu: float
+    transferred: int

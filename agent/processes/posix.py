@@ -10,7 +10,7 @@ import sys
 from contextlib import suppress
 from typing import List, Optional, Tuple
 
-from agent.processes.identity import Identity, Process
+from agent.processes.identity import Identity, Process, Usage
 
 assert sys.platform != "win32"
 
@@ -42,13 +42,30 @@ def end_one(identity: Identity, force: bool) -> None:
 def carries(pid: int, mark: str) -> bool:
     """Return whether the process was started with ``mark`` (``NAME=value``) in its environment.
 
-    Always False where the system does not tell, which is everywhere but on Linux.
+    Always False on systems other than Linux, which do not report it.
     """
     try:
         with open("/proc/%d/environ" % pid, "rb") as file:
             return os.fsencode(mark) in file.read().split(b"\0")
     except OSError:
         return False
+
+
+def usage(pid: int) -> Optional[Usage]:
+    """Return what a living process has used; None where the system does not report it."""
+    try:
+        with open("/proc/%d/stat" % pid, "rb") as file:
+            fields = file.read().rpartition(b")")[2].split()
+        ticks = int(fields[11]) + int(fields[12])
+    except (OSError, ValueError, IndexError):
+        return None
+    transferred = 0
+    with suppress(OSError, ValueError), open("/proc/%d/io" % pid, "rb") as file:
+        # rchar and wchar include what comes from the page cache or a network file system.
+        for line in file:
+            if line.startswith((b"rchar:", b"wchar:")):
+                transferred += int(line.split()[1])
+    return Usage(ticks / os.sysconf("SC_CLK_TCK"), transferred)
 
 
 @functools.cache
@@ -67,7 +84,7 @@ def _read_stat(pid: int) -> Optional[Process]:
             text = file.read()
     except OSError:
         return None
-    # The name stands in parentheses and may hold anything, parentheses too.
+    # The name is in parentheses and may contain any character, parentheses included.
     head, _, rest = text.rpartition(b")")
     fields = rest.split()
     if len(fields) < 20 or fields[0] in (b"Z", b"X"):

@@ -8,15 +8,15 @@ from typing import Optional
 from agent.processes.identity import Identity
 
 if sys.platform == "win32":
-    from agent.processes.windows import carries, end_one, snapshot, start_time
+    from agent.processes.windows import carries, end_one, snapshot, start_time, usage
 else:
-    from agent.processes.posix import carries, end_one, snapshot, start_time
+    from agent.processes.posix import carries, end_one, snapshot, start_time, usage
 
-__all__ = ["alive", "carries", "end_one", "identify", "snapshot", "start_time"]
+__all__ = ["alive", "carries", "end_one", "identify", "snapshot", "start_time", "usage"]
 
 
 def identify(pid: int) -> Optional[Identity]:
-    """Return who runs under this pid now, None when nobody does (a zombie is nobody)."""
+    """Return the process that has this pid now, None without one or for a zombie."""
     found = start_time(pid)
     return None if found is None else Identity(pid, found)
 

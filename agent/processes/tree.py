@@ -9,7 +9,7 @@ from typing import Callable, Dict, Iterable, List, NamedTuple, Optional
 from agent.processes.identity import Identity, Process
 from agent.processes.system import carries, end_one, snapshot
 
-#: Seconds between two looks at the processes that are being ended.
+#: Seconds between two checks of the processes that are being ended.
 _LOOK_EVERY = 0.03
 #: Seconds after which a process that was ended by force and is still there counts as left.
 _GIVE_UP_AFTER = 5.0
@@ -35,7 +35,7 @@ def members(root: Identity, mark: Optional[str] = None) -> List[Process]:
 def _members(root: Identity, mark: Optional[str], processes: List[Process]) -> List[Process]:
     leader = next((process for process in processes if process.identity.pid == root.pid), None)
     if leader is not None and leader.identity != root:
-        return []  # the pid is somebody else's: ours had no session left, or it could not have been reused
+        return []  # another process has the pid, which is only possible if our session is empty
     ours = [process for process in processes if process.session == root.pid]
     if leader is not None:
         ours.append(leader)
@@ -54,18 +54,18 @@ def _members(root: Identity, mark: Optional[str], processes: List[Process]) -> L
 def end(
     roots: Iterable[Identity],
     *,
-    patience: float = 2.0,
+    timeout: float = 2.0,
     mark: Optional[str] = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> Ended:
     """End the processes of all ``roots`` and see that they have ended.
 
-    They are asked first (not on Windows, which can't) and ended by force after ``patience`` seconds.
+    They are asked first (not on Windows, which can't) and ended by force after ``timeout`` seconds.
     ``mark`` as for :func:`members`.
     """
     starts = list(roots)
     met: Dict[Identity, bool] = {}
-    deadline = clock() + patience
+    deadline = clock() + timeout
     while True:
         processes = snapshot()
         living = {process.identity for process in processes}.intersection(met)

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from typing import Dict, List, Optional, Tuple
 
-from agent.processes.identity import Identity, Process
+from agent.processes.identity import Identity, Process, Usage
 
 assert sys.platform == "win32"
 
@@ -63,6 +63,7 @@ def _library() -> ctypes.WinDLL:
     kernel.OpenProcess.argtypes, kernel.OpenProcess.restype = [dword, wintypes.BOOL, dword], handle
     kernel.CloseHandle.argtypes = [handle]
     kernel.GetProcessTimes.argtypes = [handle] + [ctypes.POINTER(wintypes.FILETIME)] * 4
+    kernel.GetProcessIoCounters.argtypes = [handle, wintypes.LPVOID]
     kernel.WaitForSingleObject.argtypes, kernel.WaitForSingleObject.restype = [handle, dword], dword
     kernel.TerminateProcess.argtypes = [handle, wintypes.UINT]
     kernel.CreateToolhelp32Snapshot.argtypes = [dword, dword]
@@ -85,13 +86,31 @@ def start_time(pid: int) -> Optional[str]:
     if not handle:
         return None
     try:
-        # A process that has ended can be opened for as long as somebody holds a handle to it.
+        # A process that has ended can be opened as long as another process has a handle to it.
         if _kernel.WaitForSingleObject(handle, 0) != _WAIT_TIMEOUT:
             return None
         created, *rest = [wintypes.FILETIME() for _ in range(4)]
         if not _kernel.GetProcessTimes(handle, ctypes.byref(created), *map(ctypes.byref, rest)):
             return None
         return str((created.dwHighDateTime << 32) + created.dwLowDateTime)
+    finally:
+        _kernel.CloseHandle(handle)
+
+
+def usage(pid: int) -> Optional[Usage]:
+    """Return what a living process has used; None without access."""
+    handle = _kernel.OpenProcess(_QUERY_LIMITED, False, pid)
+    if not handle:
+        return None
+    try:
+        times = [wintypes.FILETIME() for _ in range(4)]
+        if not _kernel.GetProcessTimes(handle, *map(ctypes.byref, times)):
+            return None
+        # Operations read, write and other, then their bytes.
+        counters = (ctypes.c_uint64 * 6)()
+        _kernel.GetProcessIoCounters(handle, ctypes.byref(counters))
+        spent = sum((time.dwHighDateTime << 32) + time.dwLowDateTime for time in times[2:])
+        return Usage(spent / 1e7, counters[3] + counters[4])
     finally:
         _kernel.CloseHandle(handle)
 
@@ -128,11 +147,11 @@ def _entries() -> List[Tuple[int, int, str]]:
 
 
 def end_one(identity: Identity, force: bool) -> None:
-    """End the process; Windows has no way to ask, so ``force`` makes no difference."""
+    """End the process. Windows cannot ask a process to end, so ``force`` makes no difference."""
     handle = _kernel.OpenProcess(_TERMINATE, False, identity.pid)
     if not handle:
         return
-    # The open handle keeps the pid from being used again between the look and the deed.
+    # The open handle prevents that the pid is reused between the check and the termination.
     if start_time(identity.pid) == identity.start_time:
         _kernel.TerminateProcess(handle, _EXIT_CODE)
     _kernel.CloseHandle(handle)
@@ -156,8 +175,8 @@ class Job:
         ):
             raise ctypes.WinError(ctypes.get_last_error())
 
-    def take(self, process: subprocess.Popen[bytes]) -> None:
-        """Put a process, and whatever it will start, into the job; raises OSError, the process ended."""
+    def assign(self, process: subprocess.Popen[bytes]) -> None:
+        """Assign a process, and what it starts, to the job; on an error end it and raise OSError."""
         if not _kernel.AssignProcessToJobObject(self._handle, int(process._handle)):  # type: ignore[attr-defined]
             error = ctypes.WinError(ctypes.get_last_error())
             process.kill()

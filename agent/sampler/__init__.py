@@ -1,1 +1,1 @@
-"""How loaded a machine is. GPUs are asked in a process of their own, since a driver can hang."""
+"""The load of a machine. GPUs are read in a separate process, since a driver can hang."""

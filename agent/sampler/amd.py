@@ -5,41 +5,25 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Literal, Optional, Tuple
 
-from agent.sampler.gpu import Gpu, SourceError, blank
+from agent.sampler.gpu import Raw, SourceError, blank
 from agent.sampler.nvml_readings import program_name
 from agent.sampler.programs import Run, run_program
+from agent.wire.gpu import GPU_QUANTITIES, GpuSource
+from agent.wire.message import message
 
 _MIB = 1 << 20
+_PROGRAMS: Tuple[Literal["amd-smi"], Literal["rocm-smi"]] = ("amd-smi", "rocm-smi")
 _UNITS = {"B": 1, "KB": 1 << 10, "MB": _MIB, "GB": 1 << 30, "mW": 0.001}
 
 #: Where ``amd-smi metric`` keeps a value: section, then key; the first that is there counts.
 _METRICS: Dict[str, Tuple[Tuple[str, str], ...]] = {
-    "util": (("usage", "gfx_activity"),),
-    "memory_util": (("usage", "umc_activity"),),
-    "memory_total": (("mem_usage", "total_vram"), ("mem_usage", "total_visible_vram")),
-    "memory_used": (("mem_usage", "used_vram"), ("mem_usage", "used_visible_vram")),
-    "power": (("power", "socket_power"), ("power", "current_socket_power")),
-    "temperature": (("temperature", "hotspot"), ("temperature", "edge")),
-    "fan": (("fan", "usage"),),
-    "energy": (("energy", "total_energy_consumption"),),
-    "ecc_corrected": (("ecc", "total_correctable_count"),),
-    "ecc_uncorrected": (("ecc", "total_uncorrectable_count"),),
+    one.key: one.amd_smi for one in GPU_QUANTITIES if one.amd_smi
 }
 
 #: rocm-smi's keys, beginning with these words; releases differ in what follows and in capitals.
-_ROCM = (
-    ("gpu use (%)", "util"),
-    ("gpu memory read/write activity", "memory_util"),
-    ("vram total memory (b)", "memory_total"),
-    ("vram total used memory (b)", "memory_used"),
-    ("average graphics package power", "power"),
-    ("current socket graphics package power", "power"),
-    ("temperature (sensor edge)", "temperature"),
-    ("temperature (sensor junction)", "temperature"),
-    ("fan speed (%)", "fan"),
-)
+_ROCM = tuple((beginning, one.key) for one in GPU_QUANTITIES for beginning in one.rocm_smi)
 _ROCM_ARGUMENTS = (
     "--showuse", "--showmemuse", "--showmeminfo", "vram", "--showpower", "--showtemp", "--showfan",
     "--showproductname", "--showuniqueid", "--showdriverversion", "--json",
@@ -49,16 +33,16 @@ _ROCM_ARGUMENTS = (
 class AmdSource:
     """All GPUs that one of the programs lists; ``name`` is ``amd-smi`` or ``rocm-smi``."""
 
-    def __init__(self, name: str, program: str, run: Run = run_program) -> None:
-        self.name = name
+    def __init__(self, name: Literal["amd-smi", "rocm-smi"], program: str, run: Run = run_program) -> None:
+        self.name: GpuSource = name
         self.driver: Optional[str] = None
         self.cuda: Optional[str] = None
         self._program = program
         self._run = run
         self._static: Optional[Dict[int, Dict[str, Any]]] = None
 
-    def read(self) -> List[Gpu]:
-        """Return all GPUs; raises SourceError with what the program said."""
+    def read(self) -> List[Raw]:
+        """Return all GPUs; raises SourceError with the program's output."""
         if self.name == "rocm-smi":
             gpus, self.driver = parse_rocm_smi(self._json(*_ROCM_ARGUMENTS))
             return gpus
@@ -78,19 +62,26 @@ class AmdSource:
             return json.loads(output[start:]) if start >= 0 else None
         except ValueError:
             text = " ".join(output.split())[:200]
-            raise SourceError("%s failed with status %d: %s" % (self.name, status, text)) from None
+            failed = message(
+                "gpu.program-failed",
+                "{program} failed with status {status}: {output}",
+                program=self.name,
+                status=str(status),
+                output=text,
+            )
+            raise SourceError(failed) from None
 
 
-def find_amd() -> Optional[Tuple[str, str]]:
+def find_amd() -> Optional[Tuple[Literal["amd-smi", "rocm-smi"], str]]:
     """Return name and path of the program that is there, the newer one first."""
-    for name in ("amd-smi", "rocm-smi"):
+    for name in _PROGRAMS:
         path = shutil.which(name) or shutil.which(name, path="/opt/rocm/bin")
         if path:
             return name, path
     return None
 
 
-def parse_amd_smi(metrics: Any, static: Dict[int, Dict[str, Any]]) -> List[Gpu]:
+def parse_amd_smi(metrics: Any, static: Dict[int, Dict[str, Any]]) -> List[Raw]:
     """Return the GPUs of ``amd-smi metric --json``, with their names and caps from ``static``."""
     gpus = []
     for index, record in _records(metrics):
@@ -113,7 +104,7 @@ def parse_amd_smi(metrics: Any, static: Dict[int, Dict[str, Any]]) -> List[Gpu]:
     return gpus
 
 
-def _add_processes(gpus: List[Gpu], answer: Any) -> None:
+def _add_processes(gpus: List[Raw], answer: Any) -> None:
     lists = {index: record.get("process_list") for index, record in _records(answer)}
     for gpu in gpus:
         entries = lists.get(gpu["index"])
@@ -136,7 +127,7 @@ def _add_processes(gpus: List[Gpu], answer: Any) -> None:
                 )
 
 
-def parse_rocm_smi(answer: Any) -> Tuple[List[Gpu], Optional[str]]:
+def parse_rocm_smi(answer: Any) -> Tuple[List[Raw], Optional[str]]:
     """Return the GPUs of ``rocm-smi --json`` and the driver's version."""
     gpus = []
     driver = None

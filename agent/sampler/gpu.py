@@ -1,66 +1,67 @@
-"""One GPU's values, whichever source read them. Sizes are bytes, rates bytes a second."""
+"""A GPU's values on their way from a source to the wire."""
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Optional, Protocol
+from typing import Any, Dict, List, Optional, Protocol, cast, get_type_hints
 
-Gpu = Dict[str, Any]
+from agent.wire.decode import checker
+from agent.wire.gpu import Gpu, GpuSource
+from agent.wire.message import Message, message
 
-#: Field -> unit and meaning. Every one but ``index`` may be None.
-FIELDS = {
-    "index": "number that the driver gives it",
-    "name": "product name",
-    "uuid": "identity across reboots",
-    "memory_total": "bytes",
-    "compute_capability": "of NVIDIA, as text: 9.0",
-    "compute_mode": "default, exclusive or prohibited",
-    "driver_model": "of Windows: WDDM, TCC (WDM) or MCDM",
-    "mig": "list of MIG instances {index, uuid, memory_total, memory_used}; None: MIG is off or unknown",
-    "temperature_limit": "degrees C at which the clocks are reduced",
-    "clock_max": "MHz",
-    "util": "percent of the last sampling period in which a kernel ran",
-    "memory_util": "percent of that period in which memory was read or written",
-    "memory_used": "bytes, without what the driver reserves for itself",
-    "power": "watts",
-    "power_cap": "watts, the limit in force",
-    "energy": "joules since the driver was loaded",
-    "temperature": "degrees C",
-    "clock": "MHz",
-    "clock_memory": "MHz",
-    "throttle": "bit mask of reasons why the clock is not at its maximum, as NVML numbers them",
-    "pcie_rx": "bytes a second towards the GPU",
-    "pcie_tx": "bytes a second from the GPU",
-    "pcie_generation": "current",
-    "pcie_width": "lanes, current",
-    "nvlink_rx": "bytes a second, all links",
-    "nvlink_tx": "bytes a second, all links",
-    "ecc_corrected": "memory errors since the driver was loaded",
-    "ecc_uncorrected": "memory errors since the driver was loaded",
-    "fan": "percent of the fan's maximum",
-    "processes": "list of {pid, name, memory, util}; the last two are None under WDDM",
-    "error": "a sentence when the GPU has failed",
-}
+#: What a source has read: the keys of :class:`agent.wire.gpu.Gpu`, values of the types that the driver gave.
+Raw = Dict[str, Any]
+
+_KINDS = get_type_hints(Gpu)
+
+# NVML and nvidia-smi both report these.
+NO_DRIVER = message("gpu.no-driver", "no NVIDIA driver is installed (its library NVML was not found)")
+DRIVER_UPDATED = message(
+    "gpu.driver-updated",
+    "the NVIDIA driver was updated, but the older one is still loaded; restart the node",
+)
 
 
-def blank(index: int) -> Gpu:
-    """Return a GPU of which nothing is known but its number."""
-    gpu: Gpu = dict.fromkeys(FIELDS)
-    gpu["index"] = index
-    return gpu
+def blank(index: int) -> Raw:
+    """Return a GPU with only its number known."""
+    raw: Raw = dict.fromkeys(_KINDS)
+    raw["index"] = index
+    return raw
+
+
+def typed(raw: Raw) -> Gpu:
+    """Return the GPU with each value of its declared type, None for one that is something else.
+
+    A driver's odd answer must not cost the whole sample.
+    """
+    values: Dict[str, object] = {}
+    for name, kind in _KINDS.items():
+        value = raw.get(name)
+        try:
+            if isinstance(value, float) and kind == Optional[int]:
+                value = int(value)  # raises ValueError for nan, OverflowError for inf
+            values[name] = checker(kind)(value, name)
+        except (ValueError, OverflowError):
+            values[name] = None
+    values["index"] = int(raw["index"])
+    return cast(Gpu, values)
 
 
 class SourceError(Exception):
-    """A source can't be used; the text is a sentence for a person."""
+    """A source can't be used, for the reason ``message``."""
+
+    def __init__(self, message: Message) -> None:
+        super().__init__(message)
+        self.message = message
 
 
 class Source(Protocol):
-    """Something that knows GPUs: NVML, or a vendor's program."""
+    """A source of GPU values: NVML, or a vendor's program."""
 
-    name: str
+    name: GpuSource
     driver: Optional[str]
     #: Newest CUDA (or ROCm) version that the driver runs, as text.
     cuda: Optional[str]
 
-    def read(self) -> List[Gpu]:
+    def read(self) -> List[Raw]:
         """Return all GPUs; raises SourceError when the source has failed."""
         ...

@@ -1,19 +1,32 @@
-"""CPU, memory, disk and network of the machine as rates between two looks."""
+"""CPU, memory, disk and network of the machine as rates between two readings."""
 
 from __future__ import annotations
 
 import os
 import time
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import Callable, Dict, List, NamedTuple, Optional, Tuple, Union
 
 from agent.facts import machine
-from agent.facts.routes import mark_routes, towards_master
+from agent.facts.routes import routed, towards_master
+from agent.wire.facts import AdapterFacts
+from agent.wire.gpu import Gpu
+from agent.wire.telemetry import CpuLoad, DiskLoad, MemoryLoad, NetworkLoad
 
 Counters = Dict[str, Optional[int]]
 
 _KEYS = ("cpu_busy", "cpu_total", "read", "write", "rx", "tx")
 #: An adapter may appear, or the route may change, while we watch.
 _ROUTE_SECONDS = 60.0
+
+
+class HostLoad(NamedTuple):
+    """The part of a sample that is not about GPUs."""
+
+    cpu: CpuLoad
+    ram: MemoryLoad
+    paging: MemoryLoad
+    disk: DiskLoad
+    network: NetworkLoad
 
 
 class HostSampler:
@@ -24,10 +37,10 @@ class HostSampler:
         self._clock = clock
         self._before: Optional[Tuple[float, Counters]] = None
         self._routed_at: Optional[float] = None
-        self._adapter: Optional[Dict[str, Any]] = None
+        self._adapter: Optional[AdapterFacts] = None
 
-    def sample(self) -> Dict[str, Any]:
-        """Return ``cpu``, ``ram``, ``paging``, ``disk`` and ``network``."""
+    def sample(self) -> HostLoad:
+        """Take one sample."""
         now = self._clock()
         if self._routed_at is None or now - self._routed_at > _ROUTE_SECONDS:
             self._choose_adapter(now)
@@ -35,23 +48,22 @@ class HostSampler:
         counters.update(_read_counters(self._adapter))
         rates = self._rates(now, counters)
         ram, paging = machine.memory()
-        adapter = self._adapter or {}
-        return {
-            "cpu": {"util": rates["cpu"]},
-            "ram": {"total": ram["total"], "used": _used(ram)},
-            "paging": {"total": paging["total"], "used": _used(paging)},
-            "disk": {"read": rates["read"], "write": rates["write"]},
-            "network": {
-                "adapter": adapter.get("name"),
-                "speed_mbps": adapter.get("speed_mbps"),
+        adapter = self._adapter
+        return HostLoad(
+            cpu={"util": rates["cpu"]},
+            ram={"total": ram["total"], "used": _used(ram["total"], ram["free"])},
+            paging={"total": paging["total"], "used": _used(paging["total"], paging["free"])},
+            disk={"read": rates["read"], "write": rates["write"]},
+            network={
+                "adapter": adapter["name"] if adapter else None,
+                "speed_mbps": adapter["speed_mbps"] if adapter else None,
                 "rx": rates["rx"],
                 "tx": rates["tx"],
             },
-        }
+        )
 
     def _choose_adapter(self, now: float) -> None:
-        adapters = machine.adapters()
-        mark_routes(adapters, self._master)
+        adapters, _ = routed(machine.adapters(), self._master)
         chosen = towards_master(adapters)
         if chosen is None or self._adapter is None or chosen["name"] != self._adapter["name"]:
             self._before = None  # counters of another adapter
@@ -74,14 +86,14 @@ class HostSampler:
         return rates
 
 
-def _read_counters(adapter: Optional[Dict[str, Any]]) -> Counters:
+def _read_counters(adapter: Optional[AdapterFacts]) -> Counters:
     if os.name == "nt":
         from agent.facts import windows_counters
 
         return windows_counters.counters(adapter["index"] if adapter else None)
     from agent.facts import linux_counters
 
-    return linux_counters.counters(str(adapter["name"]) if adapter else None)
+    return linux_counters.counters(adapter["name"] if adapter else None)
 
 
 def _growth(before: Optional[int], after: Optional[int]) -> Optional[int]:
@@ -89,12 +101,11 @@ def _growth(before: Optional[int], after: Optional[int]) -> Optional[int]:
     return None if before is None or after is None or after < before else after - before
 
 
-def _used(memory: Dict[str, Any]) -> Optional[int]:
-    total, free = memory["total"], memory["free"]
+def _used(total: Optional[int], free: Optional[int]) -> Optional[int]:
     return None if total is None or free is None else total - free
 
 
-def choose(gpus: List[Dict[str, Any]], wanted: Any) -> List[Dict[str, Any]]:
+def choose(gpus: List[Gpu], wanted: Union[int, List[int], None]) -> List[Gpu]:
     """Return the GPUs that the inventory gives this node: a list of numbers, how many, or None for all."""
     if isinstance(wanted, list):
         return [gpu for gpu in gpus if gpu["index"] in wanted]

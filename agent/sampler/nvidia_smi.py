@@ -1,4 +1,4 @@
-"""NVIDIA GPUs through ``nvidia-smi``, for where NVML can't be loaded (a 32-bit Python, say)."""
+"""NVIDIA GPUs through ``nvidia-smi``, if NVML can't be loaded (in a 32-bit Python, for example)."""
 
 from __future__ import annotations
 
@@ -7,14 +7,18 @@ import re
 import shutil
 from typing import Dict, List, Optional, Tuple
 
-from agent.sampler.gpu import Gpu, SourceError, blank
+from agent.sampler.gpu import DRIVER_UPDATED, Raw, SourceError, blank
 from agent.sampler.nvml_readings import program_name
 from agent.sampler.programs import Run, run_program
+from agent.wire.gpu import GPU_QUANTITIES, GpuSource
+from agent.wire.message import Message, message
 
 _MIB = 1 << 20
 _PROCESS_FIELDS = "gpu_uuid,pid,used_memory,name"
 _FORMAT = ("--format=csv,noheader,nounits",)
 
+#: Factor of a number in nvidia-smi's unit; 1 makes a whole number of it.
+_FACTORS: Dict[str, float] = {"bytes": _MIB, "W": 1.0}
 #: nvidia-smi's field -> ours, and how its number becomes one in our unit; None keeps the text.
 COLUMNS: Tuple[Tuple[str, str, Optional[float]], ...] = (
     ("index", "index", 1),
@@ -22,21 +26,10 @@ COLUMNS: Tuple[Tuple[str, str, Optional[float]], ...] = (
     ("name", "name", None),
     ("driver_version", "driver", None),
     ("compute_mode", "compute_mode", None),
-    ("memory.total", "memory_total", _MIB),
-    ("memory.used", "memory_used", _MIB),
-    ("utilization.gpu", "util", 1),
-    ("utilization.memory", "memory_util", 1),
-    ("power.draw", "power", 1.0),
-    ("enforced.power.limit", "power_cap", 1.0),
-    ("temperature.gpu", "temperature", 1),
-    ("clocks.sm", "clock", 1),
-    ("clocks.mem", "clock_memory", 1),
     ("clocks.max.sm", "clock_max", 1),
     ("pcie.link.gen.current", "pcie_generation", 1),
     ("pcie.link.width.current", "pcie_width", 1),
-    ("fan.speed", "fan", 1),
-    ("ecc.errors.corrected.volatile.total", "ecc_corrected", 1),
-    ("ecc.errors.uncorrected.volatile.total", "ecc_uncorrected", 1),
+    *((one.nvidia_smi, one.key, _FACTORS.get(one.unit, 1)) for one in GPU_QUANTITIES if one.nvidia_smi),
 )
 _MODES = {"default": "default", "prohibited": "prohibited"}
 _PLACES = (
@@ -57,7 +50,7 @@ def find_nvidia_smi() -> Optional[str]:
 class NvidiaSmiSource:
     """All GPUs that ``nvidia-smi`` lists, asked by ``run``."""
 
-    name = "nvidia-smi"
+    name: GpuSource = "nvidia-smi"
 
     def __init__(self, program: str, run: Run = run_program) -> None:
         self._program = program
@@ -66,8 +59,8 @@ class NvidiaSmiSource:
         self.driver: Optional[str] = None
         self.cuda: Optional[str] = None
 
-    def read(self) -> List[Gpu]:
-        """Return all GPUs; raises SourceError with what nvidia-smi said."""
+    def read(self) -> List[Raw]:
+        """Return all GPUs; raises SourceError with nvidia-smi's output."""
         while True:
             fields = ",".join(column[0] for column in self._columns)
             status, output = self._run([self._program, "--query-gpu=" + fields, *_FORMAT])
@@ -86,22 +79,27 @@ class NvidiaSmiSource:
         return gpus
 
 
-def explain(output: str) -> str:
-    """Return a sentence for what a failing nvidia-smi printed."""
+def explain(output: str) -> Message:
+    """Return the reason for which nvidia-smi failed, from its output."""
     text = " ".join(output.split())
     if "couldn't communicate with the NVIDIA driver" in text:
-        return "nvidia-smi can't reach the NVIDIA driver; reinstall the driver and restart the node"
+        return message(
+            "gpu.smi-no-driver",
+            "nvidia-smi can't reach the NVIDIA driver; reinstall the driver and restart the node",
+        )
     if "version mismatch" in text:
-        return "the NVIDIA driver was updated while an older one is still loaded; restart the node"
+        return DRIVER_UPDATED
     if "No devices were found" in text:
-        return "the NVIDIA driver finds no GPU"
-    return "nvidia-smi failed: %s" % (text[:200] or "it said nothing")
+        return message("gpu.none-found", "the NVIDIA driver finds no GPU")
+    if not text:
+        return message("gpu.smi-silent", "nvidia-smi failed without output")
+    return message("gpu.smi-failed", "nvidia-smi failed: {output}", output=text[:200])
 
 
 def parse_gpus(
     text: str, columns: Tuple[Tuple[str, str, Optional[float]], ...] = COLUMNS
-) -> Tuple[List[Gpu], Optional[str]]:
-    """Return the GPUs and the driver's version; lines that are no record of ``columns`` are left out."""
+) -> Tuple[List[Raw], Optional[str]]:
+    """Return the GPUs and the driver's version; lines that are not a record of ``columns`` are left out."""
     gpus = []
     driver = None
     for line in text.splitlines():

@@ -5,25 +5,35 @@ from __future__ import annotations
 import time
 from typing import Any, Callable, Dict, List
 
-from agent.sampler.gpu import Gpu, SourceError, blank
+from agent.sampler.gpu import DRIVER_UPDATED, NO_DRIVER, Raw, SourceError, blank
 from agent.sampler.nvml_readings import READINGS, Device
+from agent.wire.gpu import GpuSource
+from agent.wire.message import Message, message, to_data
 
-#: A reading that took t seconds is not repeated before t * _PATIENCE: each may use a thousandth of a core.
-_PATIENCE = 1000.0
+#: A reading that took t seconds is not repeated before t * _COST_FACTOR: each may use a thousandth of a core.
+_COST_FACTOR = 1000.0
 _UNSUPPORTED_RETRY = 300.0
 _FAILED_RETRY = 10.0
 
 _REASONS = {
-    "NVMLError_LibraryNotFound": "no NVIDIA driver is installed (its library NVML was not found)",
-    "NVMLError_DriverNotLoaded": "the NVIDIA driver is installed but not loaded; restart the node, "
-    "and reinstall the driver if that does not help",
-    "NVMLError_LibRmVersionMismatch": "the NVIDIA driver was updated while an older one is still loaded; "
-    "restart the node",
-    "NVMLError_NoPermission": "this user may not talk to the NVIDIA driver",
-    "NVMLError_GpuIsLost": "the GPU has fallen off the bus; restart the node, then check its power and seat",
-    "NVMLError_ResetRequired": "the GPU must be reset; restart the node",
-    "NVMLError_CorruptedInforom": "the GPU's information memory is damaged; ask its vendor",
-    "NVMLError_IrqIssue": "the GPU's interrupts do not arrive; restart the node",
+    "NVMLError_LibraryNotFound": NO_DRIVER,
+    "NVMLError_DriverNotLoaded": message(
+        "gpu.driver-not-loaded",
+        "the NVIDIA driver is installed but not loaded; restart the node, "
+        "and reinstall the driver if that does not help",
+    ),
+    "NVMLError_LibRmVersionMismatch": DRIVER_UPDATED,
+    "NVMLError_NoPermission": message(
+        "gpu.no-permission", "the user has no permission to use the NVIDIA driver"
+    ),
+    "NVMLError_GpuIsLost": message(
+        "gpu.lost", "the GPU has fallen off the bus; restart the node, then check its power and seating"
+    ),
+    "NVMLError_ResetRequired": message("gpu.reset-required", "the GPU must be reset; restart the node"),
+    "NVMLError_CorruptedInforom": message(
+        "gpu.inforom", "the GPU's infoROM is corrupted; contact its vendor"
+    ),
+    "NVMLError_IrqIssue": message("gpu.interrupts", "the GPU's interrupts do not arrive; restart the node"),
 }
 _GPU_FAILURES = ("NVMLError_GpuIsLost", "NVMLError_ResetRequired", "NVMLError_IrqIssue")
 _UNSUPPORTED = (
@@ -34,15 +44,17 @@ _UNSUPPORTED = (
 )
 
 
-def explain(error: BaseException) -> str:
-    """Return what an NVML error means for a person."""
-    return _REASONS.get(type(error).__name__) or "the NVIDIA driver answered: %s" % error
+def explain(error: BaseException) -> Message:
+    """Return the meaning of an NVML error."""
+    return _REASONS.get(type(error).__name__) or message(
+        "gpu.driver-error", "the NVIDIA driver reported an error: {error}", error=str(error)
+    )
 
 
 class NvmlSource:
     """All GPUs that NVML lists. ``lib`` is the module pynvml; ``clock`` counts seconds."""
 
-    name = "nvml"
+    name: GpuSource = "nvml"
 
     def __init__(self, lib: Any, clock: Callable[[], float] = time.perf_counter) -> None:
         self._lib = lib
@@ -63,7 +75,7 @@ class NvmlSource:
             return Device(self._lib, self._lib.nvmlDeviceGetHandleByIndex(index), gpu, self._clock)
         except self._lib.NVMLError as error:
             # One broken GPU must not hide the others.
-            gpu["error"] = explain(error)
+            gpu["error"] = to_data(explain(error))
             return Device(self._lib, None, gpu, self._clock)
 
     def _ask(self, function: Callable[[], Any]) -> Any:
@@ -72,7 +84,7 @@ class NvmlSource:
         except self._lib.NVMLError:
             return None
 
-    def read(self) -> List[Gpu]:
+    def read(self) -> List[Raw]:
         """Return all GPUs, each value as new as its cost allows."""
         for device in self._devices:
             if device.handle is not None:
@@ -93,14 +105,14 @@ class NvmlSource:
                 if kind == "NVMLError_Uninitialized":
                     raise SourceError(explain(error)) from None
                 if kind in _GPU_FAILURES:
-                    # What it said before is not what it is now.
+                    # The values read before may be outdated.
                     kept = {name: device.gpu[name] for name in ("index", "name", "uuid")}
-                    device.gpu.update(blank(kept["index"]), **kept, error=explain(error))
+                    device.gpu.update(blank(kept["index"]), **kept, error=to_data(explain(error)))
                     return
                 device.gpu.update(dict.fromkeys(reading.fields))
                 self._due[key] = started + (_UNSUPPORTED_RETRY if kind in _UNSUPPORTED else _FAILED_RETRY)
                 continue
             cost = self._clock() - started
-            wait = reading.period if reading.essential else max(reading.period, cost * _PATIENCE)
+            wait = reading.period if reading.essential else max(reading.period, cost * _COST_FACTOR)
             # Half a second early counts as due, so that a slow tick does not skip a turn.
             self._due[key] = started + wait - 0.5

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
-from agent.sampler.gpu import Gpu
+from agent.sampler.gpu import Raw
+from agent.wire.gpu import GPU_QUANTITIES
+from agent.wire.quantity import Nvml, Quantity
 
 _ALL_LINKS = 0xFFFFFFFF
 _KIB = 1024
@@ -13,14 +15,14 @@ _KIB = 1024
 class Device:
     """A GPU under observation: its handle, its values, and the last counters that rates need."""
 
-    def __init__(self, lib: Any, handle: Any, gpu: Gpu, clock: Callable[[], float]) -> None:
+    def __init__(self, lib: Any, handle: Any, gpu: Raw, clock: Callable[[], float]) -> None:
         self.lib = lib
         self.handle = handle
         self.gpu = gpu
         self._clock = clock
         self._counters: Dict[str, Tuple[float, int]] = {}
         self._names: Dict[int, Optional[str]] = {}
-        #: Percent of the GPU's processors by pid, None where the driver does not tell.
+        #: Percent of the GPU's processors by pid, None where the driver does not report it.
         self.loads: Optional[Dict[int, int]] = None
         self.loads_seen = 0
 
@@ -63,7 +65,7 @@ def program_name(text: str) -> str:
 
 
 class Reading(NamedTuple):
-    """One question to NVML: at most every ``period`` seconds; an essential one whatever it costs."""
+    """One NVML query: at most every ``period`` seconds; an essential one at any cost."""
 
     name: str
     fields: Tuple[str, ...]
@@ -120,27 +122,8 @@ def _memory(device: Device) -> None:
     device.gpu["memory_total"], device.gpu["memory_used"] = memory.total, memory.used
 
 
-def _power(device: Device) -> None:
-    device.gpu["power"] = device.lib.nvmlDeviceGetPowerUsage(device.handle) / 1000
-
-
-def _power_cap(device: Device) -> None:
-    device.gpu["power_cap"] = device.lib.nvmlDeviceGetEnforcedPowerLimit(device.handle) / 1000
-
-
 def _energy(device: Device) -> None:
     device.gpu["energy"] = device.lib.nvmlDeviceGetTotalEnergyConsumption(device.handle) // 1000
-
-
-def _temperature(device: Device) -> None:
-    lib = device.lib
-    device.gpu["temperature"] = lib.nvmlDeviceGetTemperature(device.handle, lib.NVML_TEMPERATURE_GPU)
-
-
-def _clocks(device: Device) -> None:
-    lib = device.lib
-    device.gpu["clock"] = lib.nvmlDeviceGetClockInfo(device.handle, lib.NVML_CLOCK_SM)
-    device.gpu["clock_memory"] = lib.nvmlDeviceGetClockInfo(device.handle, lib.NVML_CLOCK_MEM)
 
 
 def _throttle(device: Device) -> None:
@@ -185,10 +168,6 @@ def _ecc(device: Device) -> None:
         device.gpu[field] = lib.nvmlDeviceGetTotalEccErrors(device.handle, kind, lib.NVML_VOLATILE_ECC)
 
 
-def _fan(device: Device) -> None:
-    device.gpu["fan"] = device.lib.nvmlDeviceGetFanSpeed(device.handle)
-
-
 def _processes(device: Device) -> None:
     found = device.lib.nvmlDeviceGetComputeRunningProcesses(device.handle)
     device.gpu["processes"] = [
@@ -203,7 +182,7 @@ def _processes(device: Device) -> None:
 
 
 def _process_loads(device: Device) -> None:
-    device.loads = None  # stays so when the driver can't tell (WDDM, MIG)
+    device.loads = None  # stays None when the driver does not report it (WDDM, MIG)
     lib, since = device.lib, device.loads_seen
     try:
         samples = lib.nvmlDeviceGetProcessUtilization(device.handle, since)
@@ -241,21 +220,29 @@ def _mig(device: Device) -> None:
     device.gpu["mig"] = instances
 
 
-#: Cheap and telling ones first, each sample; what changes rarely or costs much, rarely.
+def _single(quantity: Quantity, nvml: Nvml) -> Reading:
+    """Return the reading of a quantity that one function returns."""
+
+    def read(device: Device) -> None:
+        lib = device.lib
+        constants = [getattr(lib, name) for name in nvml.constants]
+        value = getattr(lib, nvml.function)(device.handle, *constants)
+        device.gpu[quantity.key] = value if nvml.divisor == 1 else value / nvml.divisor
+
+    return Reading(quantity.key, (quantity.key,), read, nvml.period, nvml.essential)
+
+
+#: Frequent and essential ones first; what changes rarely or costs much is read rarely.
 READINGS = (
     Reading("utilization", ("util", "memory_util"), _utilization, essential=True),
     Reading("memory", ("memory_total", "memory_used"), _memory, essential=True),
-    Reading("power", ("power",), _power, essential=True),
-    Reading("temperature", ("temperature",), _temperature),
-    Reading("clocks", ("clock", "clock_memory"), _clocks),
+    *(_single(one, one.nvml) for one in GPU_QUANTITIES if one.nvml is not None),
     Reading("throttle", ("throttle",), _throttle),
     Reading("pcie", ("pcie_tx", "pcie_rx"), _pcie),
     Reading("nvlink", ("nvlink_tx", "nvlink_rx"), _nvlink),
     Reading("process loads", (), _process_loads, period=2.0),
     Reading("processes", ("processes",), _processes, period=2.0),
     Reading("energy", ("energy",), _energy, period=10.0),
-    Reading("power cap", ("power_cap",), _power_cap, period=10.0),
-    Reading("fan", ("fan",), _fan, period=10.0),
     Reading("pcie link", ("pcie_generation", "pcie_width"), _pcie_link, period=10.0),
     Reading("mig", ("mig",), _mig, period=10.0),
     Reading("ecc", ("ecc_corrected", "ecc_uncorrected"), _ecc, period=30.0),

@@ -15,7 +15,7 @@ _NO_WINDOW = 0x08000000
 def run_program(argv: List[str]) -> Tuple[int, str]:
     """Return exit status and stdout (with stderr when it failed); raises OSError, subprocess.TimeoutExpired.
 
-    Output that is not UTF-8 (an error message on a Korean Windows) comes with replacement characters.
+    Output that is not UTF-8 (an error message on a Korean Windows) gets replacement characters.
     """
     result = subprocess.run(
         argv,

@@ -1,51 +1,59 @@
-"""Chooses who is asked for GPUs, and says why nobody can be."""
+"""Chooses the source of GPU values, or returns the reasons why none can be used."""
 
 from __future__ import annotations
 
 import subprocess
-from typing import Any, Dict, List, Optional, Tuple
+from typing import List, Optional, Sequence, Tuple
 
 from agent.facts.machine import display_vendors
 from agent.sampler.amd import AmdSource, find_amd
-from agent.sampler.gpu import Gpu, Source, SourceError
+from agent.sampler.gpu import NO_DRIVER, Raw, Source, SourceError, typed
 from agent.sampler.nvidia_smi import NvidiaSmiSource, find_nvidia_smi
 from agent.sampler.nvml import NvmlSource
+from agent.wire.gpu import GpuAnswer, GpuSource
+from agent.wire.message import Message, message, to_data
+from agent.wire.reasons import system_reason
 
-_NO_GPU = "no NVIDIA or AMD GPU was found"
 
-
-def read_gpus(source: Optional[Source]) -> Tuple[Optional[Source], Dict[str, Any]]:
+def read_gpus(source: Optional[Source]) -> Tuple[Optional[Source], GpuAnswer]:
     """Ask ``source``, or the first that works when there is none yet.
 
     Returns the source to ask next time (None: choose again) and the answer:
     ``{"source", "error", "driver", "cuda", "gpus"}``.
     """
-    reasons: List[str] = []
+    reasons: List[Message] = []
     source, gpus = _ask(source, reasons) if source is not None else (None, [])
     if source is None:
         source, gpus = _choose(reasons)
     if source is None:
-        return None, answer("none", "; ".join(reasons) or _missing(display_vendors()))
+        why = _all_of(reasons) if reasons else _missing(display_vendors())
+        return None, answer("none", why)
     return source, answer(source.name, reasons[0] if reasons else None, source.driver, source.cuda, gpus)
 
 
 def answer(
-    name: str,
-    error: Optional[str],
+    name: GpuSource,
+    error: Optional[Message],
     driver: Optional[str] = None,
     cuda: Optional[str] = None,
-    gpus: Optional[List[Gpu]] = None,
-) -> Dict[str, Any]:
-    """Return what a node says of its GPUs; ``source`` is nvml, nvidia-smi, amd-smi, rocm-smi or none."""
-    return {"source": name, "error": error, "driver": driver, "cuda": cuda, "gpus": gpus or []}
+    gpus: Sequence[Raw] = (),
+) -> GpuAnswer:
+    """Return the sampler's answer."""
+    return {
+        "source": name,
+        "error": None if error is None else to_data(error),
+        "driver": driver,
+        "cuda": cuda,
+        "gpus": [typed(gpu) for gpu in gpus],
+    }
 
 
-def _choose(reasons: List[str]) -> Tuple[Optional[Source], List[Gpu]]:
+def _choose(reasons: List[Message]) -> Tuple[Optional[Source], List[Raw]]:
     try:
         found, gpus = _ask(_nvml(), reasons)
     except SourceError as error:
         found, gpus = None, []
-        reasons.append(str(error))
+        reasons.append(error.message)
     program = find_nvidia_smi() if found is None else None
     if program is not None:
         found, gpus = _ask(NvidiaSmiSource(program), reasons)
@@ -53,19 +61,27 @@ def _choose(reasons: List[str]) -> Tuple[Optional[Source], List[Gpu]]:
     if amd is not None:
         found, gpus = _ask(AmdSource(*amd), reasons)
         if found is not None:
-            del reasons[:]  # that there is no NVIDIA driver is right on an AMD node
+            del reasons[:]  # an AMD node needs no NVIDIA driver
     if found is None and program is None and amd is None and "10de" not in display_vendors():
-        del reasons[:]  # and it is no fault where no NVIDIA GPU is
+        del reasons[:]  # nor does a node without an NVIDIA GPU
     return found, gpus
 
 
-def _ask(source: Source, reasons: List[str]) -> Tuple[Optional[Source], List[Gpu]]:
+def _ask(source: Source, reasons: List[Message]) -> Tuple[Optional[Source], List[Raw]]:
     try:
         return source, source.read()
     except SourceError as error:
-        reasons.append(str(error))
-    except (OSError, subprocess.TimeoutExpired) as error:
-        reasons.append("%s did not answer: %s" % (source.name, error))
+        reasons.append(error.message)
+    except subprocess.TimeoutExpired:
+        reasons.append(message("gpu.program-timeout", "{program} did not answer", program=source.name))
+    except OSError as error:
+        failed = message(
+            "gpu.program-not-started",
+            "{program} can't be started: {error}",
+            program=source.name,
+            error=system_reason(error),
+        )
+        reasons.append(failed)
     return None, []
 
 
@@ -78,17 +94,28 @@ def _nvml() -> Source:
         try:
             ctypes.CDLL("libnvidia-ml.so.1")
         except OSError:
-            raise SourceError("no NVIDIA driver is installed (its library NVML was not found)") from None
+            raise SourceError(NO_DRIVER) from None
     try:
         import pynvml
     except ImportError:
-        raise SourceError("the agent was packed without nvidia-ml-py") from None
+        missing = message("gpu.no-pynvml", "the agent's archive does not contain nvidia-ml-py")
+        raise SourceError(missing) from None
     return NvmlSource(pynvml)
 
 
-def _missing(vendors: List[str]) -> str:
+def _all_of(reasons: List[Message]) -> Message:
+    return reasons[0] if len(reasons) == 1 else message("gpu.reasons", "{reasons:; }", reasons=reasons)
+
+
+def _missing(vendors: List[str]) -> Message:
     if "10de" in vendors:
-        return "an NVIDIA GPU is built in, but no driver is installed; install NVIDIA's driver"
+        return message(
+            "gpu.nvidia-without-driver",
+            "the node has an NVIDIA GPU, but no driver is installed; install the NVIDIA driver",
+        )
     if "1002" in vendors:
-        return "an AMD GPU is built in, but neither amd-smi nor rocm-smi is there to tell about it"
-    return _NO_GPU
+        return message(
+            "gpu.amd-without-program",
+            "the node has an AMD GPU, but neither amd-smi nor rocm-smi is installed; install ROCm",
+        )
+    return message("gpu.none", "no NVIDIA or AMD GPU was found")

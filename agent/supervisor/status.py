@@ -8,42 +8,43 @@ the node's Unix seconds. ``state`` is starting, running, stopping, succeeded, fa
 from __future__ import annotations
 
 import time
-from typing import Any, Callable, Dict, List, Optional
+from typing import Callable, List, Optional
 
 from agent.processes import Identity, alive, members
 from agent.supervisor.folder import RunFolder, read_status
+from agent.wire.runs import RankProcess, RunStatus
 
 #: States that a run does not leave.
 FINAL = frozenset(["succeeded", "failed", "stopped"])
-#: How long a supervisor may take to come up, in seconds, all methods of detaching included.
+#: Seconds that a supervisor may take to start, all methods of detaching included.
 START_LIMIT = 150.0
 
-Status = Dict[str, Any]
+Status = RunStatus
 
 
 def seen(folder: RunFolder, clock: Callable[[], float] = time.time) -> Optional[Status]:
-    """Return the status as the processes bear it out, None when the run is unknown.
+    """Return the status as confirmed by the processes, None for an unknown run.
 
-    A run that is under way by its file and has no supervisor any more is ``lost``.
+    A run that is active according to its file, but has no supervisor any more, is ``lost``.
     """
     status = read_status(folder)
-    if status is None or status.get("state") in FINAL:
+    if status is None or status["state"] in FINAL:
         return status
-    supervisor = Identity.from_json(status.get("supervisor"))
-    coming = supervisor is None and clock() - float(status.get("at", 0)) < START_LIMIT
+    supervisor = Identity.from_json(status["supervisor"])
+    coming = supervisor is None and clock() - status["at"] < START_LIMIT
     if coming or (supervisor is not None and alive(supervisor)):
         return status
     # It may have written its last word after we read.
     last = read_status(folder) or status
-    if last.get("state") in FINAL or last.get("supervisor") != status.get("supervisor"):
+    if last["state"] in FINAL or last["supervisor"] != status["supervisor"]:
         return last
     return {**last, "state": "lost"}
 
 
-def rank_processes(folder: RunFolder, status: Status) -> List[Dict[str, Any]]:
+def rank_processes(folder: RunFolder, status: Status) -> List[RankProcess]:
     """Return the living processes of a run's ranks: ``{"rank", "pid", "start_time", "name"}``."""
-    found = []
-    for rank in status.get("ranks", []):
+    found: List[RankProcess] = []
+    for rank in status["ranks"]:
         identity = Identity.from_json(rank)
         if identity is None:
             continue
@@ -54,5 +55,5 @@ def rank_processes(folder: RunFolder, status: Status) -> List[Dict[str, Any]]:
 
 def identities(status: Status) -> List[Identity]:
     """Return the first process of each rank, as recorded."""
-    found = (Identity.from_json(rank) for rank in status.get("ranks", []))
+    found = (Identity.from_json(rank) for rank in status["ranks"])
     return [identity for identity in found if identity is not None]

@@ -16,8 +16,8 @@ from contextlib import suppress
 from typing import List, NamedTuple, Sequence, Tuple
 
 from agent import durable
+from agent.private import OWN, make_folder
 from agent.tree.format import file_digest
-from agent.tree.places import OWN
 from agent.tree.record import Record, path_in, to_json
 from agent.tree.staging import Staging, digests_of
 
@@ -34,6 +34,8 @@ class Journal(NamedTuple):
     deletes: Sequence[str]
     #: Folder within the staging for what is replaced or deleted.
     aside: str
+    #: What a new file of the project gets from the umask; staged files are their owner's alone.
+    mode: int
 
 
 class CommitFailed(Exception):
@@ -52,10 +54,11 @@ def commit(root: str, moves: Sequence[Tuple[str, str, str]], deletes: Sequence[s
     journal could be written.
     """
     staging = Staging(root)
-    journal = Journal(moves, deletes, f"{_ASIDE}{time.time_ns():x}")
-    # All that takes room comes before the journal: after it, a full disk can do no harm.
+    aside = f"{_ASIDE}{time.time_ns():x}"
+    # Everything that needs room happens before the journal: after it, a full disk does no harm.
     try:
-        os.makedirs(staging.place(journal.aside))
+        make_folder(staging.place(aside))
+        journal = Journal(moves, deletes, aside, staging.usual_mode())
         _make_folders(root, journal)
         durable.write_json(staging.place(_RECORD), to_json(record))
         durable.write_json(staging.place(_JOURNAL), journal._asdict())
@@ -71,11 +74,13 @@ def recover(root: str) -> bool:
     The caller holds the folder's Lock. Raises OSError, CommitFailed.
     """
     staging = Staging(root)
-    noted = durable.read_json(staging.place(_JOURNAL))
+    noted = durable.read_json(staging.place(_JOURNAL), durable.LARGEST_LIST)
     if noted is None:
         staging.discard(_ASIDE)
         return False
-    journal = Journal([tuple(move) for move in noted["moves"]], noted["deletes"], noted["aside"])
+    # A journal of an older version has no mode.
+    mode = int(noted.get("mode", 0o644))
+    journal = Journal([tuple(move) for move in noted["moves"]], noted["deletes"], noted["aside"], mode)
     if all(_intact(staging, name, digest) for name, _, digest in journal.moves):
         _finish(root, staging, journal)
     else:
@@ -118,6 +123,7 @@ def _finish(root: str, staging: Staging, journal: Journal) -> None:
                 if folder not in made:
                     os.makedirs(folder, exist_ok=True)
                     made.add(folder)
+                staging.release(name, journal.mode)
                 durable.replace(staged, target)
         path = f"{OWN}/{os.path.basename(path_in(root))}"
         if os.path.lexists(staging.place(_RECORD)):
@@ -165,7 +171,7 @@ def _remove_empty_folders(root: str, paths: Sequence[str]) -> None:
     """Remove the folders of ``paths`` that have nothing in them any more, from the innermost out."""
     folders = {folder for path in paths for folder in _chain(posixpath.dirname(path))}
     for folder in sorted(folders, key=len, reverse=True):
-        with suppress(OSError):  # not empty, or gone
+        with suppress(OSError):  # not empty, or removed
             os.rmdir(_place(root, folder))
 
 

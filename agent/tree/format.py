@@ -10,16 +10,20 @@ from __future__ import annotations
 import hashlib
 import json
 import zlib
-from typing import Any, Callable, Iterable, Iterator, List, Optional
+from typing import Callable, Iterable, Iterator, List, Optional, Type
+
+from agent.wire.decode import T, decode
+from agent.wire.frames import parse_json
+from agent.wire.message import message
 
 #: Contents are read, compressed, sent and verified in blocks of this size.
 BLOCK = 256 * 1024
-#: Lists of files are refused over this size, decompressed: far beyond a million files.
+#: Lists of files above this decompressed size are rejected: far more than a million files.
 MAX_LIST = 512 * 1024 * 1024
 
 
 class ListError(ValueError):
-    """A list did not arrive as it was packed."""
+    """A received list is damaged; the argument is a message."""
 
 
 def block_digest(block: bytes) -> str:
@@ -43,7 +47,7 @@ def read_digests(
 ) -> List[str]:
     """Return the block digests of the next ``length`` bytes that ``read(size)`` gives.
 
-    Raises EOFError when there are fewer. ``progress`` is told the bytes of each block.
+    Raises EOFError when there are fewer. ``progress`` is called with the bytes of each block.
     """
     digests: List[str] = []
     left = length
@@ -51,7 +55,7 @@ def read_digests(
         size = min(BLOCK, left)
         block = read(size)
         if len(block) < size:
-            raise EOFError("the file is shorter than it was")
+            raise EOFError(message("deploy.file-shortened", "the file has become shorter"))
         digests.append(block_digest(block))
         left -= size
         if progress is not None:
@@ -59,7 +63,7 @@ def read_digests(
     return digests
 
 
-def pack(value: Any) -> Iterator[bytes]:
+def pack(value: object) -> Iterator[bytes]:
     """Yield ``value`` as pieces of compressed JSON, each small enough for a payload."""
     blob = zlib.compress(json.dumps(value, separators=(",", ":")).encode("ascii"), 3)
     for start in range(0, len(blob), BLOCK):
@@ -78,15 +82,17 @@ class Unpacker:
         try:
             self._text += self._stream.decompress(piece, MAX_LIST - len(self._text) + 1)
         except zlib.error as error:
-            raise ListError(f"a list of files arrived damaged: {error}") from None
+            damaged = message("list.damaged", "a list of files arrived damaged: {error}", error=str(error))
+            raise ListError(damaged) from None
         if len(self._text) > MAX_LIST:
-            raise ListError("a list of files is too long")
+            raise ListError(message("list.too-long", "a list of files is too long"))
 
-    def value(self) -> Any:
-        """Return the value, once every piece is here; raises ListError."""
+    def value(self, kind: Type[T]) -> T:
+        """Return the value as a ``kind``, once every piece is here; raises ListError."""
         if not self._stream.eof:
-            raise ListError("a list of files arrived incomplete")
+            raise ListError(message("list.incomplete", "a list of files arrived incomplete"))
         try:
-            return json.loads(self._text)
+            return decode(kind, parse_json(self._text))
         except ValueError as error:
-            raise ListError(f"a list of files is not JSON: {error}") from None
+            invalid = message("list.invalid", "a list of files is not valid: {error}", error=str(error))
+            raise ListError(invalid) from None

@@ -7,21 +7,29 @@ import os
 import socket
 import threading
 import time
-from typing import Any, Dict, Optional
+from typing import Any, Callable, Dict, Optional
 
 from agent import durable
+from agent.file_status import age
+from agent.private import FILE_MODE
 from agent.processes import Identity, alive, identify
 from agent.server import Cancelled
 from agent.tree.staging import own_folder
+from agent.wire.deploy import LOCK_REPORT_SECONDS, LOCK_SECONDS
+from agent.wire.message import Message, message
+from agent.wire.runs import ProcessId
 
-#: Seconds between two looks at a folder that another node of the same deploy is using.
+#: Seconds between two checks of a folder that another node of the same deploy is using.
 _LOOK_EVERY = 0.1
-_PATIENCE = 15 * 60.0
 _FREE, _WAIT, _BUSY = range(3)
 
 
 class Busy(Exception):
-    """Another deploy holds the folder; the message says whose."""
+    """Another deploy holds the folder; ``message`` names it."""
+
+    def __init__(self, message: Message) -> None:
+        super().__init__(message)
+        self.message = message
 
 
 class Lock:
@@ -29,10 +37,18 @@ class Lock:
 
     A console that lost its link may come back before its old agent has noticed: the same ``deploy``
     takes the lock over, and the old agent finds that it does not hold it any more. Nodes that share
-    a folder wait for each other, until ``cancelled``. Any other deploy makes it raise Busy.
+    a folder wait for each other, until ``cancelled``,
+    and call ``waiting`` with the seconds so far. Any other deploy makes it raise Busy.
     """
 
-    def __init__(self, root: str, deploy: str, cancelled: Optional[threading.Event] = None) -> None:
+    def __init__(
+        self,
+        root: str,
+        deploy: str,
+        cancelled: Optional[threading.Event] = None,
+        waiting: Callable[[float], None] = lambda seconds: None,
+    ) -> None:
+        self._waiting = waiting
         self._path = os.path.join(own_folder(root), "deploy.lock")
         self._cancelled = cancelled or threading.Event()
         self._ticket: Dict[str, Any] = {
@@ -44,12 +60,15 @@ class Lock:
         }
 
     def __enter__(self) -> Lock:
-        deadline = time.monotonic() + _PATIENCE
+        begun = reported = time.monotonic()
         while True:
+            if time.monotonic() - reported >= LOCK_REPORT_SECONDS:
+                reported = time.monotonic()
+                self._waiting(reported - begun)
             try:
-                handle = os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_WRONLY)
+                handle = os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, FILE_MODE)
             except FileExistsError:
-                self._make_way(deadline)
+                self._await_holder(begun + LOCK_SECONDS)
                 continue
             with os.fdopen(handle, "w", encoding="ascii") as file:
                 json.dump(self._ticket, file)
@@ -64,8 +83,8 @@ class Lock:
         """Whether it is still ours."""
         return bool(durable.read_json(self._path) == self._ticket)
 
-    def _make_way(self, deadline: float) -> None:
-        """Wait for the holder a little, or remove its lock; raises Busy and Cancelled."""
+    def _await_holder(self, deadline: float) -> None:
+        """Wait briefly for the holder, or remove its lock; raises Busy and Cancelled."""
         holder = durable.read_json(self._path)
         verdict = _judge(holder, self._ticket, self._path)
         if verdict == _FREE:
@@ -78,7 +97,7 @@ class Lock:
 
 def _judge(holder: Optional[Any], ticket: Dict[str, Any], path: str) -> int:
     if not isinstance(holder, dict):
-        return _WAIT if _age(path) < 5.0 else _FREE  # being written this moment, or torn by a crash
+        return _WAIT if age(path) < 5.0 else _FREE  # being written this moment, or torn by a crash
     theirs, ours = str(holder.get("deploy")), str(ticket["deploy"])
     if theirs == ours:
         return _FREE
@@ -88,20 +107,18 @@ def _judge(holder: Optional[Any], ticket: Dict[str, Any], path: str) -> int:
     return _WAIT if theirs.partition("/")[0] == ours.partition("/")[0] else _BUSY
 
 
-def _identity(pid: int) -> Optional[Dict[str, Any]]:
+def _identity(pid: int) -> Optional[ProcessId]:
     found = identify(pid)
     return found.as_json() if found else None
 
 
-def _age(path: str) -> float:
-    try:
-        return time.time() - os.stat(path).st_mtime
-    except OSError:
-        return float("inf")
-
-
-def _describe(holder: Optional[Any]) -> str:
+def _describe(holder: Optional[Any]) -> Message:
     if not isinstance(holder, dict):
-        return "another deploy has just begun"
+        return message("deploy.busy-just-begun", "another deploy has just begun")
     since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(float(holder.get("at", 0))))
-    return f"another deploy has been writing into this folder since {since} ({holder.get('host')})"
+    return message(
+        "deploy.busy",
+        "another deploy has been writing into this folder since {since} ({host})",
+        since=since,
+        host=str(holder.get("host")),
+    )

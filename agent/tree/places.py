@@ -10,12 +10,10 @@ import os
 import stat
 from typing import Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
+from agent.file_status import leads_elsewhere
 from agent.paths import WINDOWS, PathRejected, split
-
-#: The folder for what dtui itself keeps; nothing is ever deployed into it.
-OWN = ".dtui"
-#: A reparse point with this bit stands for another place: a link or a junction (but no OneDrive file).
-_SURROGATE = 0x20000000
+from agent.private import OWN
+from agent.wire.message import message
 
 
 class Found(NamedTuple):
@@ -39,7 +37,7 @@ class Tree:
         self._folders: Dict[Tuple[str, ...], Optional[Dict[str, os.DirEntry[str]]]] = {}
 
     def place(self, path: str) -> str:
-        """Return where ``path`` is in the file system; raises PathRejected, also for a way through a link."""
+        """Return where ``path`` is in the file system; raises PathRejected, also for one through a link."""
         parts = self._parts(path)
         self._folder(tuple(parts[:-1]), path)
         return os.path.join(self.root, *parts)
@@ -56,11 +54,11 @@ class Tree:
             return None
         try:
             return _found(entry)
-        except FileNotFoundError:  # gone since the folder was read
+        except FileNotFoundError:  # removed since the folder was read
             return None
 
     def blocker(self, path: str) -> Optional[str]:
-        """Return the file that stands where ``path`` needs a folder, None when none does."""
+        """Return the file that is where ``path`` needs a folder, None without one."""
         parts = self._parts(path)
         for length in range(1, len(parts)):
             folder = self._folder(tuple(parts[: length - 1]), path)
@@ -77,10 +75,21 @@ class Tree:
             for name in files + links:
                 yield os.path.relpath(os.path.join(folder, name), self.root).replace(os.sep, "/")
 
+    def all_files(self) -> Iterator[str]:
+        """Yield the paths of all files and links below the root, but for dtui's own folder."""
+        for folder, names, files in os.walk(self.root):
+            if folder == self.root:
+                names[:] = [name for name in names if name.casefold() != OWN]
+            links = [name for name in names if os.path.islink(os.path.join(folder, name))]
+            for name in files + links:
+                yield os.path.relpath(os.path.join(folder, name), self.root).replace(os.sep, "/")
+
     def _parts(self, path: str) -> List[str]:
         parts = split(path)
         if parts[0].casefold() == OWN:
-            raise PathRejected(path, "is in dtui's own folder")
+            raise PathRejected(
+                path, message("path.in-own-folder", "{path!r} is in dtui's own folder", path=path)
+            )
         return parts
 
     def _folder(self, parts: Tuple[str, ...], path: str) -> Optional[Dict[str, os.DirEntry[str]]]:
@@ -95,7 +104,12 @@ class Tree:
             if kind == "link":
                 raise PathRejected(
                     path,
-                    f"leads through {'/'.join(parts)!r}, which is a symbolic link or junction on the node",
+                    message(
+                        "path.through-link",
+                        "{path!r} leads through {link!r}, which is a symbolic link or junction on the node",
+                        path=path,
+                        link="/".join(parts),
+                    ),
                 )
             exists = kind == "folder"
         else:
@@ -112,7 +126,7 @@ class Tree:
 
 def _found(entry: os.DirEntry[str]) -> Found:
     status = entry.stat(follow_symlinks=False)
-    if stat.S_ISLNK(status.st_mode) or getattr(status, "st_reparse_tag", 0) & _SURROGATE:
+    if leads_elsewhere(status):
         kind = "link"
     elif stat.S_ISREG(status.st_mode):
         kind = "file"

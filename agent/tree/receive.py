@@ -7,14 +7,20 @@ import stat
 import zlib
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, BinaryIO, Dict, List, Optional, Sequence, Tuple
+from typing import BinaryIO, Dict, List, Optional, Sequence, Tuple
 
 from agent.tree.format import BLOCK, block_digest, file_digest
 from agent.tree.staging import Staging, digests_of, key
+from agent.wire.deploy import PlannedFile
+from agent.wire.message import Message, message
 
 
 class Damaged(Exception):
-    """What arrived is not what the console's plan says."""
+    """The received contents do not match the console's plan; ``message`` describes the difference."""
+
+    def __init__(self, message: Message) -> None:
+        super().__init__(message)
+        self.message = message
 
 
 @dataclass(frozen=True)
@@ -35,7 +41,7 @@ class Incoming:
 
 
 class Receiver:
-    """Writes ``files`` in their order; pieces must come in that order, too."""
+    """Writes ``files`` in their order; their pieces must arrive in the same order."""
 
     def __init__(self, staging: Staging, files: Sequence[Incoming]) -> None:
         self._staging = staging
@@ -52,7 +58,7 @@ class Receiver:
                 self._dress(file)
                 self.digests[file.path] = file.digest
 
-    def take(self, segments: Sequence[Tuple[int, int, str]], data: bytes, compressed: bool) -> None:
+    def write(self, segments: Sequence[Tuple[int, int, str]], data: bytes, compressed: bool) -> None:
         """Take one piece: for each segment the file's number, its length and its digest.
 
         Raises Damaged, OSError.
@@ -61,13 +67,23 @@ class Receiver:
         if compressed:
             data = _decompress(data, total)
         if len(data) != total:
-            raise Damaged(f"a piece of {len(data)} bytes came instead of {total}")
+            raise Damaged(
+                message(
+                    "deploy.piece-of-another-size",
+                    "received a piece of {size} bytes instead of {expected}",
+                    size=len(data),
+                    expected=total,
+                )
+            )
         view, at = memoryview(data), 0
         for number, length, digest in segments:
             block = view[at : at + length]
             at += length
             if block_digest(block) != digest:  # type: ignore[arg-type]  # any buffer will do
-                raise Damaged(f"contents of {self._files[number].path!r} arrived damaged")
+                path = self._files[number].path
+                raise Damaged(
+                    message("deploy.contents-damaged", "contents of {path!r} arrived damaged", path=path)
+                )
             self._write(number, block, digest)
 
     def missing(self) -> List[str]:
@@ -75,7 +91,7 @@ class Receiver:
         return [file.path for file in self._files if file.path not in self.digests]
 
     def close(self) -> None:
-        """Let go of the file being written; what has arrived of it stays staged."""
+        """Close the file being written; what has arrived of it stays staged."""
         if self._file is not None:
             self._file.close()
             self._file = None
@@ -87,7 +103,13 @@ class Receiver:
         assert self._file is not None
         end = self._written + len(block)
         if end > file.size or (end < file.size and len(block) != BLOCK):
-            raise Damaged(f"more or other contents of {file.path!r} came than announced")
+            raise Damaged(
+                message(
+                    "deploy.other-contents",
+                    "received more or other contents of {path!r} than announced",
+                    path=file.path,
+                )
+            )
         self._file.write(block)
         self._written = end
         self._blocks.append(digest)
@@ -98,7 +120,9 @@ class Receiver:
 
     def _begin(self, number: int, file: Incoming) -> None:
         if self._file is not None or file.path in self.digests:
-            raise Damaged(f"contents came out of order at {file.path!r}")
+            raise Damaged(
+                message("deploy.out-of-order", "received contents out of order at {path!r}", path=file.path)
+            )
         # The console has verified what is staged; the digests of its blocks are needed again here.
         self._blocks = digests_of(self._staging.place(file.name), file.start) if file.start else []
         self._file = self._staging.open_at(file.name, file.start)
@@ -121,21 +145,28 @@ def dress(path: str, mtime_ns: int, executable: Optional[int]) -> None:
 
 def _decompress(data: bytes, size: int) -> bytes:
     if size > BLOCK * 2:
-        raise Damaged(f"a piece of {size} bytes is too large")
+        raise Damaged(message("deploy.piece-too-large", "a piece of {size} bytes is too large", size=size))
     stream = zlib.decompressobj()
     try:
         return stream.decompress(data, size + 1)
     except zlib.error as error:
-        raise Damaged(f"a compressed piece arrived damaged: {error}") from None
+        raise Damaged(
+            message("deploy.piece-damaged", "a compressed piece arrived damaged: {error}", error=str(error))
+        ) from None
 
 
-def incoming(value: Any) -> List[Incoming]:
+def incoming(planned: Sequence[PlannedFile]) -> List[Incoming]:
     """Return the plan's files; raises Damaged when they are not what they should be."""
-    try:
-        files = [Incoming(*fields) for fields in value]
-    except TypeError as error:
-        raise Damaged(f"the plan can't be read: {error}") from None
+    files = [Incoming(*fields) for fields in planned]
     for file in files:
         if not 0 <= file.start <= file.size:
-            raise Damaged(f"the plan starts {file.path!r} at {file.start} of {file.size} bytes")
+            raise Damaged(
+                message(
+                    "deploy.plan-beyond-file",
+                    "the plan starts {path!r} at {start} of {size} bytes",
+                    path=file.path,
+                    start=file.start,
+                    size=file.size,
+                )
+            )
     return files

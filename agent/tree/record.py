@@ -1,7 +1,7 @@
-"""What the deploys so far left on a node: ``.dtui/deployed.json``.
+"""The record of all deploys to a node: ``.dtui/deployed.json``.
 
-It tells which files dtui put there (only those may ever be deleted), whether somebody has changed
-them since, and their digests, so that an unchanged file need not be read again.
+It lists the files that dtui has deployed (only those may ever be deleted), whether they have been changed
+since, and their digests, so that an unchanged file need not be read again.
 """
 
 from __future__ import annotations
@@ -10,13 +10,14 @@ import os
 from typing import Any, Dict, NamedTuple, Optional
 
 from agent import durable
-from agent.tree.places import OWN, Found
+from agent.private import OWN
+from agent.tree.places import Found
 
 _VERSION = 1
 
 
 class Recorded(NamedTuple):
-    """One file: as it was on the console (``source_mtime_ns``) and as it was left on this node."""
+    """One file: as it was on the console (``source_mtime_ns``) and as deployed on this node."""
 
     size: int
     source_mtime_ns: int
@@ -44,7 +45,7 @@ def path_in(root: str) -> str:
 
 def load(root: str) -> Record:
     """Return the record of the last complete deploy, empty when there is none that can be read."""
-    value: Any = durable.read_json(path_in(root))
+    value: Any = durable.read_json(path_in(root), durable.LARGEST_LIST)
     try:
         if value["version"] != _VERSION:
             return {}
@@ -54,5 +55,5 @@ def load(root: str) -> Record:
 
 
 def to_json(record: Record) -> Any:
-    """Return the record as it is written."""
+    """Return the record as bytes for the file."""
     return {"version": _VERSION, "files": {path: list(entry) for path, entry in record.items()}}

@@ -1,21 +1,25 @@
-"""Where files of a deploy wait until all are there: ``.dtui/incoming``.
+"""Files of a deploy until all have arrived: ``.dtui/incoming``.
 
-A file's name there tells whose contents it has (path, size and time on the console), its length how
-much of them has arrived. So a deploy that broke off goes on where it was.
+A file's name there identifies its contents (path, size and time on the console), and its length is the part
+that has arrived. So an interrupted deploy continues at its position.
 """
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import shutil
+import stat
 from contextlib import suppress
 from typing import BinaryIO, Callable, Iterable, List, Optional
 
 from agent import durable
 from agent.paths import PathRejected
+from agent.private import OWN, claim, make_folder, opener
 from agent.tree.format import BLOCK, read_digests
-from agent.tree.places import OWN
+from agent.wire.message import message
+from agent.wire.reasons import reason_of
 
 
 def own_folder(root: str) -> str:
@@ -25,8 +29,15 @@ def own_folder(root: str) -> str:
     """
     folder = os.path.join(root, OWN)
     if os.path.islink(folder):
-        raise PathRejected(OWN, "is a symbolic link on the node; dtui's own folder must be a real one")
-    os.makedirs(folder, exist_ok=True)
+        raise PathRejected(
+            OWN,
+            message(
+                "path.own-folder-is-a-link",
+                "{path!r} is a symbolic link on the node; dtui's own folder must be a real one",
+                path=OWN,
+            ),
+        )
+    claim(folder)
     return folder
 
 
@@ -40,18 +51,20 @@ class Staging:
     """The staged files of the project at ``root``; nothing is created before :meth:`prepare`."""
 
     def __init__(self, root: str) -> None:
+        self.root = root
         self.folder = os.path.join(root, OWN, "incoming")
 
     def prepare(self, keep: Iterable[str]) -> None:
         """Create the folder and remove what earlier deploys left, but for the names in ``keep``."""
-        os.makedirs(self.folder, exist_ok=True)
+        own_folder(self.root)
+        make_folder(self.folder)
         wanted = set(keep)
         for name in os.listdir(self.folder):
             if name not in wanted:
                 _remove(os.path.join(self.folder, name))
 
     def discard(self, prefix: str = "") -> None:
-        """Remove what is staged under names with ``prefix``, as far as nobody has it open on Windows."""
+        """Remove staged files with ``prefix``, except those that are open on Windows."""
         try:
             names = os.listdir(self.folder)
         except OSError:
@@ -81,7 +94,27 @@ class Staging:
         path = self.place(name)
         if length:
             os.truncate(path, length)
-        return open(path, "ab" if length else "wb")
+        return open(path, "ab" if length else "wb", opener=opener)
+
+    def usual_mode(self) -> int:
+        """Return the mode that a new file gets from this process's umask; raises OSError."""
+        # Asking for the umask would briefly change it, for all threads.
+        path = self.place(f"mode-{os.getpid()}")
+        durable.remove(path)
+        handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
+        try:
+            return stat.S_IMODE(os.fstat(handle).st_mode)
+        finally:
+            os.close(handle)
+            durable.remove(path)
+
+    def release(self, name: str, usual: int) -> None:
+        """Give a staged file its mode in the project: ``usual``, executable if it is that already."""
+        if os.name == "nt":
+            return
+        path = self.place(name)
+        executable = os.lstat(path).st_mode & stat.S_IXUSR
+        os.chmod(path, usual | (usual & 0o444) >> 2 if executable else usual)
 
 
 def _remove(path: str) -> None:
@@ -103,4 +136,4 @@ def digests_of(path: str, length: int, progress: Optional[Callable[[int], None]]
         try:
             return read_digests(file.read, length, progress)
         except EOFError as error:
-            raise OSError(f"{path}: {error}") from None
+            raise OSError(errno.EIO, reason_of(error), path) from None

@@ -29,12 +29,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
+
+from msgspec.structs import asdict
 
 from benchmarks.scaling.cells import BACKENDS, GRADIENTS, SIZES, Cell, Grid
 from benchmarks.scaling.expected import Expectations
-from benchmarks.scaling.machine import Machine, look
+from benchmarks.scaling.machine import Machine, inspect_machine
 from benchmarks.scaling.measure import Bench, CellFailed
 from benchmarks.scaling.paper import on_paper, paper_table
 from benchmarks.scaling.project import Load, make_project
@@ -42,7 +44,7 @@ from benchmarks.scaling.report import Row, missing_row, row_of, table
 from fleet.forecast import Workload
 from lab.lab import Lab
 
-#: A cell that has less than this is not begun: starting alone takes so long.
+#: A cell with less time than this is not started: the start alone takes that long.
 _LEAST_SECONDS = 20.0
 
 
@@ -69,7 +71,7 @@ def parser() -> argparse.ArgumentParser:
         help="torch.compile; TORCHINDUCTOR_CACHE_DIR is kept from call to call",
     )  # fmt: skip
     parser.add_argument("--limit", type=float, default=600.0, help="seconds for everything (default 600)")
-    parser.add_argument("--work", type=Path, help="folder for the nodes' files, gone afterwards")
+    parser.add_argument("--work", type=Path, help="folder for the nodes' files, removed afterwards")
     parser.add_argument("--markdown", type=Path, help="write the table to this file")
     return parser
 
@@ -91,20 +93,20 @@ async def main(arguments: Sequence[str] | None = None) -> int:
         folder = Path(text)
         project = folder / "project"
         project.mkdir()
-        machine = await look(project)
+        machine = await inspect_machine(project)
         grid, load = grid_of(options, machine), load_of(options, machine)
-        _tell({"measure": "machine", "machine": machine.text, "load": asdict(load)})
+        _print_row({"measure": "machine", "machine": machine.text, "load": asdict(load)})
         cells, missing = grid.cells()
         make_project(project, load)
         result = await _measure(cells, project, load, folder / "lab", begun + options.limit)
     for cell, reason in missing:
         result.rows.append(missing_row(cell, reason))
-        _tell(result.rows[-1])
-    # What a core computes is no basis for a cluster of GPUs.
+        _print_row(result.rows[-1])
+    # The speed of a core is not a basis for a cluster of GPUs.
     workloads = {} if grid.gpus is None else result.workloads
     paper = [row for size, workload in workloads.items() for row in on_paper(size, workload)]
     for row in paper:
-        _tell(row)
+        _print_row(row)
     text = table(result.rows) + (f"\n{paper_table(paper)}" if paper else "")
     if options.markdown:
         options.markdown.write_text(text, encoding="utf-8")
@@ -168,12 +170,12 @@ async def _measure(cells: Sequence[Cell], project: Path, load: Load, root: Path,
                     expected = await expectations.of(measured)
                     row = row_of(measured, expectations.base(cell), expected)
             result.rows.append(row)
-            _tell(row)
+            _print_row(row)
         result.workloads = expectations.workloads
     return result
 
 
-def _tell(row: Row) -> None:
+def _print_row(row: Row) -> None:
     print(json.dumps(row), flush=True)
 
 

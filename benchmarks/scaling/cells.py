@@ -1,24 +1,24 @@
-"""What is measured: one cell is one run of so many ranks, with its network, its backend and its gradients."""
+"""The measured cells: one cell is one run with its ranks, network, backend and gradient method."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
+
+from msgspec import Struct
 
 #: The trainer's networks.
 SIZES = ("tiny", "S/16", "S/8", "B/16")
 Backend = Literal["nccl", "gloo"]
-#: How gradients travel: as they are, as halves, or only every so many steps (DiLoCo).
+#: How gradients are exchanged: in full, as halves, or only every few steps (DiLoCo).
 GRADIENTS = ("fp32", "fp16", "diloco")
 BACKENDS: tuple[Backend, ...] = ("nccl", "gloo")
 #: The GPUs of a node, numbered as NVML does; empty for a node that trains on the CPU.
 Share = tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cell:
+class Cell(Struct, frozen=True, kw_only=True):
     """One run. ``shares`` has an entry a node: its GPUs, a rank each, or none and one rank on the CPU."""
 
     size: str
@@ -37,9 +37,8 @@ class Cell:
         return f"{self.size} world {self.world} {self.backend} {self.gradients}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Grid:
-    """Which cells a person asked for; ``gpus`` are this machine's, None is a run on its CPU."""
+class Grid(Struct, frozen=True, kw_only=True):
+    """The cells to measure; ``gpus`` are this machine's, None is a run on its CPU."""
 
     sizes: Sequence[str]
     worlds: Sequence[int]

@@ -1,12 +1,13 @@
-"""What dtui's own forecast says of a cell, from the network's baseline and the measured way between nodes."""
+"""dtui's forecast of a cell, from the network's baseline and the measured route between nodes."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
 from contextlib import aclosing
-from dataclasses import asdict, replace
 from pathlib import Path
+
+from msgspec.structs import asdict, replace
 
 from benchmarks.scaling.cells import Cell
 from benchmarks.scaling.measure import Bench, Measured
@@ -53,14 +54,14 @@ class Expectations:
         return images_a_second(cell, self._load, workload, self._rings[nodes])
 
     def _workload(self, base: Measured) -> Workload | None:
-        """Return what the newest run, which is the baseline, says of itself."""
+        """Return the workload of the newest run, which is the baseline."""
         try:
             return find_workload(self._home, step_seconds=base.figures.step_time)
         except FleetError:
             return None
 
     async def _measure_ring(self, cell: Cell) -> list[Link]:
-        """Measure the ways between the nodes as ``dtui forecast`` does."""
+        """Measure the routes between the nodes as ``dtui forecast`` does."""
         probed = []
         fleet, nodes = self._bench.fleet(cell)
         options = PreflightOptions(checks=("bandwidth",), cpu=not any(cell.shares))
@@ -68,7 +69,7 @@ class Expectations:
             async for event in events:
                 if isinstance(event, PairProbed):
                     probed.append(event)
-        # How else could a forecast be worked out again from what a machine that is gone has printed?
+        # Allows to compute the forecast again from the output of a machine that is no longer available.
         print(
             json.dumps({"measure": "links", "links": [asdict(link) for link in links_of(probed).values()]}),
             flush=True,
@@ -84,7 +85,7 @@ def images_a_second(cell: Cell, load: Load, workload: Workload, ring: Sequence[L
     """
     crowded = replace(workload, compute_seconds=workload.compute_seconds * cell.world / cell.devices)
     nodes = len(cell.shares)
-    told = forecast(
+    expected = forecast(
         crowded,
         _method(cell, load),
         gpus=cell.world,
@@ -92,7 +93,7 @@ def images_a_second(cell: Cell, load: Load, workload: Workload, ring: Sequence[L
         ring=ring if cell.backend == "gloo" else (),
         backend=cell.backend,
     )
-    return cell.world * load.batch / told.step_seconds
+    return cell.world * load.batch / expected.step_seconds
 
 
 def _method(cell: Cell, load: Load) -> Method:

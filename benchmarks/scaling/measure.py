@@ -8,13 +8,16 @@ import socket
 import time
 from collections import defaultdict
 from contextlib import aclosing, suppress
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
+from msgspec import Struct
+from msgspec.structs import replace
+
+from agent.wire.telemetry import Sample
 from benchmarks.scaling.cells import Cell
 from benchmarks.scaling.figures import Figures, figures_of
 from benchmarks.scaling.project import Load, configure, run_of
+from fleet import commands
 from fleet.errors import FleetError
 from fleet.events import (
     CheckFinished,
@@ -28,8 +31,10 @@ from fleet.events import (
 )
 from fleet.fleet import Fleet
 from fleet.inventory import Node
+from fleet.metrics_record import MetricsRecord
+from fleet.runs.steps import RunToEnd
+from fleet.steps import Job, run_steps
 from fleet.telemetry import watch
-from fleet.up import UpOptions, up
 from lab.lab import Lab
 
 _SAMPLING = 0.5
@@ -37,11 +42,10 @@ _TAIL = 2000
 
 
 class CellFailed(Exception):
-    """The cell has no figures; the text says why."""
+    """The cell has no figures; the text has the reason."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Measured:
+class Measured(Struct, frozen=True, kw_only=True):
     """A cell's figures, and the seconds from its start to the first training step and to its end."""
 
     cell: Cell
@@ -58,7 +62,7 @@ class Bench:
         self._compiled = compiled or project.parent / "compiled"
 
     def fleet(self, cell: Cell) -> tuple[Fleet, tuple[Node, ...]]:
-        """Return a fleet for the cell, not connected yet, and the nodes that take part."""
+        """Return a fleet for the cell, not connected yet, and its nodes."""
         idle = [()] * (len(self._lab.nodes) - len(cell.shares))
         inventory = self._lab.inventory(
             self._project,
@@ -93,7 +97,7 @@ class Bench:
         except ValueError as error:
             raise CellFailed(f"{error}{seen.tail()}") from None
         if cell.backend == "nccl":
-            # NCCL's work counts as done when it has been handed to the GPU, so the ranks can't tell.
+            # NCCL's work counts as done once the GPU has it, so the ranks can't measure it.
             figures = replace(figures, communication_share=None)
         return Measured(
             cell=cell,
@@ -103,34 +107,34 @@ class Bench:
         )
 
     def _warm_up(self, cell: Cell) -> int:
-        """Return the records at the begin that do not count: DiLoCo's first round is left out as a whole."""
+        """Return the number of first records that do not count: DiLoCo's whole first round is left out."""
         return self._load.diloco_steps // self._load.log_every if cell.gradients == "diloco" else 1
 
     def _tidy(self) -> None:
-        """Remove checkpoints: gigabytes, which nobody goes on from."""
+        """Remove checkpoints: gigabytes, which no run resumes from."""
         for node in self._lab.nodes:
             for folder in node.home.folder.glob("dtui/*/checkpoints"):
                 shutil.rmtree(folder, ignore_errors=True)
 
 
 class _Seen:
-    """What the events of one run have told."""
+    """What the events of one run have reported."""
 
     def __init__(self) -> None:
-        self.steps: dict[int, list[dict[str, Any]]] = defaultdict(list)
-        self.samples: list[tuple[float, dict[str, Any]]] = []
+        self.steps: dict[int, list[MetricsRecord]] = defaultdict(list)
+        self.samples: list[tuple[float, Sample]] = []
         self.troubles: list[str] = []
         self.outcome = ""
         self.training = 0.0
         self._output = b""
 
-    def take(self, event: Event) -> None:
+    def add(self, event: Event) -> None:
         """Keep what counts."""
         if isinstance(event, MetricsSeen):
-            kind = event.record.get("kind")
+            kind = event.record.kind
             if kind == "step":
                 self.steps[event.rank].append(event.record)
-            elif kind == "phase" and event.record.get("phase") == "training" and not self.training:
+            elif kind == "phase" and event.record.phase == "training" and not self.training:
                 self.training = time.monotonic()
         elif isinstance(event, LogChunk):
             self._output = (self._output + event.data)[-_TAIL:]
@@ -151,9 +155,9 @@ class _Seen:
 
 
 async def _up(fleet: Fleet, nodes: tuple[Node, ...], seen: _Seen, *, cpu: bool) -> None:
-    async with aclosing(up(fleet, nodes, UpOptions(cpu=cpu))) as events:
+    async with aclosing(run_steps(Job(fleet, nodes, cpu=cpu), commands.up(RunToEnd()))) as events:
         async for event in events:
-            seen.take(event)
+            seen.add(event)
 
 
 async def _sample(fleet: Fleet, nodes: tuple[Node, ...], seen: _Seen) -> None:

@@ -16,7 +16,7 @@ Row = dict[str, Any]
 
 
 def on_paper(size: str, workload: Workload) -> list[Row]:
-    """Return the forecast of each cluster, network and way to share gradients, over gloo."""
+    """Return the forecast of each cluster, network and gradient method, over gloo."""
     guide = {(gpus, nodes): speed_up for gpus, nodes, speed_up in GUIDE}
     return [
         {
@@ -40,14 +40,14 @@ def on_paper(size: str, workload: Workload) -> list[Row]:
 
 
 def paper_table(rows: Sequence[Row]) -> str:
-    """Return the rows as a Markdown table, the ways to share gradients side by side."""
-    ways = [method.name for method in METHODS]
+    """Return the rows as a Markdown table, with a column per gradient method."""
+    methods = [method.name for method in METHODS]
     lines = [
-        "| network | GPUs | nodes | link | guide | " + " | ".join(ways) + " |",
-        "| --- " * (5 + len(ways)) + "|",
+        "| network | GPUs | nodes | link | guide | " + " | ".join(methods) + " |",
+        "| --- " * (5 + len(methods)) + "|",
     ]
-    for at in range(0, len(rows), len(ways)):
-        row, together = rows[at], rows[at : at + len(ways)]
+    for at in range(0, len(rows), len(methods)):
+        row, together = rows[at], rows[at : at + len(methods)]
         link = f"{row['gbit_s']:g} Gbit/s" if row["nodes"] > 1 else "in one machine"
         guide = f"{row['guide']:.1f}x" if row["guide"] else "-"
         speeds = " | ".join(f"{each['speedup']:.2f}x" for each in together)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
+from msgspec import Struct
 
 from benchmarks.scaling.cells import Cell
 from fleet.inventory import RunSettings
@@ -20,12 +20,11 @@ CONFIG = "configs/train_config.yaml"
 _ROUNDS = 3
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Load:
+class Load(Struct, frozen=True, kw_only=True):
     """How much each rank computes, and how long. ``batch`` is pairs a rank."""
 
     batch: int
-    #: A run ends after so many steps or minutes, whichever comes first.
+    #: A run ends after this many steps or minutes, whichever is first.
     steps: int
     minutes: float
     log_every: int
@@ -72,7 +71,7 @@ def run_of(cell: Cell, port: int, compiled: Path) -> RunSettings:
 
 
 def settings_of(cell: Cell, load: Load) -> dict[str, dict[str, Any]]:
-    """Return the trainer's settings: no evaluation, no pictures to speak of, a checkpoint only at the end."""
+    """Return the trainer's settings: no evaluation, hardly any pictures, a checkpoint only at the end."""
     low = cell.gradients == "diloco"
     steps = _ROUNDS * load.diloco_steps if low else load.steps
     return {

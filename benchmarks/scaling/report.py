@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from textwrap import shorten
 from typing import Any
+
+from msgspec.structs import asdict
 
 from benchmarks.scaling.cells import Cell
 from benchmarks.scaling.measure import Measured
@@ -14,7 +15,7 @@ Row = dict[str, Any]
 
 _HEAD = (
     "network", "ranks", "nodes", "backend", "gradients", "images/s", "speed-up", "efficiency", "forecast",
-    "GPU busy", "gradients under way", "waiting for data", "step", "slowest / fastest",
+    "GPU busy", "exchanging gradients", "waiting for data", "step", "slowest / fastest",
 )  # fmt: skip
 
 
@@ -42,7 +43,7 @@ def row_of(measured: Measured, base: Measured | None, forecast: float | None = N
 
 
 def missing_row(cell: Cell, reason: str) -> Row:
-    """Return the row of a cell that has no figures."""
+    """Return the row of a cell without figures."""
     return {"measure": "not run", **_place(cell), "reason": reason}
 
 
@@ -71,18 +72,18 @@ def _cells(row: Row) -> list[str]:
     return [
         *place,
         f"{row['images_s']:.1f}",
-        _told(row["speedup"], "{:.2f}x"),
-        _told(row["efficiency"], "{:.0%}"),
+        _reported(row["speedup"], "{:.2f}x"),
+        _reported(row["efficiency"], "{:.0%}"),
         f"{row['forecast_images_s']:.1f} ({row['forecast_error']:+.0%})" if row["forecast_images_s"] else "-",
-        _told(row["gpu_utilisation"], "{:.0%}"),
-        _told(row["communication_share"], "{:.0%}"),
-        _told(row["data_share"], "{:.1%}"),
+        _reported(row["gpu_utilisation"], "{:.0%}"),
+        _reported(row["communication_share"], "{:.0%}"),
+        _reported(row["data_share"], "{:.1%}"),
         f"{row['step_time'] * 1000:.0f} ms",
         f"{row['spread']:.2f}",
     ]
 
 
-def _told(value: float | None, form: str) -> str:
+def _reported(value: float | None, form: str) -> str:
     return "-" if value is None else form.format(value)
 
 

@@ -14,13 +14,14 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from msgspec import Struct
+
 from agent.tree.format import BLOCK, block_digest
 from fleet.deploy.scan import Scan, SourceFile
-from fleet.frozen import frozen
 
 #: Keeps a piece's header (some 50 bytes a segment) far below the frame's limit.
 _MOST_SEGMENTS = 512
-#: Compressing pays when it saves at least a tenth; the first bytes tell whether it would.
+#: Compressing pays when it saves at least a tenth; the first bytes predict whether it would.
 _WORTH = 0.9
 _SAMPLE = 16 * 1024
 
@@ -29,7 +30,7 @@ class SourceChanged(Exception):
     """A file changed on the master after it was listed."""
 
     def __init__(self, path: str) -> None:
-        super().__init__(f"{path} changed while it was copied")
+        super().__init__(path)
         self.path = path
 
 
@@ -45,8 +46,7 @@ class Segment(NamedTuple):
 Chunk = tuple[Segment, ...]
 
 
-@frozen
-class Piece:
+class Piece(Struct, frozen=True):
     """A chunk as it travels: ``digests`` are those of its segments."""
 
     payload: bytes

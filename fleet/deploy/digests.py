@@ -5,10 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from agent.tree.format import file_digest, read_digests
+from agent.wire.frames import parse_json
 from fleet.deploy.scan import Scan, SourceFile
+from fleet.file_replacement import replace_file
+from fleet.private_files import LARGEST_LIST, make_folder, read_private
 
 #: A file changed within this time before it was read may change again without a new time stamp.
 _RACY_NS = 2_000_000_000
@@ -47,18 +51,14 @@ class Digests:
         return digest
 
     def save(self, scan: Scan) -> None:
-        """Keep the digests of the files in ``scan``; a store that can't be written costs only time."""
+        """Save the digests of the files in ``scan``. Errors are ignored, since the store only saves time."""
         if not self._changed:
             return
         paths = {file.path for file in scan.files}
         lines = {path: entry for path, entry in self._known.items() if path in paths}
-        beside = self._store.with_suffix(".new")
-        try:
-            self._store.parent.mkdir(parents=True, exist_ok=True)
-            beside.write_text(json.dumps(lines), encoding="ascii")
-            beside.replace(self._store)
-        except OSError:
-            beside.unlink(missing_ok=True)
+        with suppress(OSError):
+            make_folder(self._store.parent)
+            replace_file(self._store, json.dumps(lines).encode("utf-8"))
 
 
 def _read(path: Path, length: int) -> str:
@@ -68,7 +68,9 @@ def _read(path: Path, length: int) -> str:
 
 def _load(store: Path) -> dict[str, tuple[int, int, str]]:
     try:
-        lines = json.loads(store.read_bytes())
+        lines = parse_json(read_private(store, LARGEST_LIST))
+        if not isinstance(lines, dict):
+            return {}
         return {path: (int(size), int(mtime), str(digest)) for path, (size, mtime, digest) in lines.items()}
-    except (OSError, ValueError, TypeError, AttributeError):
+    except (OSError, ValueError, TypeError):
         return {}

@@ -1,186 +1,251 @@
-"""Which files stay on the master: the built-in excludes and the project's ``.dtuiignore``.
+"""Which files stay on the master: the built-in excludes, ``.gitignore`` files and ``.dtuiignore``.
 
-The rules are those of gitignore: the last rule that matches wins, ``!`` takes a path in again, and what
-lies in an excluded folder can't be taken in. One file counts, in the project's top folder.
+The rules are those of gitignore(5): the last rule that matches decides, ``!`` includes a path again, and
+what is in an excluded folder can't be included. The built-in excludes come first, then the ``.gitignore``
+files from the outermost folder of the repository inwards, and the project's ``.dtuiignore`` last.
 """
 
 from __future__ import annotations
 
+import os
 import re
+import stat
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Literal
 
-from fleet.frozen import frozen
+from agent.private import OWN
+from fleet.deploy.gitignore import Rule, parse_lines
+from fleet.private_files import read_project_file
 
 IGNORE_FILE = ".dtuiignore"
-#: As the guide has it. A project may take one in again, say with ``!src/logs/``.
-EXCLUDED = (".git", ".venv", "__pycache__", "logs", "checkpoints")
-#: Ours, and never deployed: it holds host keys and runs.
-OWN = ".dtui"
+GIT_IGNORE_FILE = ".gitignore"
+#: What no node needs, at any depth: no package can have these names.
+TOOLS = (".git", ".hg", ".svn", ".venv", "__pycache__")
+#: What runs write, at the top of the project only: packages may have these names too.
+OUTPUTS = ("/logs", "/checkpoints", "/wandb", "/outputs", "/runs", "/multirun", "/lightning_logs", "/mlruns")
+#: Excluded by default. A project may include one again, for example with ``!logs/``.
+EXCLUDED = (*TOOLS, *OUTPUTS)
+#: Where an inventory lies unless another place is named. It holds the logins of all nodes; no node needs it.
+INVENTORY = "configs/nodes.yaml"
+#: A longer file of patterns is not read: no tool writes one.
+_MAX_SIZE = 1 << 20
 
-
-@frozen
-class Rule:
-    """One line: ``pattern`` matches whole relative paths."""
-
-    pattern: re.Pattern[str]
-    folders_only: bool
-    take_in: bool
+#: What excludes a path: ``tools`` and ``outputs`` are built in, ``inventory`` is a file for no node,
+#: ``data`` is the program's data folder.
+Excluder = Literal["tools", "outputs", "inventory", "setup", "data", ".gitignore", ".dtuiignore"]
 
 
 class IgnoreRules:
-    """Decides for relative paths with ``/``. ``lines`` come after the built-in excludes."""
+    """Decides for relative paths with ``/``. ``lines`` are those of the project's ``.dtuiignore``.
 
-    def __init__(self, lines: Iterable[str] = (), *, ignore_case: bool = False) -> None:
-        flags = re.IGNORECASE if ignore_case else re.NOFLAG
-        rules = (parse(line, flags) for line in (*EXCLUDED, *lines))
-        self._rules = tuple(rule for rule in rules if rule is not None)[::-1]
+    The folder ``data`` is no code. The files ``withheld`` are excluded too, and one that an earlier deploy
+    copied is removed from the nodes. Those in ``made`` (folders end with ``/``) are excluded, and stay on the
+    nodes. A line such as ``!configs/nodes.yaml`` includes one again. ``above`` are the lines of
+    ``.gitignore`` files in the folders around the project, outermost first, each with the project's path in
+    that folder.
+    """
+
+    def __init__(
+        self,
+        lines: Iterable[str] = (),
+        *,
+        tools: Iterable[str] = TOOLS,
+        outputs: Iterable[str] = OUTPUTS,
+        withheld: Iterable[str] = (INVENTORY,),
+        made: Iterable[str] = (),
+        ignore_case: bool = False,
+        above: Iterable[tuple[str, Iterable[str]]] = (),
+        data: str | None = None,
+    ) -> None:
+        self._fold = str.casefold if ignore_case else str
+        self._made = frozenset(self._fold(path) for path in made)
+        self._withheld = frozenset(self._fold(path) for path in withheld)
+        self._flags = re.IGNORECASE if ignore_case else re.NOFLAG
+        self._data = data and self._fold(data)
+        self._own = self._parsed(lines)
+        self._built_in: tuple[tuple[Excluder, tuple[Rule, ...]], ...] = (
+            ("outputs", self._parsed(outputs)),
+            ("tools", self._parsed(tools)),
+        )
+        self._above = [(f"{prefix}/", self._parsed(text)) for prefix, text in above][::-1]
+        #: Folder of the project (ending with ``/``, or empty) -> rules of the .gitignore in it.
+        self._git: dict[str, tuple[Rule, ...]] = {}
 
     @classmethod
-    def read(cls, root: Path, *, ignore_case: bool = False) -> IgnoreRules:
-        """Return the rules of the project in ``root``; raises OSError when the file can't be read."""
-        try:
-            text = (root / IGNORE_FILE).read_bytes().decode("utf-8-sig", "surrogateescape")
-        except FileNotFoundError:
-            text = ""
-        return cls(text.splitlines(), ignore_case=ignore_case)
+    def read(
+        cls,
+        root: Path,
+        *,
+        withheld: Iterable[str] = (INVENTORY,),
+        made: Iterable[str] = (),
+        ignore_case: bool = False,
+        data: str | None = None,
+        outputs: Iterable[str] = (),
+    ) -> IgnoreRules:
+        """Return the rules of the project in ``root``, without those of ``.gitignore`` files below it.
+
+        ``outputs`` are patterns besides the usual folders. Raises OSError when ``.dtuiignore`` can't be read.
+        """
+        return cls(
+            _own_lines(root),
+            outputs=[
+                *(pattern for pattern in OUTPUTS if not _has_code(root / pattern.lstrip("/"))),
+                *outputs,
+            ],
+            withheld=withheld,
+            made=made,
+            ignore_case=ignore_case,
+            above=_repository_above(root),
+            data=data,
+        )
+
+    @classmethod
+    def of_data(cls, project: Path | None) -> IgnoreRules:
+        """Return the rules of data: the project's ``.dtuiignore``, if the data is in a project.
+
+        Raises OSError.
+        """
+        lines = _own_lines(project) if project is not None else []
+        return cls(lines, tools=(), outputs=(), withheld=(), ignore_case=os.name == "nt")
+
+    def read_folder(self, prefix: str, folder: Path | str) -> None:
+        """Add the rules of a folder's ``.gitignore``; the prefix is the folder's path, ending with ``/``.
+
+        Raises OSError.
+        """
+        self.add_gitignore(prefix, _lines(Path(folder, GIT_IGNORE_FILE)))
+
+    def add_gitignore(self, prefix: str, lines: Iterable[str]) -> None:
+        """Add the rules of a ``.gitignore`` file in the folder ``prefix``."""
+        rules = self._parsed(lines)
+        if rules:
+            self._git[prefix] = rules
 
     def excludes(self, path: str, *, folder: bool) -> bool:
         """Return whether ``path`` itself is excluded; its folders must have been asked about before."""
+        return self.excluder(path, folder=folder) is not None
+
+    def excluder(self, path: str, *, folder: bool) -> Excluder | None:
+        """Return what excludes ``path`` itself, None when it is deployed."""
         if path == OWN or path.endswith("/" + OWN):
-            return True
-        for rule in self._rules:
-            if (folder or not rule.folders_only) and rule.pattern.fullmatch(path):
-                return not rule.take_in
-        return False
+            return "tools"
+        if self._data and self._fold(path) == self._data:
+            return "data"
+        decided = _decide(self._own, path, folder=folder)
+        if decided is not None:
+            return ".dtuiignore" if decided else None
+        if (decided := self._git_excludes(path, folder=folder)) is not None:
+            if decided:
+                return ".gitignore"
+        else:
+            for excluder, rules in self._built_in:
+                if _decide(rules, path, folder=folder):
+                    return excluder
+        folded = self._fold(path)
+        if (folded + "/" if folder else folded) in self._made:
+            return "setup"
+        return "inventory" if not folder and folded in self._withheld else None
+
+    def insists_on(self, path: str) -> bool:
+        """Return whether a line such as ``!results.json`` in ``.dtuiignore`` wants the file."""
+        parts = path.split("/")
+        folders = ("/".join(parts[:length]) for length in range(1, len(parts)))
+        return _decide(self._own, path, folder=False) is False or any(
+            _decide(self._own, folder, folder=True) is False for folder in folders
+        )
+
+    def withholds(self, path: str) -> bool:
+        """Return whether ``path`` is an inventory that no node may have."""
+        return self._fold(path) in self._withheld and _decide(self._own, path, folder=False) is not False
 
     def excludes_file(self, path: str) -> bool:
-        """Return whether the file ``path`` or a folder on the way to it is excluded."""
+        """Return whether the file ``path`` or a folder that contains it is excluded."""
+        return self.excluder_of_file(path) is not None
+
+    def excludes_folder(self, path: str) -> bool:
+        """Return whether the folder ``path`` or a folder that contains it is excluded."""
         parts = path.split("/")
-        ways = ("/".join(parts[:length]) for length in range(1, len(parts)))
-        return any(self.excludes(way, folder=True) for way in ways) or self.excludes(path, folder=False)
+        folders = ("/".join(parts[: length + 1]) for length in range(len(parts)))
+        return any(self.excludes(folder, folder=True) for folder in folders)
 
+    def excluder_of_file(self, path: str) -> Excluder | None:
+        """Return what excludes the file ``path`` or a folder that contains it, None when it is deployed."""
+        parts = path.split("/")
+        for length in range(1, len(parts)):
+            if excluder := self.excluder("/".join(parts[:length]), folder=True):
+                return excluder
+        return self.excluder(path, folder=False)
 
-def parse(line: str, flags: re.RegexFlag = re.NOFLAG) -> Rule | None:
-    """Return a line's rule, None for a comment, an empty line, or a pattern that can match nothing."""
-    text = _strip(line)
-    if not text or text.startswith("#"):
+    def _git_excludes(self, path: str, *, folder: bool) -> bool | None:
+        end = path.rfind("/") + 1
+        while self._git:
+            rules = self._git.get(path[:end])
+            if rules is not None:
+                decided = _decide(rules, path[end:], folder=folder)
+                if decided is not None:
+                    return decided
+            if not end:
+                break
+            end = path.rfind("/", 0, end - 1) + 1
+        for prefix, rules in self._above:
+            decided = _decide(rules, prefix + path, folder=folder)
+            if decided is not None:
+                return decided
         return None
-    take_in = text.startswith("!")
-    if take_in:
-        text = text[1:]
-    folders_only = text.endswith("/") and not text.endswith("\\/")
-    if folders_only:
-        text = text[:-1]
-    anchored = "/" in text
-    text = text.removeprefix("/")
-    if not text:
-        return None
-    translated = _translate(text)
-    if translated is None:
-        return None
-    prefix = "" if anchored else "(?:.*/)?"
-    return Rule(re.compile(prefix + translated, flags | re.DOTALL), folders_only, take_in)
+
+    def _parsed(self, lines: Iterable[str]) -> tuple[Rule, ...]:
+        return parse_lines(lines, self._flags)
 
 
-def _strip(line: str) -> str:
-    """Drop trailing blanks unless a backslash keeps them."""
-    text = line.rstrip("\r\n")
-    while text.endswith((" ", "\t")):
-        kept = len(text[:-1]) - len(text[:-1].rstrip("\\"))
-        if kept % 2:
-            break
-        text = text[:-1]
-    return text
+def _decide(rules: tuple[Rule, ...], path: str, *, folder: bool) -> bool | None:
+    """Return whether the rules exclude the path, None when none of them is about it."""
+    for rule in rules:
+        if rule.matches(path, folder=folder):
+            return not rule.include
+    return None
 
 
-def _translate(glob: str) -> str | None:
-    """Return a glob as a regular expression, None when it is unfinished and so matches nothing."""
-    out: list[str] = []
-    at = 0
-    while at < len(glob):
-        sign = glob[at]
-        if sign == "*":
-            end = at
-            while end < len(glob) and glob[end] == "*":
-                end += 1
-            alone = end - at == 2 and (at == 0 or glob[at - 1] == "/")
-            if alone and end == len(glob):
-                out.append(".+" if at else ".*")
-            elif alone and glob[end] == "/":
-                out.append("(?:.*/)?")
-                end += 1
-            else:
-                out.append("[^/]*")
-            at = end
-            continue
-        if sign == "?":
-            out.append("[^/]")
-        elif sign == "[":
-            bracket = _bracket(glob, at)
-            if bracket is None:
-                return None
-            text, at = bracket
-            out.append(text)
-            continue
-        elif sign == "\\":
-            at += 1
-            if at == len(glob):
-                return None
-            out.append(re.escape(glob[at]))
-        else:
-            out.append(re.escape(sign))
-        at += 1
-    return "".join(out)
+def _has_code(folder: Path) -> bool:
+    """Return whether Python files lie in the folder itself: then it is code, whatever its name."""
+    try:
+        with os.scandir(folder) as entries:
+            return any(entry.name.endswith(".py") and entry.is_file() for entry in entries)
+    except OSError:
+        return False
 
 
-_CLASSES = {
-    "alnum": "a-zA-Z0-9", "alpha": "a-zA-Z", "blank": " \\t", "digit": "0-9", "lower": "a-z",
-    "upper": "A-Z", "space": "\\s", "xdigit": "0-9a-fA-F",
-    "punct": "!-/:-@\\[-`{-~", "cntrl": "\\x00-\\x1f\\x7f", "graph": "!-~", "print": " -~",
-}  # fmt: skip
+def _repository_above(root: Path) -> list[tuple[str, list[str]]]:
+    """Return the .gitignore files around a project in a subfolder of a git repository, outermost first."""
+    found: list[tuple[str, list[str]]] = []
+    folder = root
+    while not (folder / ".git").exists():
+        if folder.parent == folder:
+            return []  # in no repository
+        folder = folder.parent
+        try:
+            lines = _lines(folder / GIT_IGNORE_FILE)
+        except OSError:
+            lines = []
+        found.append((root.relative_to(folder).as_posix(), lines))
+    return found[::-1]
 
 
-def _bracket(glob: str, start: int) -> tuple[str, int] | None:
-    """Return the regular expression of the bracket at ``start`` and where it ends; None when it does not."""
-    at = start + 1
-    negated = at < len(glob) and glob[at] in "!^"
-    at += negated
-    members: list[str] = []
-    first = True
-    while True:
-        if at >= len(glob):
-            return None
-        if glob[at] == "]" and not first:
-            break
-        first = False
-        if glob.startswith("[:", at):
-            end = glob.find(":]", at)
-            if end > 0:
-                name = glob[at + 2 : end]
-                if name not in _CLASSES:
-                    return None
-                members.append(_CLASSES[name])
-                at = end + 2
-                continue
-        low, at = _member(glob, at)
-        if glob[at : at + 1] == "-" and glob[at + 1 : at + 2] not in ("", "]"):
-            high, at = _member(glob, at + 1)
-            if not low or not high:
-                return None
-            if low <= high:
-                members.append(f"{re.escape(low)}-{re.escape(high)}")
-        elif not low:
-            return None
-        else:
-            members.append(re.escape(low))
-    body = "".join(members)
-    if negated:
-        return (f"(?!/)[^{body}]" if body else "[^/]"), at + 1
-    return (f"(?!/)[{body}]" if body else "(?!)"), at + 1
+def _own_lines(project: Path) -> list[str]:
+    try:
+        text = read_project_file(project / IGNORE_FILE, _MAX_SIZE).decode("utf-8-sig", "surrogateescape")
+        return text.split("\n")
+    except FileNotFoundError:
+        return []
 
 
-def _member(glob: str, at: int) -> tuple[str, int]:
-    if glob[at] == "\\":
-        return glob[at + 1 : at + 2], at + 2
-    return glob[at], at + 1
+def _lines(path: Path) -> list[str]:
+    """Return the lines of a file of patterns, none when it is not a regular file of a sensible size."""
+    try:
+        status = path.lstat()
+        if not stat.S_ISREG(status.st_mode) or status.st_size > _MAX_SIZE:
+            return []  # git does not follow a link either
+        with path.open("rb") as file:
+            return file.read().decode("utf-8-sig", "surrogateescape").split("\n")
+    except FileNotFoundError:
+        return []

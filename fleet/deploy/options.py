@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
-from fleet.frozen import frozen
+from msgspec import Struct, field
+
+from agent.wire.message import Message
 from fleet.inventory import Node
 from fleet.inventory.model import EnvironmentKind
+from fleet.secrets import Secret
 
 #: Gives a node's own files: relative path -> text.
 Configure = Callable[[Node], Mapping[str, str]]
+#: Asks the user a question and returns whether the answer is yes.
+Confirm = Callable[[Message], Awaitable[bool]]
 
 
-@frozen(kw_only=True)
-class DeployOptions:
+class DeployOptions(Struct, frozen=True, kw_only=True):
     """The defaults copy the inventory's project, bring environments up to date, and write no files."""
 
     #: The folder on the master; None is the inventory's project.
     root: Path | None = None
-    #: Only show what would change: nothing is written on any node.
-    dry_run: bool = False
-    #: Take files and environment as an earlier deploy left them; only configure.
-    skip_deploy: bool = False
     #: Overrides every node's own.
     environment: EnvironmentKind | None = None
     #: With ``existing``, overrides every node's interpreter.
@@ -30,7 +30,13 @@ class DeployOptions:
     #: Optional dependencies for ``uv sync``; without any, one named ``train`` if the project has it.
     extras: tuple[str, ...] = ()
     configure: Configure | None = None
+    #: Run the setup commands although nothing has changed.
+    setup: bool = False
+    #: Values of the run's secrets by variable: for the installation and the setup commands.
+    secrets: Mapping[str, Secret] = field(default_factory=dict)
+    #: Asks the user whether to replace another project's files; None refuses.
+    confirm: Confirm | None = None
     #: Nodes at the same time.
     parallel: int = 16
-    #: Bytes of prepared contents kept for nodes that come later to them.
+    #: Bytes of prepared contents kept for nodes that need them later.
     cache: int = 64 << 20

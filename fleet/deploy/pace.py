@@ -1,4 +1,4 @@
-"""How fast a copy goes, smoothed, and how often a person wants to hear of it."""
+"""The smoothed rate of a copy, and how often it is reported."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ class Pace:
         self._clock = clock
         self._interval = interval
         self._begun = self._seen = clock()
-        self._told = -math.inf
+        self._reported = -math.inf
         self._done = 0
         self._rate: float | None = None
 
     def advance(self, done: int) -> bool:
-        """Take the bytes done so far; return whether to tell: at first, then every ``interval`` seconds."""
+        """Update the bytes done so far; return whether to report: first, then every ``interval`` seconds."""
         now = self._clock()
         passed = now - self._seen
         # Several pieces fall into one tick of the clock: wait until the difference means something.
@@ -31,14 +31,14 @@ class Pace:
             weight = 1 - math.exp(-passed / _SMOOTHING)
             self._rate = current if self._rate is None else self._rate + weight * (current - self._rate)
             self._seen, self._done = now, done
-        if now - self._told < self._interval:
+        if now - self._reported < self._interval:
             return False
-        self._told = now
+        self._reported = now
         return True
 
     @property
     def rate(self) -> float:
-        """Bytes a second, 0 while unknown."""
+        """Bytes per second, 0 while unknown."""
         return self._rate or 0.0
 
     @property

@@ -1,4 +1,4 @@
-"""The exception that ended a Python program, as its traceback tells it."""
+"""The exception that ended a Python program, from its traceback."""
 
 from __future__ import annotations
 

@@ -1,9 +1,10 @@
-"""The end of every rank's output, and what it says about a failure."""
+"""The end of every rank's output, and the cause of a failure in it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from fleet.diagnose.context import Context
 from fleet.diagnose.exceptions import exception_of
 from fleet.diagnose.signatures import Diagnosis, Signature, first_match
 from fleet.events import LogChunk
@@ -13,36 +14,41 @@ KEPT = 1 << 16
 
 
 class LogTails:
-    """Collects LogChunks; ask it once the run has failed."""
+    """Collects LogChunks of the ranks in ``contexts``, for a diagnosis after the run has failed."""
 
-    def __init__(self) -> None:
+    def __init__(self, contexts: Mapping[int, Context]) -> None:
+        self._contexts = contexts
         self._tails: dict[int, bytearray] = {}
 
     def add(self, chunk: LogChunk) -> None:
-        """Take a piece of a rank's output."""
+        """Add a piece of a rank's output."""
+        if chunk.rank not in self._contexts:
+            return
         tail = self._tails.setdefault(chunk.rank, bytearray())
         tail += chunk.data
         if len(tail) > 2 * KEPT:
             del tail[:-KEPT]
 
     def diagnose(self, signatures: Sequence[Signature], failed: int | None) -> Diagnosis | None:
-        """Return what the output says; ``failed`` is the rank that ended first, if one did.
+        """Return the cause in the output; ``failed`` is the rank that ended first, if one did.
 
-        The failed rank's own words count most, then root causes that other ranks tell (a rank often dies
-        because of another that still runs), and last the mere consequences. Of those only its own, if one
-        failed first: what others tell is that it went away.
+        Root causes come first: those of the failed rank, then those of other ranks (a rank often ends because
+        of another that still runs). Consequences come last, and only those of the failed rank, if there is
+        one: the others report that the connection to it is lost.
         """
         order = sorted(self._tails, key=lambda rank: (rank != failed, rank))
         own = [rank for rank in order if failed in (None, rank)]
         for ranks, consequences in ((order, False), (own, True)):
             for rank in ranks:
-                found = first_match(signatures, self._text(rank), consequences=consequences)
+                found = first_match(
+                    signatures, self._text(rank), self._contexts[rank], consequences=consequences
+                )
                 if found is not None:
                     return found
         return None
 
     def exception(self, rank: int | None) -> str:
-        """Return the exception that a rank's output ends with; empty when it tells of none."""
+        """Return the exception that a rank's output ends with; empty without one."""
         return exception_of(self._text(rank)) if rank is not None and rank in self._tails else ""
 
     def _text(self, rank: int) -> str:

@@ -1,4 +1,4 @@
-"""How fast will a run go on more GPUs and nodes? From gradients, compute time and measured links."""
+"""The expected speed of a run on more GPUs and nodes, from gradients, compute time and measured links."""
 
 from fleet.forecast.links import Link, ring_links, slowest
 from fleet.forecast.model import GUIDE, METHODS, Forecast, Method, Workload, forecast

@@ -1,16 +1,16 @@
-"""The ways between nodes, as the ring of an all-reduce uses them."""
+"""The connections between nodes, as the ring of an all-reduce uses them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from msgspec import Struct
+
 from fleet.events import PairProbed
-from fleet.frozen import frozen
 
 
-@frozen
-class Link:
-    """Bytes go from ``source`` to ``target`` at ``rate`` bytes a second; ``rtt`` is in seconds."""
+class Link(Struct, frozen=True):
+    """Bytes go from ``source`` to ``target`` at ``rate`` bytes per second; ``rtt`` is in seconds."""
 
     source: str
     target: str
@@ -19,11 +19,11 @@ class Link:
 
 
 def links_of(events: Iterable[PairProbed]) -> dict[tuple[str, str], Link]:
-    """Return (source, target) -> link for all ways that were measured."""
+    """Return (source, target) -> link for all connections that were measured."""
     found = {}
     for event in events:
         if event.bytes_per_second and event.latency_ms is not None:
-            # What was measured is how fast bytes came from the peer to the node.
+            # The measurement is of bytes that the node received from the peer.
             link = Link(event.peer, event.node, event.bytes_per_second, event.latency_ms / 1000)
             found[link.source, link.target] = link
     return found

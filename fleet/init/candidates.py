@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import ipaddress
+import os.path
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from fleet.frozen import frozen
-from fleet.init.ssh_config import read_hosts
-from fleet.inventory import values
+from msgspec import Struct
+
+from fleet.init.ssh_config import read_hosts, read_start
+from fleet.inventory import node_names
 
 #: They are in many known_hosts files and train nothing.
 _NO_WORKERS = ("github.com", "gitlab.com", "bitbucket.org", "dev.azure.com", "hf.co", "sr.ht", "codeberg.org")
 
 
-@frozen
-class Candidate:
+class Candidate(Struct, frozen=True):
     """A host that may be a worker; ``source`` is the file that names it."""
 
     name: str
@@ -30,43 +31,44 @@ class Candidate:
 def find_candidates(ssh_folder: Path) -> tuple[Candidate, ...]:
     """Return the hosts that OpenSSH's files in ``ssh_folder`` name, each once, the configured ones first.
 
-    Hashed names and patterns tell no host and are passed over, as are this machine and code hosting sites.
+    Hashed names and patterns are skipped, as they name no host; so are this machine and code hosting sites.
     """
     found: dict[str, Candidate] = {}
     addresses: set[str] = set()
-    for candidate in (*_configured(ssh_folder), *_known(ssh_folder / "known_hosts")):
+    configured = (one for one in configured_hosts(ssh_folder / "config") if one.user != "git")
+    for candidate in (*configured, *_known(ssh_folder / "known_hosts")):
         if _trains(candidate.address) and candidate.address not in addresses:
             addresses |= {candidate.address, candidate.name}
             found.setdefault(candidate.name, candidate)
     return tuple(found.values())
 
 
-def _configured(ssh_folder: Path) -> Iterator[Candidate]:
-    for alias, options in read_hosts(ssh_folder / "config").items():
-        if options.get("user") == "git":
-            continue
-        # What the configuration says of the way there is looked up under the alias, so that stays.
-        by_way = "proxyjump" in options or "proxycommand" in options
-        address = alias if by_way else options.get("hostname", alias).replace("%h", alias)
+def configured_hosts(path: Path) -> Iterator[Candidate]:
+    """Yield the hosts of an OpenSSH client configuration that have their own ``Host`` line."""
+    for alias, options in read_hosts(path).items():
+        # The configuration finds the route to the host under its alias, so the alias is kept.
+        indirect = "proxyjump" in options or "proxycommand" in options
+        address = alias if indirect else options.get("hostname", alias).replace("%h", alias)
         port, identity = options.get("port", ""), options.get("identityfile", "")
         yield Candidate(
-            name=_name(alias),
+            name=node_name(alias),
             address=address,
-            source=str(ssh_folder / "config"),
-            user=None if by_way else options.get("user"),
-            port=int(port) if port.isdecimal() and port != "22" and not by_way else None,
-            identity=_key(identity) if not by_way else None,
+            source=str(path),
+            user=None if indirect and options.get("user") != "git" else options.get("user"),
+            port=_port(port) if port != "22" and not indirect else None,
+            identity=_key(identity) if not indirect else None,
         )
 
 
 def _key(written: str) -> Path | None:
-    path = Path(written).expanduser()
+    # Path's own raises for an unknown user's home.
+    path = Path(os.path.expanduser(written))  # noqa: PTH111
     return path if written and "%" not in written and path.is_absolute() else None
 
 
 def _known(path: Path) -> Iterator[Candidate]:
     try:
-        lines = path.read_text("utf-8", "replace").splitlines()
+        lines = read_start(path).splitlines()
     except OSError:
         return
     for line in lines:
@@ -77,12 +79,16 @@ def _known(path: Path) -> Iterator[Candidate]:
         if hosts:
             # One line, one key, one machine: its name where it has one, else its address.
             host, port = next((pair for pair in hosts if not _is_address(pair[0])), hosts[0])
-            yield Candidate(name=_name(host), address=host, source=str(path), port=port)
+            yield Candidate(name=node_name(host), address=host, source=str(path), port=port)
 
 
 def _host_and_port(name: str) -> tuple[str, int | None]:
-    bracketed = re.fullmatch(r"\[(.+)\]:(\d+)", name)
-    return (bracketed[1], int(bracketed[2])) if bracketed else (name, None)
+    bracketed = re.fullmatch(r"\[(.+)\]:([0-9]+)", name)
+    return (bracketed[1], _port(bracketed[2])) if bracketed else (name, None)
+
+
+def _port(text: str) -> int | None:
+    return int(text) if re.fullmatch(r"[0-9]{1,5}", text) and 0 < int(text) < 65536 else None
 
 
 def _is_address(text: str) -> bool:
@@ -99,6 +105,6 @@ def _trains(host: str) -> bool:
     return host != "localhost" and not any(host == site or host.endswith(f".{site}") for site in _NO_WORKERS)
 
 
-def _name(host: str) -> str:
-    """Return the host as a node's name."""
-    return host if values.name(host) is None else re.sub(r"[^\w.-]+", "-", host).strip("-.") or "worker"
+def node_name(host: str) -> str:
+    """Return a host's name or address as the name of a node."""
+    return host if node_names.name(host) is None else re.sub(r"[^\w.-]+", "-", host).strip("-.") or "worker"

@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from fleet.frozen import frozen
+from msgspec import Struct
+
+from fleet.file_replacement import replace_user_file
 from fleet.inventory import Inventory, Node, RunSettings, default_master, save_inventory
 from fleet.inventory.model import DEFAULT_CONFIG
-from fleet.inventory.render import replace_file
 from fleet.shipped import shipped
 
 INVENTORY = "configs/nodes.yaml"
+ACCELERATE = "configs/accelerate.yaml"
 _SCRIPTS = ("train.py", "scripts/train.py", "src/train.py", "main.py")
 
 
-@frozen
-class Beginning:
+class Beginning(Struct, frozen=True):
     """Which of the files were written, and which were there and stay as they are."""
 
     written: tuple[Path, ...]
@@ -30,25 +31,43 @@ def likely_program(project: Path) -> str | None:
     return next((script for script in _SCRIPTS if (project / script).is_file()), None)
 
 
-def begin(project: Path, workers: Sequence[Node], run: RunSettings, *, replace: bool = False) -> Beginning:
+def begin(
+    project: Path,
+    workers: Sequence[Node],
+    run: RunSettings,
+    *,
+    master_address: str = "",
+    accelerate: Path | None = None,
+    replace: bool = False,
+) -> Beginning:
     """Write what a first run needs; ``replace`` allows to replace an inventory that is there.
 
+    ``accelerate`` is an Accelerate configuration to copy into the project.
+
     The trainer's configuration is only written where it runs and there is none. Raises FileExistsError before
-    anything is written, InventoryError when the workers can't stand in one file.
+    anything is written, InventoryError when the workers do not fit into one file.
     """
     path = project / INVENTORY
     if path.exists() and not replace:
         raise FileExistsError(path)
     inventory = Inventory(
-        project=project.resolve(), master=default_master(project.resolve()), workers=tuple(workers), run=run
+        project=project.resolve(),
+        master=default_master(project.resolve(), master_address),
+        workers=tuple(workers),
+        run=run,
     )
     save_inventory(inventory, path)
     written, kept = [path], []
-    if run.config_handed == DEFAULT_CONFIG:
+    if accelerate is not None:
+        target = project / ACCELERATE
+        if accelerate.resolve() != target.resolve():
+            replace_user_file(target, accelerate.read_text("utf-8-sig"))
+            written.append(target)
+    if run.program_config == DEFAULT_CONFIG:
         config = project / DEFAULT_CONFIG
         if config.exists():
             kept.append(config)
         else:
-            replace_file(config, shipped(config.name).read_text("utf-8"))
+            replace_user_file(config, shipped(config.name).read_text("utf-8"))
             written.append(config)
     return Beginning(tuple(written), tuple(kept))

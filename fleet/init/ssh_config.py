@@ -1,22 +1,33 @@
-"""The hosts of an OpenSSH client configuration, with what its blocks say of them."""
+"""The hosts of an OpenSSH client configuration, with the options of its blocks."""
 
 from __future__ import annotations
 
+import os.path
 import re
 from fnmatch import fnmatchcase
+from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 _DEEPEST = 8
-_LINE = re.compile(r"\s*(\w+)(?:\s*=\s*|\s+)(.*?)\s*$")
+#: Limits: bytes of a file, characters of a line, lines and hosts in all, files of one Include.
+_MAX_SIZE = 4 << 20
+_MAX_LINE = 4096
+_MAX_LINES = 50_000
+_MAX_HOSTS = 10_000
+_MAX_INCLUDED = 256
+#: Blocks with patterns: each is compared with every host.
+_MAX_PATTERNS = 64
+_LINE = re.compile(r"\s*(\w+)(?:\s*=\s*|\s+)(.*)")
 
 
 def read_hosts(path: Path) -> dict[str, dict[str, str]]:
-    """Return the options of every host that has a ``Host`` line of its own, keys in lower case.
+    """Return the options of every host that has its own ``Host`` line, keys in lower case.
 
-    As for OpenSSH the first value that matches counts, from whatever block. ``Match`` blocks depend on more
-    than a name and are passed over. An absent or unreadable file has no hosts.
+    As for OpenSSH, the first value that matches is used, from any block. ``Match`` blocks depend on more
+    than a name and are skipped. An absent or unreadable file has no hosts.
     """
-    lines = _lines(path, path.parent, 0)
+    lines = _lines(path)
     aliases = [
         alias
         for key, value in lines
@@ -24,41 +35,97 @@ def read_hosts(path: Path) -> dict[str, dict[str, str]]:
         for alias in _words(value)
         if not set(alias) & set("*?!")
     ]
-    return {alias: _options(alias, lines) for alias in dict.fromkeys(aliases)}
+    blocks = _blocks(lines)
+    return {alias: _options(alias, blocks) for alias in islice(dict.fromkeys(aliases), _MAX_HOSTS)}
 
 
-def _lines(path: Path, folder: Path, depth: int) -> list[tuple[str, str]]:
-    try:
-        text = path.read_text("utf-8", "replace")
-    except OSError:
-        return []
+def read_start(path: Path) -> str:
+    """Return the text of a file, of a huge one only its beginning; raises OSError."""
+    with path.open("rb") as file:
+        return file.read(_MAX_SIZE).decode("utf-8-sig", "replace")
+
+
+def _lines(path: Path) -> list[tuple[str, str]]:
     found: list[tuple[str, str]] = []
-    for line in text.splitlines():
-        matched = _LINE.match(line)
-        if matched is None or line.lstrip().startswith("#"):
-            continue
-        key, value = matched[1].lower(), matched[2]
-        if key != "include":
-            found.append((key, value))
-        elif depth < _DEEPEST:
-            for pattern in _words(value):
-                place = Path(pattern).expanduser()
-                root, relative = (folder, pattern) if not place.is_absolute() else (place.parent, place.name)
-                for included in sorted(root.glob(relative)):
-                    found += _lines(included, folder, depth + 1)
+    _collect(path, path.parent, 0, found)
     return found
 
 
-def _options(alias: str, lines: list[tuple[str, str]]) -> dict[str, str]:
-    options: dict[str, str] = {}
+def _collect(path: Path, folder: Path, depth: int, found: list[tuple[str, str]]) -> None:
+    """Append the file's lines and those of what it includes, which may be itself, up to _MAX_LINES."""
+    try:
+        text = read_start(path)
+    except (OSError, ValueError):  # a name may hold what no path can
+        return
+    for line in text.splitlines():
+        if len(found) >= _MAX_LINES:
+            return
+        matched = _LINE.match(line[:_MAX_LINE])
+        if matched is None or line.lstrip().startswith("#"):
+            continue
+        key, value = matched[1].lower(), _without_comment(matched[2]).rstrip()
+        # An include counts as well: one without lines costs time, too.
+        found.append((key, value))
+        if key == "include" and depth < _DEEPEST:
+            for pattern in _words(value):
+                for included in _included(pattern, folder):
+                    _collect(included, folder, depth + 1, found)
+
+
+def _without_comment(value: str) -> str:
+    """Return a value without a comment after it, which OpenSSH allows since 8.7."""
+    quoted = False
+    for at, letter in enumerate(value):
+        if letter == '"':
+            quoted = not quoted
+        elif letter == "#" and not quoted and (at == 0 or value[at - 1].isspace()):
+            return value[:at]
+    return value
+
+
+def _included(pattern: str, folder: Path) -> list[Path]:
+    place = Path(os.path.expanduser(pattern))  # noqa: PTH111 -- Path's own raises for an unknown user
+    root, relative = (place.parent, place.name) if place.is_absolute() else (folder, pattern)
+    try:
+        return sorted(islice(root.glob(relative), _MAX_INCLUDED))
+    except (OSError, ValueError, NotImplementedError, IndexError):
+        return []  # not a pattern, or not a path
+
+
+class _Blocks(NamedTuple):
+    """The blocks in their order; ``named`` finds those of one plain name, ``patterns`` are all others."""
+
+    options: list[dict[str, str]]
+    named: dict[str, list[int]]
+    patterns: list[tuple[int, list[str]]]
+
+
+def _blocks(lines: list[tuple[str, str]]) -> _Blocks:
+    blocks = _Blocks([{}], {}, [(0, ["*"])])
     applies = True
     for key, value in lines:
-        if key == "host":
-            applies = _matches(alias, _words(value))
-        elif key == "match":
-            applies = False
-        elif applies:
-            options.setdefault(key, value.strip('"'))
+        if key in ("host", "match"):
+            applies = key == "host"
+            if not applies:
+                continue
+            words, number = _words(value), len(blocks.options)
+            blocks.options.append({})
+            if any(set(word) & set("*?![") for word in words):
+                blocks.patterns.append((number, words))
+            else:
+                for word in words:
+                    blocks.named.setdefault(word, []).append(number)
+        elif applies and key != "include":
+            blocks.options[-1].setdefault(key, value.strip('"'))
+    return blocks
+
+
+def _options(alias: str, blocks: _Blocks) -> dict[str, str]:
+    matching = [number for number, patterns in blocks.patterns[:_MAX_PATTERNS] if _matches(alias, patterns)]
+    options: dict[str, str] = {}
+    for number in sorted({*matching, *blocks.named.get(alias, ())}):
+        for key, value in blocks.options[number].items():
+            options.setdefault(key, value)
     return options
 
 

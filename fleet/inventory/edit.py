@@ -6,25 +6,28 @@ else nothing is written.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import yaml
+from msgspec.structs import replace
 
+from agent.wire.message import message
+from fleet import bounded_yaml
 from fleet.inventory.faults import Fault, InventoryError
 from fleet.inventory.layout import insert_lines, item_lines, line_end, put_key
 from fleet.inventory.load import parse_inventory
 from fleet.inventory.model import Inventory, Node
-from fleet.inventory.render import replace_file
-from fleet.inventory.source import Place, in_order, read_text
+from fleet.inventory.node_names import name_of
+from fleet.inventory.render import write_inventory
+from fleet.inventory.source import Place, allocating, in_order, read_text
 from fleet.inventory.yaml_text import entry
 from fleet.nodeset import expand, fold_in_order
 
 #: Keys and values as nodes.yaml has them, e.g. ``{"name": "gpu9", "address": "192.168.1.109", "gpus": 4}``.
-Fields = Mapping[str, Any]
+Fields = Mapping[str, object]
+_EDIT_BY_HAND = message("inventory.edit.remedy", "edit the file manually")
 
 
 def add_node(path: Path, fields: Fields) -> Inventory:
@@ -38,7 +41,7 @@ def add_node(path: Path, fields: Fields) -> Inventory:
 
 
 def remove_node(path: Path, name: str) -> Inventory:
-    """Take a worker out, also out of the middle of a node set; raises InventoryError."""
+    """Remove a worker, also from the middle of a node set; raises InventoryError."""
     text, before = _read(path)
     found = _find(text, name, path)
     rest = [pair for pair in found.pairs if pair[0] != name]
@@ -60,7 +63,7 @@ def change_node(path: Path, name: str, fields: Fields) -> Inventory:
         text = _split(text, found, name)
         found = _find(text, name, path)
     for key, content in fields.items():
-        # Each edit moves what follows, so the entry is looked up again by its place in the file.
+        # Each edit moves the rest, so the entry is found again by its place in the file.
         text = put_key(text, _entries(_root(text))[found.number][1], key, content)
     after = parse_inventory(text, path)
     place = [node.name for node in before.workers].index(name)
@@ -90,18 +93,18 @@ def _write(
     path: Path, text: str, before: Inventory, after: Inventory, kept: tuple[Sequence[Node], Sequence[Node]]
 ) -> Inventory:
     """Write the text if all but the change is as before; ``kept`` are the other workers before and after."""
-    same = dataclasses.replace(before, workers=()) == dataclasses.replace(after, workers=())
+    same = replace(before, workers=()) == replace(after, workers=())
     if not same or list(kept[0]) != list(kept[1]):
-        fault = Fault("this edit would change other nodes too", "edit the file by hand", str(path))
-        raise InventoryError([fault])
-    replace_file(path, text)
+        what = message("inventory.edit-changes-others", "this edit would change other nodes too")
+        raise InventoryError([Fault(what, _EDIT_BY_HAND, str(path))])
+    write_inventory(path, text)
     return after
 
 
 def _by_hand(node: yaml.Node, path: Path) -> InventoryError:
     mark = node.start_mark
-    fault = Fault("the nodes stand in one line", "edit it by hand", str(path), mark.line + 1, mark.column + 1)
-    return InventoryError([fault])
+    what = message("inventory.edit-one-line", "dtui cannot edit a list of nodes that is written on one line")
+    return InventoryError([Fault(what, _EDIT_BY_HAND, str(path), mark.line + 1, mark.column + 1)])
 
 
 def _without(nodes: Sequence[Node], place: int) -> list[Node]:
@@ -109,7 +112,8 @@ def _without(nodes: Sequence[Node], place: int) -> list[Node]:
 
 
 def _root(text: str) -> yaml.MappingNode:
-    root = yaml.compose(text, Loader=yaml.SafeLoader)
+    with allocating():
+        root = bounded_yaml.compose(text, bounded_yaml.INVENTORY)
     assert isinstance(root, yaml.MappingNode), "the text was read as an inventory before"
     return root
 
@@ -135,18 +139,17 @@ def _find(text: str, name: str, path: Path) -> _Found:
     for number, (sequence, item) in enumerate(_entries(_root(text))):
         own_name, own_address = _child(item, "name"), _child(item, "address")
         addresses = expand(own_address.value) if own_address is not None else ()
-        names = (
-            expand(own_name.value) if own_name is not None else tuple(a.replace(":", "-") for a in addresses)
-        )
+        names = expand(own_name.value) if own_name is not None else tuple(map(name_of, addresses))
         if name in names:
             if sequence.flow_style:
                 raise _by_hand(sequence, path)
             return _Found(number, sequence, item, tuple(zip(names, addresses or names, strict=True)))
-    raise InventoryError([Fault(f"there is no worker {name!r}", file=str(path))])
+    what = message("inventory.unknown-worker", "there is no worker {name!r}", name=name)
+    raise InventoryError([Fault(what, file=str(path))])
 
 
 def _renamed(text: str, found: _Found, pairs: Sequence[tuple[str, str]]) -> str:
-    """Return the text with an entry that stands for these nodes only."""
+    """Return the text with an entry that describes these nodes only."""
     names, addresses = zip(*pairs, strict=True)
     for key, values in (("address", addresses), ("name", names)):
         item = _entries(_root(text))[found.number][1]

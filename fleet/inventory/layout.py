@@ -33,7 +33,7 @@ def put_key(text: str, item: yaml.MappingNode, key: str, content: object | None)
 
 
 def item_lines(text: str, item: yaml.Node) -> tuple[int, int]:
-    """Return where the lines of a list's entry begin and end, the dash included."""
+    """Return the start and end of the lines of a list's entry, the dash included."""
     dash = text.rindex("-", 0, item.start_mark.index)
     return line_start(text, dash), line_end(text, content_end(item))
 
@@ -46,7 +46,7 @@ def insert_lines(text: str, at: int, lines: list[str]) -> str:
 
 
 def content_end(node: yaml.Node) -> int:
-    """Return the offset behind a node's last character; a block's own end mark is behind later comments."""
+    """Return the offset after a node's last character; a block's own end mark is after later comments."""
     if isinstance(node, yaml.CollectionNode) and not node.flow_style and node.value:
         last = node.value[-1]
         return content_end(last[1] if isinstance(node, yaml.MappingNode) else last)
@@ -54,12 +54,12 @@ def content_end(node: yaml.Node) -> int:
 
 
 def line_start(text: str, at: int) -> int:
-    """Return the offset at which the line of an offset begins."""
+    """Return the offset at which the line of an offset starts."""
     return text.rfind("\n", 0, at) + 1
 
 
 def line_end(text: str, at: int) -> int:
-    """Return the offset behind the line break of an offset's line."""
+    """Return the offset after the line break of an offset's line."""
     end = text.find("\n", at)
     return len(text) if end < 0 else end + 1
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from fleet.inventory.keys import KEYS, SectionName
+from fleet.inventory.keys import KEYS, WITH_OPTIONS, SectionName
 
 BEGIN = "<!-- keys: made by `python -m fleet.inventory.reference docs/inventory.md` -->"
 END = "<!-- end of keys -->"
@@ -16,12 +16,13 @@ END = "<!-- end of keys -->"
 _NODES: tuple[SectionName, ...] = ("master", "defaults", "group", "node")
 
 
-#: A heading with the blocks whose keys stand below it; blocks that share keys share a table.
+#: A heading with the blocks whose keys are listed below it; blocks that share keys share a table.
 _TABLES: tuple[tuple[str, tuple[SectionName, ...]], ...] = (
     ("The file itself", ("file",)),
     ("`run`: the program", ("run",)),
+    ("`data`: what the program reads", ("data",)),
     ("Nodes: `master`, `defaults`, each of the `groups`, each entry of `nodes`", _NODES),
-    ("`winrm`, in a node, a group or `defaults`", ("winrm",)),
+    *((f"`{kind.name}`, in a node, a group or `defaults`", (kind.name,)) for kind in WITH_OPTIONS),
 )
 
 
@@ -42,7 +43,7 @@ def _table(title: str, sections: tuple[SectionName, ...]) -> str:
 
 
 def with_reference(document: str) -> str:
-    """Return the document with the text between its two marks made anew."""
+    """Return the document with the text between its two marks generated again."""
     before, rest = document.split(BEGIN)
     _, after = rest.split(END)
     return f"{before}{BEGIN}\n\n{reference()}\n{END}{after}"

@@ -2,31 +2,49 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
-import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from msgspec.structs import fields as fields_of
+from msgspec.structs import replace
+
+from agent.wire.message import message
+from fleet.file_replacement import replace_file, replace_user_file
 from fleet.inventory.faults import Fault, InventoryError
 from fleet.inventory.load import parse_inventory
-from fleet.inventory.model import Inventory, Node, RunSettings, default_project
+from fleet.inventory.model import (
+    DataSettings,
+    Inventory,
+    Node,
+    RunSettings,
+    SetupCommand,
+    default_project,
+)
+from fleet.inventory.sizes import size_text
 from fleet.inventory.yaml_text import entry, scalar, value
-from fleet.nodeset import fold_in_order
+from fleet.nodeset import fold_in_order, split_at_number
+from fleet.private_files import make_folder
+from transports.kind import WholeNumber
+from transports.registry import DEFAULT_TRANSPORT
 
 _HEAD = """\
 # The nodes of this project and what runs on them. All keys: docs/inventory.md
-# No password belongs in here: dtui asks for it, or takes it from the system's keyring.
+# Do not write passwords here: dtui asks for them or reads them from the system keyring.
 """
 
 
 def to_yaml(inventory: Inventory, path: Path) -> str:
-    """Return the text of a nodes.yaml for ``path``; workers that are alike share one entry."""
+    """Return the text of a nodes.yaml for ``path``; equal workers share one entry."""
     folder = path.resolve().parent
     lines = [_HEAD + f"project: {scalar(_relative(inventory.project, folder))}"]
     lines += ["production: true", ""] if inventory.production else [""]
     if run := _run_fields(inventory.run):
         lines += ["run:", *_indented(run), ""]
+    if inventory.outputs:
+        lines += [f"outputs: {value(inventory.outputs)}", ""]
+    if inventory.data is not None:
+        lines += ["data:", *_indented(_data_fields(inventory.data)), ""]
     lines += ["# The machine that dtui runs on; it is rank 0.", "master:"]
     lines += [*_indented(_master_fields(inventory.master)), "", "# In the order of their ranks."]
     lines.append("nodes:" if inventory.workers else "nodes: []")
@@ -36,46 +54,56 @@ def to_yaml(inventory: Inventory, path: Path) -> str:
 
 
 def save_inventory(inventory: Inventory, path: Path) -> None:
-    """Write a fresh nodes.yaml beside ``path``, read it back, and rename it into place."""
+    """Write a new nodes.yaml after parsing its text as a check; raises InventoryError and OSError."""
     text = to_yaml(inventory, path)
     if parse_inventory(text, path) != inventory:
-        raise InventoryError([Fault("a file can't tell all of this inventory", file=str(path))])
-    replace_file(path, text)
+        what = message("inventory.not-writable", "nodes.yaml cannot describe this inventory")
+        raise InventoryError([Fault(what, file=str(path))])
+    write_inventory(path, text)
 
 
-def replace_file(path: Path, text: str) -> None:
-    """Write beside and rename, so that a reader sees the old file or the new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.new-{os.getpid()}")
-    try:
-        with beside.open("w", encoding="utf-8", newline="") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        if path.exists():
-            beside.chmod(path.stat().st_mode)
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
+def write_inventory(path: Path, text: str) -> None:
+    """Replace an inventory file as a whole; one in ``.dtui`` is private. Raises OSError."""
+    if path.parent.name == ".dtui":
+        make_folder(path.parent)
+        replace_file(path, text.encode("utf-8"))
+    else:
+        replace_user_file(path, text)
 
 
 def node_fields(node: Node, names: str, addresses: str, project: str) -> dict[str, object]:
-    """Return what an entry of ``nodes`` says, without what holds anyhow."""
+    """Return the fields of an entry of ``nodes`` that differ from the defaults."""
     fields: dict[str, object] = {"name": names}
     if addresses != names:
         fields["address"] = addresses
     for key in ("port", "user", "python"):
         if getattr(node, key) is not None:
             fields[key] = getattr(node, key)
-    if node.transport != "auto":
+    if node.transport != DEFAULT_TRANSPORT:
         fields["transport"] = node.transport
     if node.identity is not None:
         fields["identity"] = str(node.identity)
-    if node.options:
-        fields["winrm"] = dict(node.options)
+    fields |= _option_blocks(node)
     if node.project != project:
         fields["project"] = node.project
     return fields | _rank_fields(node)
+
+
+def _option_blocks(node: Node) -> dict[str, object]:
+    """Return the options of the node's transport, or of those that it tries, in their blocks."""
+    given = dict(node.options)
+    blocks: dict[str, object] = {}
+    for kind in node.kind.members:
+        block = {
+            option.name: int(given[option.name])
+            if isinstance(option.type, WholeNumber)
+            else given[option.name]
+            for option in kind.options
+            if option.name in given
+        }
+        if block:
+            blocks[kind.name] = block
+    return blocks
 
 
 def _indented(fields: dict[str, object]) -> list[str]:
@@ -89,10 +117,32 @@ def _run_fields(run: RunSettings) -> dict[str, object]:
         fields["script"] = run.script
     elif run.module != default.module:
         fields["module"] = run.module
-    for field in dataclasses.fields(run):
+    for field in fields_of(run):
         content = getattr(run, field.name)
         if field.name not in ("module", "script") and content != getattr(default, field.name):
-            fields[field.name] = dict(content) if field.name == "env" else content
+            fields[field.name] = content
+    if run.env:
+        fields["env"] = dict(run.env)
+    if run.setup:
+        fields["setup"] = [_setup_command(command) for command in run.setup]
+    if run.log_limit is not None:
+        fields["log_limit"] = size_text(run.log_limit)
+    return fields
+
+
+def _setup_command(command: SetupCommand) -> object:
+    words = list(command.run)
+    return words if command.inputs is None else {"run": words, "inputs": list(command.inputs)}
+
+
+def _data_fields(data: DataSettings) -> dict[str, object]:
+    default = DataSettings()
+    fields: dict[str, object] = {"root": data.root} if data.root is not None else {}
+    if data.on:
+        fields["on"] = dict(data.on)
+    for key in ("sync", "parity"):
+        if getattr(data, key) != getattr(default, key):
+            fields[key] = getattr(data, key)
     return fields
 
 
@@ -129,23 +179,55 @@ def _relative(project: Path, folder: Path) -> str:
 def _alike(workers: Sequence[Node]) -> Iterable[tuple[str, str, Node]]:
     """Yield (names, addresses, one of them) for each run of neighbours that differ in nothing else."""
     run: list[Node] = []
-    for node in [*workers, None]:
-        if run and (node is None or not _foldable([*run, node])):
-            yield (*_folded(run), run[0])
-            run = []
-        if node is not None:
-            run.append(node)
+    settings: Node | None = None
+    names = addresses = _Ascending("")
+    for node in workers:
+        own = replace(node, name="", address="")
+        if own != settings or not (names.takes(node.name) and addresses.takes(node.address)):
+            if run:
+                yield (*_folded(run), run[0])
+            run, settings = [], own
+            names, addresses = _Ascending(node.name), _Ascending(node.address)
+        run.append(node)
+    if run:
+        yield (*_folded(run), run[0])
 
 
-def _foldable(nodes: Sequence[Node]) -> bool:
-    settings = {dataclasses.replace(node, name="", address="") for node in nodes}
-    if len(settings) > 1:
-        return False
-    return _one_set([node.name for node in nodes]) and _one_set([node.address for node in nodes])
+class _Ascending:
+    """Collects texts that one node set with one bracket can name: ``gpu1, gpu2, gpu5`` is ``gpu[1-2,5]``."""
 
+    def __init__(self, first: str) -> None:
+        self._family: tuple[str, str] | None = None
+        self._last = ""
+        self._width: int | None = 0
+        self._padded = False
+        self.takes(first)
 
-def _one_set(values: Sequence[str]) -> bool:
-    return "," not in re.sub(r"\[.*?\]", "", fold_in_order(values))
+    def takes(self, text: str) -> bool:
+        """Return whether the set can be continued with this text, and if so, continue it."""
+        split = split_at_number(text)
+        if split is None:
+            goes_on = self._family is None
+            self._family = ("", "")
+            self._last = ""
+            return goes_on
+        prefix, digits, suffix = split
+        padded = self._padded or (len(digits) > 1 and digits.startswith("0"))
+        if self._family is None:
+            self._family, self._last, self._width, self._padded = (
+                (prefix, suffix),
+                digits,
+                len(digits),
+                padded,
+            )
+            return True
+        if self._last == "" or (prefix, suffix) != self._family or int(digits) <= int(self._last):
+            return False
+        width = self._width if len(digits) == self._width else None
+        if padded and width is None:
+            return False  # numbers with and without zeros in front share no range
+        self._last, self._width, self._padded = digits, width, padded
+        return True
 
 
 def _folded(nodes: Sequence[Node]) -> tuple[str, str]:

@@ -7,90 +7,159 @@ taken as written, not as YAML 1.1 reads them: a node may be called ``no`` or ``0
 from __future__ import annotations
 
 import difflib
-import ipaddress
 import re
 from collections.abc import Callable
-from typing import Any
 
 import yaml
 
-from fleet.inventory.source import Place
-from fleet.nodeset import NodeSetError, expand
+from agent.wire.message import EMPTY, Message, message
+from agent.wire.text import fits_process, quote
+from fleet.inventory import secrets
+from fleet.inventory.sizes import parse_size, size_text
+from fleet.inventory.source import Place, shown
 
-Parser = Callable[[yaml.Node, Place], Any]
+#: What is wrong with a value, and the remedy.
+Problem = tuple[Message, Message]
+#: The value is None after a fault.
+Parser = Callable[[yaml.Node, Place], object]
 
-_NAME = re.compile(r"\w[\w.-]*")
-_HOST_LABEL = re.compile(r"(?!-)[\w-]{1,63}(?<!-)")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _ABSOLUTE = re.compile(r"(?:[A-Za-z]:[\\/]|\\\\|/|~(?=[\\/]|$))")
-_SECRET = re.compile(
-    r"(?:^|[_-])(?:pass(?:word|wd|phrase)|pw|pwd|secret|token|credentials?|(?:api|secret|access)[_-]?key)s?$"
-)
+_WHOLE_NUMBER = re.compile(r"-?[0-9]{1,12}")
+#: A dollar sign that stands for itself, a reference, or the beginning of another shell's expression.
+_DOLLAR = re.compile(r"\$\$|\$\{[A-Za-z_][A-Za-z0-9_]*\}|(?P<bad>\$\{[^}]{0,40}\}?|\$\([^)]{0,40}\)?)")
+#: Control characters of ASCII and of Latin-1, and halves of characters.
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_REMOVE_CHARACTER = message("inventory.character.remedy", "remove the character")
 
 
-def is_secret_name(name: str) -> bool:
-    """Tell whether a key or variable of this name holds a secret, judging by its last word."""
-    snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
-    return _SECRET.search(snake) is not None
-
-
-def kind(node: yaml.Node) -> str:
-    """Say what a node is, in a person's words."""
+def kind(node: yaml.Node) -> Message:
+    """Return what was written: a block, a list, or the text itself in quotes."""
     if isinstance(node, yaml.MappingNode):
-        return "a block of keys"
+        return message("inventory.a-block", "a block of keys")
     if isinstance(node, yaml.SequenceNode):
-        return "a list"
-    return f"{node.value!r}"
+        return message("inventory.a-list", "a list")
+    return Message(quote(shown(node.value)))
 
 
 def is_null(node: yaml.Node) -> bool:
-    """Tell whether nothing was written."""
+    """Return whether nothing was written."""
     return bool(node.tag == "tag:yaml.org,2002:null")
 
 
 def text(node: yaml.Node, place: Place) -> str | None:
     """One line of text, not empty."""
     if not isinstance(node, yaml.ScalarNode):
-        place.fault(node, f"must be text, not {kind(node)}")
+        place.fault(node, _not_text(node))
         return None
     value = str(node.value)
     if not value.strip():
-        place.fault(node, "is empty", "give it a value or remove the key")
-        return None
-    if any(ord(character) < 32 or ord(character) == 127 for character in value):
         place.fault(
             node,
-            f"contains a control character: {value!r}",
-            "write a Windows path without quotes or in single quotes: 'C:\\train'",
+            message("inventory.empty-value", "is empty"),
+            message("inventory.no-value.remedy", "give it a value or remove the key"),
+        )
+        return None
+    if _CONTROL.search(value):
+        place.fault(
+            node,
+            message(
+                "inventory.control-character", "contains a control character: {value!r}", value=shown(value)
+            ),
+            message(
+                "yaml.windows-path.remedy",
+                "write a Windows path without quotes or in single quotes: 'C:\\train'",
+            ),
         )
         return None
     return value
 
 
-def whole_number(low: int, high: int, what: str) -> Parser:
+def _not_text(node: yaml.Node) -> Message:
+    return message("inventory.not-text", "must be text, not {given}", given=kind(node))
+
+
+def whole_number(low: int, high: int, what: Message) -> Callable[[yaml.Node, Place], int | None]:
     """A number within limits; ``what`` is the noun for the fault."""
 
     def parse(node: yaml.Node, place: Place) -> int | None:
         # Twelve digits are over every limit here, and int() of a million digits would take minutes.
-        if not isinstance(node, yaml.ScalarNode) or not re.fullmatch(r"-?[0-9]{1,12}", node.value):
-            place.fault(node, f"must be {what}, not {kind(node)}")
+        if not isinstance(node, yaml.ScalarNode) or not _WHOLE_NUMBER.fullmatch(node.value):
+            place.fault(
+                node,
+                message("inventory.not-a-number", "must be {what}, not {given}", what=what, given=kind(node)),
+            )
             return None
         if node.style:
-            place.fault(node, f"must be {what}, not a text", f"write {node.value} without quotes")
+            place.fault(
+                node,
+                message("inventory.quoted-number", "must be {what}, not text", what=what),
+                message("inventory.quoted-number.remedy", "write {value} without quotes", value=node.value),
+            )
             return None
         if not low <= int(node.value) <= high:
-            place.fault(node, f"must be {what} from {low} to {high}, not {node.value}")
+            place.fault(
+                node,
+                message(
+                    "inventory.number-out-of-range",
+                    "must be {what} from {low} to {high}, not {given}",
+                    what=what,
+                    low=low,
+                    high=high,
+                    given=node.value,
+                ),
+            )
             return None
         return int(node.value)
 
     return parse
 
 
+def binary_size(low: int, high: int) -> Callable[[yaml.Node, Place], int | None]:
+    """A size within limits in bytes, written with its unit."""
+
+    def parse(node: yaml.Node, place: Place) -> int | None:
+        size = parse_size(node.value) if isinstance(node, yaml.ScalarNode) else None
+        if size is None:
+            what = message("inventory.not-a-size", "must be a size such as 512MiB or 2GiB, not {given}",
+                           given=kind(node))  # fmt: skip
+            place.fault(node, what)
+            return None
+        if not low <= size <= high:
+            what = message("inventory.size-out-of-range", "must be a size from {low} to {high}, not {size}",
+                           low=size_text(low), high=size_text(high), size=size_text(size))  # fmt: skip
+            place.fault(node, what)
+            return None
+        return size
+
+    return parse
+
+
+def progress_pattern(node: yaml.Node, place: Place) -> str | None:
+    """A regular expression with named groups for the lines in which a program reports its progress."""
+    # Imported here: only few inventories have a pattern, and every command reads one.
+    from fleet.printed.pattern import PatternError, compile_pattern
+
+    value = text(node, place)
+    if value is None:
+        return None
+    try:
+        compile_pattern(value)
+    except PatternError as error:
+        place.fault(node, error.what)
+        return None
+    return value
+
+
 def truth(node: yaml.Node, place: Place) -> bool | None:
     """``true`` or ``false``, and no other spelling that YAML 1.1 would take."""
     if isinstance(node, yaml.ScalarNode) and not node.style and node.value in ("true", "false"):
         return bool(node.value == "true")
-    place.fault(node, f"must be true or false, not {kind(node)}", "write it small and without quotes")
+    place.fault(
+        node,
+        message("inventory.not-a-boolean", "must be true or false, not {given}", given=kind(node)),
+        message("inventory.not-a-boolean.remedy", "write it in lower case and without quotes"),
+    )
     return None
 
 
@@ -102,15 +171,26 @@ def choice(*options: str) -> Parser:
             return str(node.value)
         word = str(node.value).lower() if isinstance(node, yaml.ScalarNode) else ""
         close = difflib.get_close_matches(word, options, n=1)
-        remedy = f"did you mean {close[0]!r}?" if close else ""
-        place.fault(node, f"must be one of {', '.join(options)}, not {kind(node)}", remedy)
+        remedy = (
+            message("inventory.did-you-mean", "did you mean {name!r}?", name=close[0]) if close else EMPTY
+        )
+        place.fault(
+            node,
+            message(
+                "inventory.not-an-option",
+                "must be one of {options}, not {given}",
+                options=options,
+                given=kind(node),
+            ),
+            remedy,
+        )
         return None
 
     return parse
 
 
-_gpu_count = whole_number(0, 64, "a number of GPUs, a list such as [0, 1], or all")
-_gpu_index = whole_number(0, 63, "the number of a GPU as nvidia-smi shows it")
+_gpu_count = whole_number(0, 64, message("inventory.gpus", "a number of GPUs, a list such as [0, 1], or all"))
+_gpu_index = whole_number(0, 63, message("inventory.gpu-index", "the number of a GPU as nvidia-smi shows it"))
 
 
 def gpus(node: yaml.Node, place: Place) -> int | tuple[int, ...] | str | None:
@@ -119,25 +199,29 @@ def gpus(node: yaml.Node, place: Place) -> int | tuple[int, ...] | str | None:
         return _gpu_indices(node, place)
     if isinstance(node, yaml.ScalarNode) and node.value == "all":
         return "all"
-    count: int | None = _gpu_count(node, place)
-    return count
+    return _gpu_count(node, place)
 
 
 def _gpu_indices(node: yaml.SequenceNode, place: Place) -> tuple[int, ...] | None:
     if not node.value:
-        place.fault(node, "lists no GPU", "write `gpus: 0` for a node that trains on its CPU")
+        place.fault(
+            node,
+            message("inventory.no-gpus", "the list of GPUs is empty"),
+            message("inventory.no-gpus.remedy", "write `gpus: 0` for a node that trains on its CPU"),
+        )
         return None
-    indices = [_gpu_index(item, place.under(index)) for index, item in enumerate(node.value)]
-    if None in indices:
+    read = [_gpu_index(item, place.under(index)) for index, item in enumerate(node.value)]
+    indices = [index for index in read if index is not None]
+    if len(indices) < len(read):
         return None
     if len(set(indices)) < len(indices):
-        place.fault(node, "names a GPU twice")
+        place.fault(node, message("inventory.gpu-twice", "lists a GPU twice"))
         return None
     return tuple(indices)
 
 
 def local_path(node: yaml.Node, place: Place) -> str | None:
-    """A path on the master; absolute, below ``~``, or seen from the inventory's folder."""
+    """A path on the master; absolute, below ``~``, or relative to the inventory's folder."""
     return text(node, place)
 
 
@@ -147,11 +231,39 @@ def node_path(node: yaml.Node, place: Place) -> str | None:
     if value is not None and not _ABSOLUTE.match(value):
         place.fault(
             node,
-            f"{value!r} is not an absolute path",
-            "write it as on the node: D:\\train\\project, /home/me/project or ~/project",
+            message("inventory.relative-path", "{path!r} is not an absolute path", path=shown(value)),
+            message(
+                "inventory.relative-path.remedy",
+                "write the path on the node: D:\\train\\project, /home/me/project or ~/project",
+            ),
         )
         return None
     return value
+
+
+def node_paths(node: yaml.Node, place: Place) -> dict[str, str] | None:
+    """Paths on nodes by the node set that has them there."""
+    if not isinstance(node, yaml.MappingNode):
+        place.fault(
+            node,
+            message(
+                "inventory.not-node-paths",
+                "must be nodes with their folders such as {{gpu1: /mnt/data}}, not {given}",
+                given=kind(node),
+            ),
+        )
+        return None
+    found: dict[str, str] = {}
+    for key_node, value in node.value:
+        key = text(key_node, place)
+        if key is None:
+            continue
+        here = place.under(key)
+        if key in found:
+            here.fault(key_node, message("inventory.variable-twice", "is given twice"))
+        elif (path := node_path(value, here)) is not None:
+            found[key] = path
+    return found
 
 
 def project_file(node: yaml.Node, place: Place) -> str | None:
@@ -163,11 +275,22 @@ def project_file(node: yaml.Node, place: Place) -> str | None:
     if _ABSOLUTE.match(value) or ".." in value.split("/"):
         place.fault(
             node,
-            f"{value!r} is not below the project folder",
-            "only files of the project reach the nodes: copy it there and name it from the project's root",
+            message(
+                "inventory.outside-project", "{path!r} is not below the project folder", path=shown(value)
+            ),
+            message(
+                "inventory.outside-project.remedy",
+                "copy the file into the project and write its path relative to the project folder",
+            ),
         )
         return None
     return value
+
+
+def project_folder(node: yaml.Node, place: Place) -> str | None:
+    """A folder below the project folder with ``/``; ``.``, the project folder itself, is empty."""
+    value = project_file(node, place)
+    return None if value is None else "/".join(part for part in value.split("/") if part not in ("", "."))
 
 
 def module(node: yaml.Node, place: Place) -> str | None:
@@ -176,140 +299,110 @@ def module(node: yaml.Node, place: Place) -> str | None:
     if value is not None and (
         value.endswith(".py") or not all(part.isidentifier() for part in value.split("."))
     ):
-        remedy = f"use `script: {value}`" if value.endswith(".py") else "write it as for python -m"
-        place.fault(node, f"{value!r} is not the name of a module", remedy)
+        what = message("inventory.not-a-module", "{name!r} is not the name of a module", name=shown(value))
+        if value.endswith(".py"):
+            remedy = message("inventory.script.remedy", "use `script: {path}`", path=shown(value))
+        else:
+            remedy = message("inventory.not-a-module.remedy", "write the name as for `python -m`")
+        place.fault(node, what, remedy)
         return None
     return value
-
-
-def name(value: str) -> str | None:
-    """Return what is wrong with a node's or group's name, None when it is good."""
-    if _NAME.fullmatch(value) is None or len(value) > 100 or value == "all":
-        return f"{value!r} can't be a name: use letters, digits, '.', '_' and '-' (but not all)"
-    return None
-
-
-def address(value: str) -> tuple[str, str] | None:
-    """Return (what is wrong with an address, remedy), None when it is an IP literal or a host name."""
-    try:
-        ip = ipaddress.ip_address(value)
-    except ValueError:
-        pass
-    else:
-        if ip.is_multicast or ip.is_unspecified or value == "255.255.255.255":
-            return f"{value} is not the address of one machine", ""
-        return None
-    if "://" in value or "/" in value:
-        return f"{value!r} is not an address", "write the host only, such as 192.168.1.101"
-    if "@" in value:
-        return f"{value!r} is not an address", "put the user into `user`"
-    if re.fullmatch(r"[^:]+:[0-9]+", value):
-        return f"{value!r} is not an address", "put the port into `port`"
-    if re.fullmatch(r"[0-9.]+", value):
-        return f"{value!r} is not an IPv4 address", "it has four numbers from 0 to 255"
-    if len(value) > 253 or not all(_HOST_LABEL.fullmatch(label) for label in value.rstrip(".").split(".")):
-        return f"{value!r} is neither an IP address nor a host name", ""
-    return None
-
-
-def names(node: yaml.Node, place: Place) -> tuple[str, ...] | None:
-    """A node set of names."""
-    return _node_set(node, place, lambda value: (problem, "") if (problem := name(value)) else None)
-
-
-def addresses(node: yaml.Node, place: Place) -> tuple[str, ...] | None:
-    """A node set of addresses."""
-    return _node_set(node, place, address)
-
-
-def ip_literal(node: yaml.Node, place: Place) -> str | None:
-    """An IP address, not a name: rank 0 binds to it, and a name may resolve to loopback."""
-    value = text(node, place)
-    if value is None:
-        return None
-    problem = address(value)
-    if problem is None and not _is_ip(value):
-        problem = f"{value!r} is a name", "write the IP address by which the workers reach the master"
-    if problem is not None:
-        place.fault(node, *problem)
-        return None
-    return value
-
-
-def _is_ip(value: str) -> bool:
-    try:
-        ipaddress.ip_address(value)
-    except ValueError:
-        return False
-    return True
-
-
-def _node_set(
-    node: yaml.Node, place: Place, check: Callable[[str], tuple[str, str] | None]
-) -> tuple[str, ...] | None:
-    value = text(node, place)
-    if value is None:
-        return None
-    try:
-        values = expand(value)
-    except NodeSetError as error:
-        place.fault(node, str(error))
-        return None
-    problems = [problem for one in values if (problem := check(one))]
-    for problem in problems:
-        place.fault(node, *problem)
-    return None if problems else values
 
 
 def texts(node: yaml.Node, place: Place) -> tuple[str, ...] | None:
     """A list of texts, each as written."""
     if not isinstance(node, yaml.SequenceNode):
-        place.fault(node, f"must be a list such as [a, b], not {kind(node)}")
+        place.fault(
+            node,
+            message("inventory.not-texts", "must be a list such as [a, b], not {given}", given=kind(node)),
+        )
         return None
     values = []
     for index, item in enumerate(node.value):
         if not isinstance(item, yaml.ScalarNode):
-            place.under(index).fault(item, f"must be text, not {kind(item)}")
+            place.under(index).fault(item, _not_text(item))
+            return None
+        if not fits_process(item.value):
+            place.under(index).fault(
+                item,
+                message(
+                    "inventory.argument-character", "contains a character that is not allowed in an argument"
+                ),
+                _REMOVE_CHARACTER,
+            )
             return None
         values.append(str(item.value))
     return tuple(values)
 
 
-def tags(node: yaml.Node, place: Place) -> tuple[str, ...] | None:
-    """A list of tags, each a good name."""
-    values = texts(node, place)
-    problems = [problem for value in values or () if (problem := name(value))]
-    for problem in problems:
-        place.fault(node, problem)
-    return None if problems else values
+def arguments(node: yaml.Node, place: Place) -> tuple[str, ...] | None:
+    """A program's arguments; a secret among them is refused without showing it."""
+    words = texts(node, place)
+    if words and isinstance(node, yaml.SequenceNode) and secrets.refuse_in_arguments(words, node, place):
+        return None
+    return words
+
+
+def reference_problem(value: str) -> Problem | None:
+    """Return what is wrong with the references in a variable's value (agent.environments.expansion)."""
+    for found in _DOLLAR.finditer(value):
+        if found["bad"]:
+            return (
+                message(
+                    "inventory.reference", "{text!r} is not a reference to a variable", text=found["bad"]
+                ),
+                message(
+                    "inventory.reference.remedy",
+                    "write $NAME or ${{NAME}} for the node's variable NAME, and $$ for a dollar sign",
+                ),
+            )
+    return None
 
 
 def environment(node: yaml.Node, place: Place) -> dict[str, str] | None:
     """Variables with their texts as written; a secret is refused without showing it."""
     if not isinstance(node, yaml.MappingNode):
-        place.fault(node, f"must be variables such as {{NCCL_DEBUG: INFO}}, not {kind(node)}")
+        place.fault(
+            node,
+            message(
+                "inventory.not-variables",
+                "must be variables such as {{NCCL_DEBUG: INFO}}, not {given}",
+                given=kind(node),
+            ),
+        )
         return None
     values: dict[str, str] = {}
     for key_node, value in node.value:
-        key = str(key_node.value)
+        key = str(key_node.value) if isinstance(key_node, yaml.ScalarNode) else ""
         here = place.under(key)
-        if is_secret_name(key):
-            refuse_secret(key_node, here)
+        if secrets.holds_secret(key, value):
+            secrets.refuse(key_node, here, key, variable=True)
+        elif isinstance(value, yaml.ScalarNode) and secrets.holds_url_password(value):
+            secrets.refuse(value, here, key, variable=True)
         elif not _VARIABLE.fullmatch(key):
-            here.fault(key_node, f"{key!r} is not the name of an environment variable")
+            here.fault(
+                key_node,
+                message(
+                    "inventory.not-a-variable",
+                    "{name!r} is not the name of an environment variable",
+                    name=shown(key),
+                ),
+            )
         elif key in values:
-            here.fault(key_node, "is given twice")
+            here.fault(key_node, message("inventory.variable-twice", "is given twice"))
         elif not isinstance(value, yaml.ScalarNode):
-            here.fault(value, f"must be text, not {kind(value)}")
+            here.fault(value, _not_text(value))
+        elif not fits_process(value.value):
+            here.fault(
+                value,
+                message(
+                    "inventory.variable-character",
+                    "contains a character that is not allowed in an environment variable",
+                ),
+                _REMOVE_CHARACTER,
+            )
+        elif problem := reference_problem(value.value):
+            here.fault(value, *problem)
         else:
             values[key] = str(value.value)
     return values
-
-
-def refuse_secret(node: yaml.Node, place: Place) -> None:
-    """Report a secret, never with its value."""
-    place.fault(
-        node,
-        "a secret must not be in this file",
-        "remove the line; dtui asks for it when it is needed, or takes it from the system's keyring",
-    )

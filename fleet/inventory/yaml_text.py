@@ -19,9 +19,10 @@ def entry(fields: Mapping[str, object], indent: int) -> list[str]:
 
 
 def value(content: object, *, flow: bool = False) -> str:
-    """Return a value as YAML on one line; ``flow`` when it stands between brackets or braces."""
+    """Return a value as YAML on one line; ``flow`` when it is between brackets or braces."""
     if isinstance(content, Mapping):
-        return "{" + ", ".join(f"{key}: {scalar(str(text))}" for key, text in content.items()) + "}"
+        items = (f"{scalar(str(key))}: {value(text, flow=True)}" for key, text in content.items())
+        return "{" + ", ".join(items) + "}"
     if isinstance(content, tuple | list):
         return "[" + ", ".join(value(one, flow=True) for one in content) + "]"
     if not flow and isinstance(content, str) and _NODE_SET.fullmatch(content):
@@ -30,7 +31,7 @@ def value(content: object, *, flow: bool = False) -> str:
 
 
 def scalar(text: str) -> str:
-    """Return a text as a YAML scalar, quoted where it would be read otherwise, for lists and blocks alike."""
+    """Return a text as a YAML scalar, quoted if it would be read as another value, in lists and in blocks."""
     if not text.isprintable():
         plain = (c if c.isprintable() and c not in '"\\' else f"\\U{ord(c):08x}" for c in text)
         return f'"{"".join(plain)}"'

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 
+from msgspec import Struct
+
+from agent.wire.message import Message, message
 from fleet.errors import LinkLost, NoAgent
-from fleet.frozen import frozen
 from fleet.link.bundle import Bundle
 from transports.base import Channel, Transport
 from transports.errors import ChannelLost, CommandNotStarted
@@ -19,19 +22,22 @@ STAGE_ONE = ("-I", "-c", "import sys;exec(sys.stdin.buffer.readline())")
 INTERPRETERS = (("python3",), ("python",), ("py", "-3"))
 
 _ANSWER = re.compile(rb"^DTUI1 (have|need|damaged|old [\d.]+)\r?\n", re.MULTILINE)
-#: A login banner may come first; more than this is no banner.
+#: A login banner may come first; a longer text is not a banner.
 _NOISE_LIMIT = 1 << 16
+#: Characters of a program's output that are shown.
+_SHOWN = 300
+#: For all interpreters together: a node that answers nothing must not hold a command once for each of them.
+_ALL_SECONDS = 40.0
 
 
-@frozen
-class Started:
-    """A channel on which the agent is about to say hello."""
+class Started(Struct, frozen=True):
+    """A channel on which the agent's hello is next."""
 
     channel: Channel
     interpreter: tuple[str, ...]
     #: Whether the archive had to be sent.
     sent: bool
-    #: Bytes of the first frames that came along with the last answer line.
+    #: Bytes of the first frames that were received with the last answer line.
     head: bytes
 
 
@@ -44,45 +50,64 @@ async def start_agent(
     with what each of them answered, TransportError when the node itself can't be used.
     """
     candidates: Sequence[tuple[str, ...]] = ((python,),) if python else INTERPRETERS
-    refusals: list[str] = []
+    deadline = time.monotonic() + _ALL_SECONDS
+    refusals: list[Message] = []
     for interpreter in candidates:
         try:
             channel = await transport.open([*interpreter, *STAGE_ONE])
         except CommandNotStarted as error:
-            refusals.append(f"{' '.join(interpreter)}: {error.what}")
+            refusals.append(_tried(interpreter, error.what))
             continue
         try:
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout(min(timeout, max(1.0, deadline - time.monotonic()))):
                 return await _handshake(channel, bundle, interpreter)
         except TimeoutError:
-            refusals.append(f"{' '.join(interpreter)}: no answer within {timeout:.0f} s")
+            late = message("link.interpreter-late", "no answer within {seconds:.0f} s", seconds=timeout)
+            refusals.append(_tried(interpreter, late))
         except _Refused as refusal:
-            refusals.append(f"{' '.join(interpreter)}: {refusal}")
+            refusals.append(_tried(interpreter, refusal.why))
         except ChannelLost as error:
             await channel.close()
             raise LinkLost(
-                f"the connection broke while the agent was starting: {error.what}", node=node
+                message(
+                    "link.broke-at-start",
+                    "the connection broke while the agent was starting: {error}",
+                    error=error.what,
+                ),
+                node=node,
+                remedy=error.remedy,
             ) from error
         except BaseException:
             await channel.close()
             raise
         await channel.close()
     raise NoAgent(
-        "no usable Python was found; " + "; ".join(refusals),
+        message("link.no-python", "no usable Python was found ({refusals:; })", refusals=refusals),
         node=node,
-        remedy="install Python 3.9 or newer from python.org (tick 'Add to PATH'), "
-        "or set the node's `python` to the interpreter's full path",
+        remedy=message(
+            "link.no-python.remedy",
+            "install Python 3.9 or newer from python.org (tick 'Add to PATH'), "
+            "or set the node's `python` to the interpreter's full path",
+        ),
     )
+
+
+def _tried(interpreter: tuple[str, ...], why: Message) -> Message:
+    return message("link.interpreter-tried", "tried {command}: {why}", command=" ".join(interpreter), why=why)
 
 
 class _Refused(Exception):
     """This interpreter can't run the agent, for the reason given."""
 
+    def __init__(self, why: Message) -> None:
+        super().__init__(why)
+        self.why = why
+
 
 async def _handshake(channel: Channel, bundle: Bundle, interpreter: tuple[str, ...]) -> Started:
     received = bytearray()
     sent = False
-    with suppress(ChannelLost):  # it may have ended already: what it said tells why
+    with suppress(ChannelLost):  # it may have ended already: its output has the reason
         await channel.write(bundle.stage)
     while True:
         answer = _ANSWER.search(received)
@@ -101,13 +126,13 @@ async def _handshake(channel: Channel, bundle: Bundle, interpreter: tuple[str, .
         elif word == "have":
             return Started(channel, interpreter, sent, rest)
         elif word == "damaged":
-            raise _Refused("the agent's archive arrived damaged")
+            raise _Refused(message("link.archive-damaged", "the agent's archive arrived damaged"))
         else:
-            raise _Refused(f"it is Python {word.split()[1]}, and 3.9 or newer is needed")
+            raise _Refused(_too_old(word.split()[1]))
 
 
-async def _explain(channel: Channel, output: bytes) -> str:
-    """Say in words why an interpreter ended before it answered."""
+async def _explain(channel: Channel, output: bytes) -> Message:
+    """Return why an interpreter ended before it answered."""
     try:
         async with asyncio.timeout(5):
             status = await channel.wait()
@@ -115,10 +140,26 @@ async def _explain(channel: Channel, output: bytes) -> str:
         status = None
     text = " ".join((output + b"\n" + channel.stderr()).decode("utf-8", "replace").split())
     if "Microsoft Store" in text or "Python was not found" in text:
-        return "this is only the Microsoft Store's placeholder, not Python"
+        return message("link.python-store", "it is the Microsoft Store's placeholder, not Python")
     if status in (127, 9009, 49) or re.search(r"not found|not recognized|No such file", text):
-        return "not installed, or not on the PATH"
+        return message("link.python-missing", "not installed, or not on the PATH")
     if "has no attribute 'buffer'" in text or 'no attribute "buffer"' in text:
-        return "it is Python 2, and 3.9 or newer is needed"
-    said = f", saying {text[-300:]!r}" if text else ", saying nothing"
-    return f"ended with status {status}{said}"
+        return _too_old("2")
+    if status is None:
+        ended = message("link.interpreter-ended", "it ended without an exit status")
+    else:
+        ended = message("link.interpreter-exited", "it ended with status {status}", status=status)
+    if not text:
+        return message("link.no-output", "{ended}, without output", ended=ended)
+    return with_output(ended, text)
+
+
+def _too_old(version: str) -> Message:
+    return message(
+        "link.python-too-old", "it is Python {version}, and 3.9 or newer is needed", version=version
+    )
+
+
+def with_output(ended: Message, output: str) -> Message:
+    """Return how a program ended, with the end of its output."""
+    return message("link.output", "{ended}, output: {output!r}", ended=ended, output=output[-_SHOWN:])

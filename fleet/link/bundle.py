@@ -9,15 +9,20 @@ import io
 import zipfile
 from pathlib import Path
 
-from fleet.frozen import frozen
+from msgspec import Struct
 
-_ENTRY = "from agent.main import main\nraise SystemExit(main())\n"
+#: ``agent.archive`` itself is imported by zipimport, while there is one thread only.
+_ENTRY = """from agent.archive import install
+with open(__loader__.archive, "rb") as file:
+    install(file.read(), __loader__.archive)
+from agent.main import main
+raise SystemExit(main())
+"""
 # A fixed date (the zip format's first), so that the digest depends on the sources alone.
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
-@frozen
-class Bundle:
+class Bundle(Struct, frozen=True):
     """A zipapp of the package ``agent`` with ``pynvml.py`` in it; ``digest`` is its SHA-256 in hex."""
 
     archive: bytes
@@ -40,8 +45,8 @@ def pack_agent() -> Bundle:
         sources["pynvml.py"] = Path(nvml.origin).read_bytes()
     archive = _zip(sources)
     digest = hashlib.sha256(archive).hexdigest()
-    program = sources["agent/bootstrap.py"].decode("utf-8")
-    stage = f"exec({program!r});boot({digest!r},{len(archive)})\n"
+    importer, program = (sources[f"agent/{name}.py"].decode("utf-8") for name in ("archive", "bootstrap"))
+    stage = f"exec({importer!r});exec({program!r});boot({digest!r},{len(archive)})\n"
     return Bundle(archive, digest, stage.encode("ascii", "backslashreplace"))
 
 

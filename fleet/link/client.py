@@ -1,29 +1,48 @@
-"""The console's end of one channel to an agent: many requests at once, each stream bounded."""
+"""The console's end of one channel to an agent: many concurrent requests, each stream bounded.
+
+The agent is not trusted. Whatever it sends is decoded by its declared type where it arrives; anything else, a
+flow-control window that is exceeded, or an answer that does not end within its operation's time is an error
+of this node alone, and the memory that it can fill is bounded (agent.wire.frames.MAX_IN_FLIGHT per request).
+"""
 
 from __future__ import annotations
 
 import asyncio
 import itertools
 import time
-from collections import deque
-from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
-from typing import Any, NamedTuple, Self
+from typing import Self, TypeVar
 
-from agent.protocol import PROTOCOL, SILENCE_LIMIT, WINDOW, Frame, FrameDecoder, FrameError, encode
-from fleet.errors import FleetError, LinkLost, OperationFailed
+from agent.wire import frames
+from agent.wire.frames import (
+    PROTOCOL,
+    SILENCE_LIMIT,
+    Frame,
+    FrameDecoder,
+    FrameError,
+    encode,
+)
+from agent.wire.message import Message, message
+from agent.wire.operation import Operation
+from agent.wire.reasons import reason_of
+from fleet.errors import FleetError, LinkLost
+from fleet.link.bootstrap import with_output
+from fleet.link.request import AnyRequest, Item, Limits, Request
 from transports.base import Channel
 from transports.errors import TransportError
+from transports.system_errors import system_error
 
+A = TypeVar("A")
+U = TypeVar("U")
+I = TypeVar("I")  # noqa: E741 -- the item, as in agent.wire.operation
+R = TypeVar("R")
+
+#: For a call of an operation without its own limit, because it can also stream.
+CALL_SECONDS = 30.0
 _PING_EVERY = SILENCE_LIMIT / 6
 _SILENT_AFTER = SILENCE_LIMIT / 2
-
-
-class Item(NamedTuple):
-    """One piece of an answer."""
-
-    body: Any
-    payload: bytes
+#: Seconds for a write to the channel: a node that reads nothing must not hold a command for ever.
+_WRITE_SECONDS = 45.0
 
 
 class AgentClient:
@@ -31,14 +50,14 @@ class AgentClient:
 
     def __init__(self, channel: Channel, node: str) -> None:
         self.node = node
-        #: The agent's first words: pid, python, executable, platform, host.
-        self.hello: dict[str, Any] = {}
+        #: The agent's first frame, None before it.
+        self.hello: frames.Hello | None = None
         #: Seconds of the last round trip, None before the first.
         self.latency: float | None = None
         self._channel = channel
         self._decoder = FrameDecoder()
         self._numbers = itertools.count(1)
-        self._requests: dict[int, Request] = {}
+        self._requests: dict[int, AnyRequest] = {}
         self._write_turn = asyncio.Lock()
         self._greeted = asyncio.Event()
         self._heard = time.monotonic()
@@ -59,27 +78,48 @@ class AgentClient:
             async with asyncio.timeout(timeout):
                 await client._greeted.wait()
         except TimeoutError:
-            client._end(LinkLost("the agent did not say hello", node=node))
+            late = message("link.no-hello", "the agent sent no hello within {seconds:.0f} s", seconds=timeout)
+            client._end(LinkLost(late, node=node))
         if client._ended is not None:
             await client.close()
             raise client._ended
         return client
 
-    def request(self, op: str, **args: Any) -> Request:
-        """Return a request to be used as ``async with``; it is sent on entry."""
-        return Request(self, next(self._numbers), op, args)
+    @property
+    def platform(self) -> str:
+        """The node's ``sys.platform``, empty before its hello."""
+        return self.hello.platform if self.hello else ""
 
-    async def call(self, op: str, **args: Any) -> Any:
-        """Send a request with an empty upload and return its result, items thrown away; raises FleetError."""
-        async with self.request(op, **args) as request:
+    def request(
+        self,
+        operation: Operation[A, U, I, R],
+        args: A,
+        *,
+        seconds: float | None = None,
+        silence: float | None = None,
+    ) -> Request[A, U, I, R]:
+        """Return a request to be used as ``async with``; it is sent on entry.
+
+        ``seconds`` for all of it, and ``silence`` without a frame of it, replace the operation's own limits.
+        """
+        limits = Limits(seconds or operation.seconds, silence or operation.silence)
+        return Request(self, next(self._numbers), operation, args, limits)
+
+    async def call(self, operation: Operation[A, U, I, R], args: A, *, seconds: float | None = None) -> R:
+        """Send a request with an empty upload and return its result, without items; raises FleetError.
+
+        ``seconds`` replaces the operation's limit. A call ends: without either limit, after CALL_SECONDS.
+        """
+        limit = seconds or operation.seconds or CALL_SECONDS
+        async with self.request(operation, args, seconds=limit, silence=limit) as request:
             await request.end()
             async for _ in request:
                 pass
             return request.result
 
     async def close(self) -> None:
-        """Let the agent go; requests under way raise LinkLost."""
-        self._end(LinkLost("the link was closed", node=self.node))
+        """End the connection; active requests raise LinkLost."""
+        self._end(LinkLost(message("link.closed", "the connection was closed"), node=self.node))
         for task in self._tasks:
             if task is not asyncio.current_task():
                 task.cancel()
@@ -90,23 +130,30 @@ class AgentClient:
 
     # ---- used by Request
 
-    def begin(self, request: Request) -> None:
-        """Route the request's frames to it; raises LinkLost when there is no link any more."""
+    def begin(self, request: AnyRequest) -> None:
+        """Route the request's frames to it; raises LinkLost when the connection has ended."""
         if self._ended is not None:
             raise self._ended
         self._requests[request.number] = request
 
-    async def write(self, header: dict[str, Any], payload: bytes = b"") -> int:
-        """Send a frame, return its encoded size; raises LinkLost."""
-        frame = encode(header, payload)
+    async def write(self, header: frames.Header, seconds: float = _WRITE_SECONDS) -> None:
+        """Send a frame without payload; raises LinkLost, also when that takes longer than ``seconds``."""
+        await self.write_encoded(encode(header), seconds)
+
+    async def write_encoded(self, frame: bytes, seconds: float = _WRITE_SECONDS) -> None:
+        """Send a frame's bytes; raises LinkLost, also when that takes longer than ``seconds``."""
         if self._ended is not None:
             raise self._ended
         try:
-            async with self._write_turn:
+            async with asyncio.timeout(seconds), self._write_turn:
                 await self._channel.write(frame)
+        except TimeoutError:
+            what = message(
+                "link.not-accepting", "the node has accepted no data for {seconds:.0f} s", seconds=seconds
+            )
+            raise self._end(LinkLost(what, node=self.node)) from None
         except (TransportError, OSError) as error:
-            raise self._end(LinkLost(f"the connection broke: {error}", node=self.node)) from error
-        return len(frame)
+            raise self._end(self._broke(error)) from error
 
     # ---- the two tasks
 
@@ -120,55 +167,113 @@ class AgentClient:
                     break
                 self._heard = time.monotonic()
         except FrameError as error:
-            self._end(LinkLost(f"the agent's answer is not its protocol: {error}", node=self.node))
+            what = message(
+                "link.protocol",
+                "the agent does not follow the protocol: {fault}",
+                fault=reason_of(error),
+            )
+            self._end(LinkLost(what, node=self.node))
         except (TransportError, OSError) as error:
-            self._end(LinkLost(f"the connection broke: {error}", node=self.node))
+            self._end(self._broke(error))
+        except Exception as error:  # noqa: BLE001 -- one node must never take the others down
+            what = message(
+                "link.reading-failed",
+                "reading from the node failed: {kind}: {error}",
+                kind=type(error).__name__,
+                error=str(error),
+            )
+            self._end(LinkLost(what, node=self.node))
         else:
             self._end(LinkLost(await self._last_words(), node=self.node))
 
-    async def _last_words(self) -> str:
+    def _broke(self, error: TransportError | OSError) -> LinkLost:
+        if isinstance(error, TransportError):
+            return LinkLost(error.what, node=self.node, remedy=error.remedy)
+        what = message("link.broke", "the connection broke: {error}", error=system_error(error))
+        return LinkLost(what, node=self.node)
+
+    async def _last_words(self) -> Message:
         status: int | None = None
         with suppress(TimeoutError, TransportError, OSError):
             async with asyncio.timeout(2):
                 status = await self._channel.wait()
-        said = " ".join(self._channel.stderr().decode("utf-8", "replace").split())[-300:]
-        cut = " in the middle of a frame" if self._decoder.pending else ""
-        ending = f" with status {status}" if status is not None else ""
-        return f"the agent ended{cut}{ending}" + (f", saying {said!r}" if said else "")
+        said = " ".join(self._channel.stderr().decode("utf-8", "replace").split())
+        ended = message("link.agent-ended", "the agent ended")
+        if status is not None:
+            ended = message("link.agent-exited", "the agent ended with status {status}", status=status)
+        if self._decoder.pending:
+            ended = message("link.agent-cut", "{ended} in the middle of a frame", ended=ended)
+        return with_output(ended, said) if said else ended
 
     async def _stay_alive(self) -> None:
         for token in itertools.count(1):
             self._pings = {token: time.monotonic()}
             try:
-                await self.write({"kind": "ping", "token": token})
+                await self.write(frames.Ping(token))
             except LinkLost:
                 return
             await asyncio.sleep(_PING_EVERY)
             if time.monotonic() - self._heard > _SILENT_AFTER:
-                self._end(LinkLost(f"the agent has been silent for {_SILENT_AFTER:.0f} s", node=self.node))
+                what = message(
+                    "link.silent", "no data from the agent for {seconds:.0f} s", seconds=_SILENT_AFTER
+                )
+                self._end(LinkLost(what, node=self.node))
                 return
 
     def _dispatch(self, frame: Frame) -> None:
-        if frame.kind == "hello":
-            if frame.header.get("protocol") != PROTOCOL:
-                raise FrameError(f"it speaks protocol {frame.header.get('protocol')}, not {PROTOCOL}")
-            self.hello = frame.header
+        header = frame.header
+        if isinstance(header, frames.Hello):
+            if header.protocol != PROTOCOL:
+                raise FrameError(
+                    message(
+                        "link.version",
+                        "its protocol version is {version}, not {wanted}",
+                        version=header.protocol,
+                        wanted=PROTOCOL,
+                    )
+                )
+            if self.hello is not None:
+                raise FrameError(message("link.second-hello", "it sent a second hello"))
+            self.hello = header
             self._greeted.set()
-        elif frame.kind == "pong":
-            sent = self._pings.pop(frame.header.get("token", 0), None)
+        elif self.hello is None:
+            raise FrameError(
+                message(
+                    "link.before-hello",
+                    "it sent a {kind} frame before its hello",
+                    kind=type(header).__name__.lower(),
+                )
+            )
+        elif isinstance(header, frames.Pong):
+            sent = self._pings.pop(header.token, None)
             if sent is not None:
                 self.latency = time.monotonic() - sent
-        elif frame.kind == "fault":
-            raise FrameError(f"it could not read a frame of ours: {frame.header.get('message')}")
-        elif frame.kind in ("item", "done", "fail", "credit"):
-            request = self._requests.get(frame.id)
+        elif isinstance(header, frames.Fault):
+            raise FrameError(
+                message("link.rejected", "it rejected a frame: {fault}", fault=header.message[:300])
+            )
+        elif isinstance(header, (frames.Item, frames.Done, frames.Fail, frames.Credit)):
+            request = self._requests.get(header.id)
             if request is None:
-                raise FrameError(f"a {frame.kind} frame for request {frame.id}, which is not under way")
-            if frame.kind in ("done", "fail"):
-                del self._requests[frame.id]
-            request.take(frame)
+                raise FrameError(
+                    message(
+                        "link.unknown-request",
+                        "it sent a {kind} frame for request {number}, which is not running",
+                        kind=type(header).__name__.lower(),
+                        number=header.id,
+                    )
+                )
+            if isinstance(header, (frames.Done, frames.Fail)):
+                del self._requests[header.id]
+            request.receive(header, frame)
         else:
-            raise FrameError(f"an agent does not send {frame.kind} frames")
+            raise FrameError(
+                message(
+                    "link.console-frame",
+                    "it sent a {kind} frame, which only a console sends",
+                    kind=type(header).__name__.lower(),
+                )
+            )
 
     def _end(self, reason: FleetError) -> FleetError:
         if self._ended is None:
@@ -181,106 +286,4 @@ class AgentClient:
         return self._ended
 
 
-class Request:
-    """One request under way: send pieces, iterate over the answer, then read ``result``.
-
-    Leaving the ``async with`` block before the answer's end cancels the request on the node.
-    """
-
-    def __init__(self, client: AgentClient, number: int, op: str, args: dict[str, Any]) -> None:
-        self.number = number
-        #: The body of the final answer, once the iteration has ended.
-        self.result: Any = None
-        self._client = client
-        self._op = op
-        self._args = args
-        self._items: deque[Frame] = deque()
-        self._changed = asyncio.Event()
-        self._consumed = 0
-        self._outstanding = 0
-        self._uploaded = False
-        self._over = False
-        self._error: FleetError | None = None
-        self._abandoned = False
-
-    async def __aenter__(self) -> Self:
-        self._client.begin(self)
-        await self._client.write({"kind": "call", "id": self.number, "op": self._op, "args": self._args})
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        if not self._over and self._error is None:
-            self._abandoned = True
-            self._items.clear()
-            with suppress(LinkLost):
-                await self._client.write({"kind": "cancel", "id": self.number})
-
-    async def send(self, body: Any = None, payload: bytes = b"") -> None:
-        """Send one upload piece, waiting while WINDOW bytes are unconsumed. Raises FleetError.
-
-        Returns at once, sending nothing, when the answer is complete already: its reader learns why.
-        """
-        await self._until(lambda: self._outstanding < WINDOW)
-        if self._error is not None:
-            raise self._error
-        if self._over:
-            return
-        size = await self._client.write({"kind": "data", "id": self.number, "body": body}, payload)
-        self._outstanding += size
-
-    async def end(self) -> None:
-        """Say that the upload is complete."""
-        if not self._uploaded and not self._over:
-            self._uploaded = True
-            await self._client.write({"kind": "end", "id": self.number})
-
-    async def __aiter__(self) -> AsyncIterator[Item]:
-        while True:
-            await self._until(lambda: bool(self._items))
-            if not self._items:
-                if self._error is not None:
-                    raise self._error
-                return
-            frame = self._items.popleft()
-            await self._give_credit(frame.size)
-            yield Item(frame.header.get("body"), frame.payload)
-
-    async def _give_credit(self, size: int) -> None:
-        self._consumed += size
-        if self._consumed >= WINDOW // 8 and not self._over and self._error is None:
-            credit, self._consumed = self._consumed, 0
-            with suppress(LinkLost):  # items that have arrived can still be read
-                await self._client.write({"kind": "credit", "id": self.number, "bytes": credit})
-
-    async def _until(self, ready: Callable[[], bool]) -> None:
-        while not (ready() or self._over or self._error):
-            self._changed.clear()
-            await self._changed.wait()
-
-    # ---- called by the client, which must never wait here: it is the only reader of the channel
-
-    def take(self, frame: Frame) -> None:
-        """Accept one frame of this request."""
-        header = frame.header
-        if frame.kind == "item":
-            # Of an abandoned request nothing is wanted; its cancellation frees the node's window.
-            if not self._abandoned:
-                self._items.append(frame)
-        elif frame.kind == "credit":
-            self._outstanding -= int(header["bytes"])
-        elif frame.kind == "done":
-            self._over, self.result = True, header.get("body")
-        else:
-            self._error = OperationFailed(
-                str(header.get("code")),
-                str(header.get("message")),
-                node=self._client.node,
-                remedy=str(header.get("hint") or ""),
-            )
-        self._changed.set()
-
-    def break_off(self, reason: FleetError) -> None:
-        """End the request because the link is gone; items already here can still be read."""
-        if self._error is None and not self._over:
-            self._error = reason
-        self._changed.set()
+__all__ = ["AgentClient", "Item", "Request"]

@@ -1,6 +1,6 @@
 """The newest log lines of every rank, kept as bytes, read as text.
 
-State and events know nothing of log bytes; they go here. One :class:`Logbook` holds one bounded
+The state has no log bytes: they are kept here. One :class:`Logbook` holds one bounded
 :class:`RankLog` for each rank. What a pane shows is a :class:`Source`: a rank's log, the matching lines of
 one, several logs merged by time, or the same with identical lines folded.
 """

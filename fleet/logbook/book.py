@@ -25,7 +25,7 @@ class Span(NamedTuple):
 
 
 class Logbook:
-    """One ring for each rank, and the order in which their lines came. Fed by one thread, read by another."""
+    """One ring per rank, and the order in which their lines arrived. One thread feeds it, another reads."""
 
     def __init__(self, *, lines: int = KEPT_LINES, size: int = KEPT_BYTES) -> None:
         self._lines = lines
@@ -42,7 +42,7 @@ class Logbook:
             return sorted(self._logs)
 
     def log(self, rank: int) -> RankLog:
-        """Return the ring of ``rank``, empty when nothing has come yet."""
+        """Return the ring of ``rank``, empty when nothing has arrived yet."""
         with self._lock:
             found = self._logs.get(rank)
             if found is None:
@@ -53,7 +53,7 @@ class Logbook:
         """Share TOTAL_BYTES among ``ranks`` logs; call before the first chunk of a run."""
         self._size = min(self._size, max(1 << 20, TOTAL_BYTES // max(1, ranks)))
 
-    def take(self, chunk: LogChunk) -> None:
+    def add(self, chunk: LogChunk) -> None:
         """Add a chunk to its rank's log."""
         log = self.log(chunk.rank)
         batch = log.feed(chunk.offset, chunk.data, chunk.at)

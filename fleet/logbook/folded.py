@@ -32,7 +32,7 @@ class FoldedSource:
         return self._first + len(self._entries)
 
     def advance(self) -> None:
-        """Fold what has come; when that is more than STEP lines, the oldest of it are left out."""
+        """Fold the new lines; of more than STEP lines, the oldest are left out."""
         self._source.advance()
         start = max(self._taken, self._source.first, self._source.end - STEP)
         for line in self._source.read(start, self._source.end):

@@ -40,11 +40,11 @@ class MatchIndex:
 
     @property
     def scanned(self) -> int:
-        """The number of the first line that has not been looked at."""
+        """The number of the first line that has not been searched."""
         return self._scanned
 
     def has(self, number: int) -> bool:
-        """Return whether a line that has been looked at matches."""
+        """Return whether a line that has been searched matches."""
         position = bisect_left(self.numbers, number)
         return position < len(self.numbers) and self.numbers[position] == number
 
@@ -60,7 +60,7 @@ class MatchIndex:
 
 
 class MatchSource:
-    """The matching lines of a rank's log and ``context`` lines around each, with numbers of their own."""
+    """The matching lines of a rank's log and ``context`` lines around each, numbered separately."""
 
     def __init__(self, log: RankLog, matcher: Matcher, context: int = 0) -> None:
         self.index = MatchIndex(log, matcher)
@@ -80,12 +80,12 @@ class MatchSource:
         return self._dropped + len(self._numbers)
 
     def advance(self) -> None:
-        """Look at the lines that came since the last call."""
+        """Search the lines that arrived since the last call."""
         index = self.index
         known = index.dropped + len(index.numbers)
         index.advance()
         first = index.log.first
-        self._numbers += self._around.take(
+        self._numbers += self._around.include(
             index.numbers[max(0, known - index.dropped) :], first, index.scanned
         )
         gone = bisect_left(self._numbers, first)

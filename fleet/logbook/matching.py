@@ -1,12 +1,14 @@
-"""Which lines match what a person typed, decided on bytes."""
+"""Which lines match the user's pattern, decided on bytes."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
 
-from fleet.frozen import frozen
-from fleet.logbook.text import clean
+from msgspec import Struct
+
+from agent.wire.message import Message, message
+from fleet.terminal import render_bytes
 
 #: What the start of an error looks like in training logs, and cheap parts of it to rule a block out.
 _ERROR = re.compile(
@@ -24,16 +26,19 @@ _ERROR_PARTS = (
 
 
 class PatternError(ValueError):
-    """What was typed is not a regular expression; the text says where it breaks."""
+    """The input is not a regular expression, for the reason ``what``."""
+
+    def __init__(self, what: Message) -> None:
+        super().__init__(what)
+        self.what = what
 
 
-@frozen
-class Matcher:
+class Matcher(Struct, frozen=True):
     """Finds matching lines among raw ones, and the matching parts of a line's text."""
 
     typed: str
     _pattern: re.Pattern[str]
-    #: What to look for in raw bytes: a regular expression, or a plain needle (``_fold``: in lower case).
+    #: What to find in raw bytes: a regular expression, or a plain needle (``_fold``: in lower case).
     _search: Callable[[bytes], object] | None = None
     _needle: bytes = b""
     _fold: bool = False
@@ -46,14 +51,15 @@ class Matcher:
 
     def select(self, lines: Sequence[bytes]) -> list[int]:
         """Return the positions of the lines that match as a reader sees them."""
-        # Looking at one joined block first costs a tenth of asking line by line.
+        # Searching one joined block first costs a tenth of searching line by line.
         block = b"\n".join(lines)
         if self._fold:
             block = block.lower()
         # A Windows log ends each line in a carriage return; any other redraws the line.
         redrawn = block.count(b"\r") != block.count(b"\r\n") + block.endswith(b"\r")
-        if redrawn or b"\x1b" in block or not (self._search or self._needle):
-            return [position for position, raw in enumerate(lines) if self.matches(clean(raw))]
+        sequences = b"\x1b" in block or b"\x08" in block
+        if redrawn or sequences or not (self._search or self._needle):
+            return [position for position, raw in enumerate(lines) if self.matches(render_bytes(raw).text)]
         if self._parts and not any(part in block for part in self._parts):
             return []
         if self._search:
@@ -78,7 +84,14 @@ def matcher(typed: str) -> Matcher:
     try:
         pattern = re.compile(source, re.IGNORECASE if insensitive else re.NOFLAG)
     except re.error as error:
-        raise PatternError(f"{error.msg} at position {error.pos}") from None
+        raise PatternError(
+            message(
+                "logbook.pattern",
+                "not a regular expression: {error} at position {position}",
+                error=error.msg,
+                position=error.pos or 0,
+            )
+        ) from None
     if expression or not typed.isascii():
         return Matcher(typed, pattern)
     needle = typed.encode()

@@ -10,14 +10,15 @@ from fleet.logbook.matching import Matcher
 from fleet.logbook.source import Line
 from fleet.logbook.surroundings import Surroundings
 
-#: Chunks that the merged view goes back; with them go their lines.
+#: Chunks that the merged view keeps with their lines.
 KEPT_SPANS = 20_000
 
 
 class MergedSource:
     """The lines of the chosen ranks by arrival, optionally only the matching ones.
 
-    Around each of those stand ``context`` lines of the same rank: what others say meanwhile explains nothing.
+    Each is surrounded by ``context`` lines of the same rank: lines of
+    other ranks from the same time do not explain them.
     """
 
     def __init__(
@@ -50,7 +51,7 @@ class MergedSource:
         return self._end
 
     def advance(self) -> None:
-        """Take in the chunks that came since the last call."""
+        """Add the chunks that arrived since the last call."""
         spans, self._seen = self._book.spans_since(self._seen)
         for span in spans:
             if self._ranks is not None and span.rank not in self._ranks:
@@ -65,7 +66,7 @@ class MergedSource:
             self._first = self._starts[0]
 
     def read(self, start: int, stop: int) -> list[Line]:
-        """Return merged lines; one that its own ring has dropped meanwhile is empty."""
+        """Return merged lines; one that its own ring has dropped is empty."""
         start, stop = max(start, self._first), min(stop, self._end)
         lines: list[Line] = []
         position = max(0, bisect_right(self._starts, start) - 1)
@@ -93,7 +94,7 @@ class MergedSource:
         matching = set(hits)
         return [
             Span(span.rank, number, number + 1, span.at, number not in matching)
-            for number in around.take(hits, log.first, span.stop)
+            for number in around.include(hits, log.first, span.stop)
         ]
 
 

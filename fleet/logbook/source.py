@@ -12,16 +12,18 @@ class Line(NamedTuple):
     ranks: tuple[int, ...]
     at: float
     text: str
-    #: It matches nothing itself, but stands near a line that does.
+    #: It does not match itself, but is near a line that does.
     aside: bool = False
     #: Lines before it are left out.
     after_gap: bool = False
+    #: Colours of the program: start, end and SGR parameters of parts of the text, see ``fleet.terminal``.
+    colors: tuple[tuple[int, int, str], ...] = ()
 
 
 class Source(Protocol):
     """A growing sequence of lines, numbered from 0 without a gap; the oldest are dropped.
 
-    A number stays with its line, so a reader can hold on to one while lines come and go.
+    A number stays with its line, so a reader can keep one while lines are added and dropped.
     """
 
     @property

@@ -10,11 +10,11 @@ class Surroundings:
 
     def __init__(self, context: int) -> None:
         self._context = context
-        #: The number behind the last line that is shown, and behind the last that a match still asks for.
+        #: The number after the last line that is shown, and after the last that a match still needs.
         self._next = 0
         self._until = 0
 
-    def take(self, hits: Sequence[int], first: int, stop: int) -> list[int]:
+    def include(self, hits: Sequence[int], first: int, stop: int) -> list[int]:
         """Return what ``hits`` add, now that lines from ``first``, the oldest kept, to ``stop`` are known."""
         shown: list[int] = []
         for hit in hits:

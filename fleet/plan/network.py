@@ -1,11 +1,13 @@
-"""Where the ranks meet, over which adapter, and in which language."""
+"""The rendezvous address, the network adapter and the backend of a run."""
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Sequence
-from typing import Any
 
+from agent.wire.facts import AdapterFacts
+from agent.wire.message import message
+from agent.wire.text import quote
+from fleet.addresses import ip_address, is_loopback
 from fleet.inventory import Fault, Inventory
 from fleet.nodeset import fold
 from fleet.plan.shares import Share
@@ -17,8 +19,8 @@ def backend_of(wanted: str, shares: Sequence[Share], faults: list[Fault]) -> str
     if wanted == "nccl" and unable:
         faults.append(
             Fault(
-                "can't use nccl, which needs Linux and a GPU on every node",
-                "write `backend: auto` in `run`",
+                message("plan.nccl", "the nccl backend needs Linux and a GPU on every node"),
+                message("plan.nccl.remedy", "set `backend: auto` under `run`"),
                 key=fold(unable),
             )
         )
@@ -30,26 +32,40 @@ def backend_of(wanted: str, shares: Sequence[Share], faults: list[Fault]) -> str
 def master_address_of(inventory: Inventory, shares: Sequence[Share], faults: list[Fault]) -> str:
     """Return the address literal by which every node reaches rank 0's node, which is the first share's.
 
-    In this order: as the inventory says; the master's address on its adapter towards the workers;
+    In this order: that of the inventory; the master's address on its adapter towards the workers;
     127.0.0.1 when no node is anywhere else.
     """
     first = shares[0]
     address = first.node.address
     if first.node is inventory.master and not address:
         address = next((own for adapter in _towards(first) for own in _usable(adapter)), "")
-    elsewhere = [share.node.name for share in shares[1:] if not _is_loopback(share.node.address)]
+    elsewhere = [share.node.name for share in shares[1:] if not is_loopback(share.node.address)]
     if not address and not elsewhere:
         return "127.0.0.1"
-    where = "`address` of `master`" if first.node is inventory.master else "its `address`"
     if not address:
-        problem = "by which address the others reach it is not known"
-    elif not _is_literal(address):
-        problem = f"its address {address!r} is a name, which may mean different machines to different nodes"
-    elif _is_loopback(address) and elsewhere:
-        problem = f"its address {address} can't be reached by {fold(elsewhere)}"
+        problem = message(
+            "plan.address-unknown", "the address at which the other nodes reach this node is unknown"
+        )
+    elif ip_address(address) is None:
+        problem = message(
+            "plan.address-name",
+            "its address {address!r} is a name, which different nodes may resolve to different machines",
+            address=address,
+        )
+    elif is_loopback(address) and elsewhere:
+        problem = message(
+            "plan.address-loopback",
+            "its address {address} cannot be reached from {nodes}",
+            address=address,
+            nodes=fold(elsewhere),
+        )
     else:
         return address
-    faults.append(Fault(problem, f"write its IP address as {where}", key=first.node.name))
+    if first.node is inventory.master:
+        remedy = message("plan.master-address.remedy", "write its IP address as `address` of `master`")
+    else:
+        remedy = message("plan.node-address.remedy", "write its IP address as its `address`")
+    faults.append(Fault(problem, remedy, key=first.node.name))
     return address
 
 
@@ -59,54 +75,44 @@ def interface_of(share: Share, master_address: str, is_first: bool, faults: list
     given = share.node.interface
     if given is not None:
         if adapters and given not in [adapter["name"] for adapter in adapters]:
-            names = ", ".join(repr(adapter["name"]) for adapter in adapters)
             faults.append(
                 Fault(
-                    f"there is no adapter {given!r}; it has: {names}",
-                    "correct `interface`",
+                    message(
+                        "plan.no-adapter",
+                        "network adapter {name!r} was not found; available: {adapters}",
+                        name=given,
+                        adapters=[quote(adapter["name"]) for adapter in adapters],
+                    ),
+                    message("plan.no-adapter.remedy", "correct `interface`"),
                     key=share.node.name,
                 )
             )
         return given
     own = master_address if is_first else share.node.address
     candidates = [adapter for adapter in adapters if _owns(adapter, own)]
-    # What leads to the master is asked of the route itself, so it is right behind NAT too.
+    # The adapter towards the master is found by the route itself, so it is right behind NAT too.
     if not is_first:
         candidates = _towards(share) or candidates
-    return str(candidates[0]["name"]) if candidates else None
+    return candidates[0]["name"] if candidates else None
 
 
-def _adapters(share: Share) -> list[dict[str, Any]]:
-    return [adapter for adapter in share.facts.get("adapters") or () if adapter.get("name")]
+def _adapters(share: Share) -> list[AdapterFacts]:
+    return [adapter for adapter in share.facts["adapters"] if adapter["name"]]
 
 
-def _towards(share: Share) -> list[dict[str, Any]]:
-    return [adapter for adapter in _adapters(share) if adapter.get("routes_to_master")]
+def _towards(share: Share) -> list[AdapterFacts]:
+    return [adapter for adapter in _adapters(share) if adapter["routes_to_master"]]
 
 
-def _usable(adapter: dict[str, Any]) -> list[str]:
+def _usable(adapter: AdapterFacts) -> list[str]:
     """Return the adapter's addresses, IPv4 first; link-local ones need a zone and are left out."""
-    addresses = [ipaddress.ip_address(text.split("%")[0]) for text in adapter.get("addresses") or ()]
+    addresses = [ip for text in adapter["addresses"] if (ip := ip_address(text)) is not None]
     return [str(ip) for ip in sorted(addresses, key=lambda ip: ip.version) if not ip.is_link_local]
 
 
-def _owns(adapter: dict[str, Any], address: str) -> bool:
-    if not _is_literal(address):
+def _owns(adapter: AdapterFacts, address: str) -> bool:
+    wanted = ip_address(address)
+    if wanted is None:
         return False
-    wanted = ipaddress.ip_address(address)
-    own = [ipaddress.ip_address(text.split("%")[0]) for text in adapter.get("addresses") or ()]
+    own = [ip for text in adapter["addresses"] if (ip := ip_address(text)) is not None]
     return wanted in own or (wanted.is_loopback and any(ip.is_loopback for ip in own))
-
-
-def _is_literal(address: str) -> bool:
-    try:
-        ipaddress.ip_address(address)
-    except ValueError:
-        return False
-    return True
-
-
-def _is_loopback(address: str) -> bool:
-    if _is_literal(address):
-        return ipaddress.ip_address(address).is_loopback
-    return address in ("", "localhost")

@@ -1,25 +1,31 @@
-"""Lays out a run over the nodes that take part."""
+"""Lays out a run over its nodes."""
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import get_args
+from types import MappingProxyType
+from typing import cast, get_args
 
+from msgspec.structs import replace
+
+from agent.wire.message import Message, message
+from fleet.facts import NodeFacts
 from fleet.inventory import Fault, Inventory, Node
-from fleet.inventory.model import LaunchMethod
+from fleet.launch_method import LaunchMethod
 from fleet.nodeset import fold
 from fleet.plan.model import NodePlan, PlanError, RunPlan
 from fleet.plan.network import backend_of, interface_of, master_address_of
 from fleet.plan.processes import processes_of
-from fleet.plan.shares import Facts, Share, shares_of
+from fleet.plan.rank_environment import of_user
+from fleet.plan.shares import Share, shares_of
+from fleet.plan.variable_notes import variable_notes
 
 MIXED_PRECISIONS = ("no", "fp16", "bf16")
 
 
 def plan_run(
     inventory: Inventory,
-    facts: Mapping[str, Facts],
+    facts: Mapping[str, NodeFacts],
     *,
     run_id: str,
     nodes: Sequence[Node] | None = None,
@@ -27,12 +33,17 @@ def plan_run(
     method: str | None = None,
     mixed_precision: str = "no",
     cpu: bool = False,
+    accelerate: Mapping[str, object] | None = None,
+    shell: Mapping[str, str] | None = None,
+    data: Mapping[str, str] = MappingProxyType({}),
 ) -> RunPlan:
     """Return the plan of a run over ``nodes`` (all by default); raises PlanError with all faults.
 
     ``facts`` is node name -> the agent's ``probe``. Nodes keep the inventory's order, so the master is rank
     0 when it takes part, else the first of the others is. ``port`` and ``method`` stand over the
-    inventory's; ``cpu`` trains on the CPU even where there are GPUs.
+    inventory's; ``cpu`` trains on the CPU even where there are GPUs; ``accelerate`` is the user's Accelerate
+    configuration; ``shell`` are the variables of dtui's own process, which the ranks do not get; ``data`` is
+    node name -> its data folder.
     """
     port = inventory.run.port if port is None else port
     method = inventory.run.method if method is None else method
@@ -40,7 +51,9 @@ def plan_run(
     faults = _settings_faults(port, method, mixed_precision)
     taking_part = [node for node in inventory.nodes if node.name in chosen]
     if not taking_part:
-        raise PlanError([*faults, Fault("no node is selected", "name at least one of the inventory")])
+        what = message("plan.no-node", "no node is selected")
+        remedy = message("plan.no-node.remedy", "select at least one node of the inventory")
+        raise PlanError([*faults, Fault(what, remedy)])
     shares = shares_of(taking_part, facts, cpu, faults)
     if len(shares) < len(taking_part):
         raise PlanError(faults)
@@ -51,7 +64,7 @@ def plan_run(
         raise PlanError(faults)
     plan = RunPlan(
         run=run_id,
-        method=method,
+        method=cast(LaunchMethod, method),
         backend=backend,
         cpu=not any(share.gpus for share in shares),
         mixed_precision=mixed_precision,
@@ -60,23 +73,40 @@ def plan_run(
         master_port=port,
         nodes=_parts(shares, interfaces),
         notes=_notes(method, cpu, shares, interfaces),
+        workdir=inventory.run.workdir,
+        accelerate=dict(accelerate or {}),
     )
-    parts = tuple(
-        dataclasses.replace(part, processes=processes_of(plan, part, share.node, inventory.run, share.system))
-        for part, share in zip(plan.nodes, shares, strict=True)
-    )
-    return dataclasses.replace(plan, nodes=parts)
+    parts = []
+    for bare, share in zip(plan.nodes, shares, strict=True):
+        part = replace(bare, variables=of_user(plan, bare, inventory.run, share.node))
+        processes = processes_of(plan, part, share, inventory.run, cpu=cpu, data=data.get(part.node))
+        parts.append(replace(part, processes=processes))
+    notes = variable_notes(parts, facts, inventory.run.secrets, shell or {})
+    return replace(plan, nodes=tuple(parts), notes=(*plan.notes, *notes))
 
 
 def _settings_faults(port: int, method: str, mixed_precision: str) -> list[Fault]:
     faults = []
     if not 1024 <= port <= 65535:
-        faults.append(Fault(f"port {port} can't be the rendezvous", "use one from 1024 to 65535"))
+        faults.append(
+            Fault(
+                message("plan.port", "port {port} cannot be the rendezvous port", port=port),
+                message("plan.port.remedy", "use a port from 1024 to 65535"),
+            )
+        )
     if method not in get_args(LaunchMethod):
-        faults.append(Fault(f"unknown launch method {method!r}", "use ranks or accelerate"))
+        faults.append(
+            Fault(
+                message("plan.method", "unknown launch method {method!r}", method=method),
+                message("plan.method.remedy", "use ranks or accelerate"),
+            )
+        )
     if mixed_precision not in MIXED_PRECISIONS:
         faults.append(
-            Fault(f"unknown mixed precision {mixed_precision!r}", f"use one of {', '.join(MIXED_PRECISIONS)}")
+            Fault(
+                message("plan.mixed-precision", "unknown mixed precision {name!r}", name=mixed_precision),
+                message("plan.mixed-precision.remedy", "use one of {names}", names=MIXED_PRECISIONS),
+            )
         )
     return faults
 
@@ -95,6 +125,7 @@ def _parts(shares: Sequence[Share], interfaces: Sequence[str | None]) -> tuple[N
                 gpus_chosen=share.chosen,
                 interface=interface,
                 processes=(),
+                windows=share.system == "Windows",
             )
         )
         first_rank += share.ranks
@@ -103,28 +134,40 @@ def _parts(shares: Sequence[Share], interfaces: Sequence[str | None]) -> tuple[N
 
 def _notes(
     method: str, cpu: bool, shares: Sequence[Share], interfaces: Sequence[str | None]
-) -> tuple[str, ...]:
+) -> tuple[Message, ...]:
     notes = []
     hoped = any(share.node.gpus is None for share in shares)
     if hoped and not cpu and not any(share.gpus for share in shares):
-        notes.append("no node has a GPU that works, so the ranks train on the CPU")
+        notes.append(message("plan.cpu-only", "no node has a usable GPU, so the ranks train on the CPU"))
     pairs = list(zip(shares, interfaces, strict=True))
     unknown = [share.node.name for share, interface in pairs if interface is None]
     if unknown and len(shares) > 1:
         notes.append(
-            f"{fold(unknown)}: which adapter leads to the other nodes is not known, so torch guesses; "
-            "if the ranks do not join, set `interface`"
+            message(
+                "plan.adapter-unknown",
+                "{nodes}: the network adapter towards the other nodes is unknown, so torch chooses one; "
+                "if the ranks do not join, set `interface`",
+                nodes=fold(unknown),
+            )
         )
     foreign = [share.node.name for share, interface in pairs if interface and not interface.isascii()]
     if foreign:
         notes.append(
-            f"{fold(foreign)}: gloo may not find an adapter whose name is not ASCII; "
-            "if the ranks do not join, rename it in Windows"
+            message(
+                "plan.adapter-name",
+                "{nodes}: gloo may not find a network adapter whose name is not ASCII; "
+                "if the ranks do not join, rename the adapter",
+                nodes=fold(foreign),
+            )
         )
     windows = [share.node.name for share in shares if share.system == "Windows"]
     if method == "accelerate" and windows:
         notes.append(
-            f"{fold(windows)}: torch for Windows has no libuv, so accelerate launch goes through "
-            "a shim of dtui's; `method: ranks` needs none"
+            message(
+                "plan.store-shim",
+                "{nodes}: torch for Windows has no libuv, so dtui starts `accelerate launch` through "
+                "a shim; `method: ranks` does not need it",
+                nodes=fold(windows),
+            )
         )
     return tuple(notes)

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
-from fleet.facts import OTHERS, number_of
-from fleet.frozen import frozen
+from msgspec import Struct
+
+from agent.wire.message import Message, from_data, message
+from fleet.facts import NodeFacts
 from fleet.inventory import Fault, Node
 from fleet.nodeset import fold
 
-Facts = Mapping[str, Any]
 
-
-@frozen
-class Share:
-    """A node with its facts, the GPUs it uses, whether it has others besides, and its number of ranks."""
+class Share(Struct, frozen=True):
+    """A node with its facts, the GPUs it uses, whether it has others, and its number of ranks."""
 
     node: Node
-    facts: Facts
+    facts: NodeFacts
     gpus: tuple[int, ...]
     chosen: bool
     ranks: int
@@ -26,24 +24,31 @@ class Share:
     @property
     def system(self) -> str:
         """The node's operating system as Python names it (``Windows``, ``Linux``), empty when unknown."""
-        return str((self.facts.get("os") or {}).get("system") or "")
+        return self.facts["os"]["system"]
 
 
 def shares_of(
-    nodes: Sequence[Node], facts: Mapping[str, Facts], cpu: bool, faults: list[Fault]
+    nodes: Sequence[Node], facts: Mapping[str, NodeFacts], cpu: bool, faults: list[Fault]
 ) -> tuple[Share, ...]:
-    """Return each node's share; reports nodes without facts, GPUs that are not there, and CPU beside GPU."""
+    """Return each node's share; reports nodes without facts, missing GPUs, and CPU nodes in a run on GPUs."""
     shares = []
     for node in nodes:
         if node.name not in facts:
-            faults.append(Fault("the node has not told what it has", "connect to it first", key=node.name))
+            what = message("plan.no-facts", "the node has not reported its hardware yet")
+            remedy = message("plan.no-facts.remedy", "connect to {node} first", node=node.name)
+            faults.append(Fault(what, remedy, key=node.name))
         elif (share := _share(node, facts[node.name], cpu, faults)) is not None:
             shares.append(share)
     if with_gpu := [share.node.name for share in shares if share.gpus]:
+        others = fold(with_gpu)
         faults.extend(
             Fault(
-                f"no GPU to train on{_reason(share)}, while {fold(with_gpu)} has",
-                "leave it out of the run, or train on the CPU everywhere (--cpu)",
+                _without_gpu(share, others),
+                message(
+                    "plan.no-gpu.remedy",
+                    "exclude {node} from the run, or train on the CPU on all nodes (--cpu)",
+                    node=share.node.name,
+                ),
                 key=share.node.name,
             )
             for share in shares
@@ -52,15 +57,22 @@ def shares_of(
     return tuple(shares)
 
 
-def _reason(share: Share) -> str:
-    error = share.facts.get("gpu_error")
-    return f" ({error})" if error and share.node.gpus != 0 else ""
+def _without_gpu(share: Share, others: str) -> Message:
+    error = share.facts["gpu_error"]
+    if error and share.node.gpus != 0:
+        return message(
+            "plan.gpu-error",
+            "no GPU to train on ({error}), unlike {others}",
+            error=from_data(error),
+            others=others,
+        )
+    return message("plan.no-gpu", "no GPU to train on, unlike {others}", others=others)
 
 
-def _share(node: Node, facts: Facts, cpu: bool, faults: list[Fault]) -> Share | None:
-    own = [number_of(position, gpu) for position, gpu in enumerate(facts.get("gpus") or ())]
+def _share(node: Node, facts: NodeFacts, cpu: bool, faults: list[Fault]) -> Share | None:
+    own = [gpu["index"] for gpu in facts["gpus"]]
     # The whole machine's: only then is it known whether there are others to keep the ranks from.
-    found = tuple(sorted([*own, *(facts.get(OTHERS) or ())]))
+    found = tuple(sorted([*own, *facts["gpus_of_others"]]))
     if cpu or node.gpus == 0 or (node.gpus is None and not found):
         return Share(node, facts, (), False, node.processes or 1)
     if isinstance(node.gpus, tuple):
@@ -70,20 +82,36 @@ def _share(node: Node, facts: Facts, cpu: bool, faults: list[Fault]) -> Share | 
         if node.gpus is not None and len(wanted) < node.gpus:
             faults.append(
                 Fault(
-                    f"the inventory says {node.gpus} GPUs, the node has {len(found)}",
-                    "correct `gpus`, or look for the missing ones (nvidia-smi)",
+                    message(
+                        "plan.fewer-gpus",
+                        "`gpus` is {wanted}, but the node has {found:n GPU}",
+                        wanted=node.gpus,
+                        found=len(found),
+                    ),
+                    message(
+                        "plan.fewer-gpus.remedy",
+                        "correct `gpus`, or run nvidia-smi on {node} to find the missing ones",
+                        node=node.name,
+                    ),
                     key=node.name,
                 )
             )
             return None
     if missing := [gpu for gpu in wanted if gpu not in found]:
-        has = ", ".join(map(str, found)) or "none"
-        faults.append(
-            Fault(
-                f"there is no GPU {', '.join(map(str, missing))}; it has: {has}",
-                "correct `gpus`",
-                key=node.name,
+        if found:
+            what = message(
+                "plan.gpu-missing",
+                "GPU {missing} was not found; available: {found}",
+                missing=missing,
+                found=found,
             )
-        )
+        else:
+            what = message(
+                "plan.gpu-missing-all",
+                "GPU {missing} was not found; the node has no GPU",
+                missing=missing,
+            )
+        remedy = message("plan.gpu-missing.remedy", "correct `gpus`")
+        faults.append(Fault(what, remedy, key=node.name))
         return None
     return Share(node, facts, wanted, wanted != found, len(wanted))

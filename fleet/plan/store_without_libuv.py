@@ -11,11 +11,10 @@ from __future__ import annotations
 
 import runpy
 import sys
-from typing import Any
 
 
 def change_default() -> None:
-    """Give every TCPStore of this process ``use_libuv=False`` unless its maker says otherwise."""
+    """Give every TCPStore of this process ``use_libuv=False`` unless its caller passes another value."""
     import torch.distributed
     import torch.distributed.elastic.rendezvous.static_tcp_rendezvous as static
     import torch.distributed.rendezvous
@@ -23,11 +22,11 @@ def change_default() -> None:
     # The module, which a function of its name hides.
     rendezvous = sys.modules["torch.distributed.rendezvous"]
 
-    plain: Any = torch.distributed.TCPStore  # type: ignore[attr-defined]
+    plain: type = torch.distributed.TCPStore  # type: ignore[attr-defined]
 
-    def without(self: Any, *arguments: Any, **options: Any) -> None:
+    def without(self: object, *arguments: object, **options: object) -> None:
         options.setdefault("use_libuv", False)
-        plain.__init__(self, *arguments, **options)
+        plain.__init__(self, *arguments, **options)  # type: ignore[misc]  # as the class itself would
 
     changed = type("TCPStore", (plain,), {"__init__": without})
     for module in (torch.distributed, static, rendezvous):

@@ -1,4 +1,4 @@
-"""Will a run start, and how fast will it go? Checks of every node and pair, answered before it is started."""
+"""Checks of all nodes and of the connections between them, before a run starts."""
 
 from fleet.preflight.catalog import AFTER, BEFORE, GROUPS, Column, NoSuchCheck, checks_for, columns
 from fleet.preflight.options import PreflightOptions

@@ -1,28 +1,29 @@
-"""What dtui can mend on a node, as the exact commands that it would run. No I/O."""
+"""What dtui can fix on a node, as the exact commands that it would run. No I/O."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
-from fleet.frozen import frozen
+from msgspec import Struct
+
+from agent.quoting import Unsafe
+from agent.repairs import Argv, commands
+from agent.wire.message import Message, message
+from agent.wire.preflight import Conditions
+from fleet.facts import NodeFacts
 from fleet.inventory import Node
-from fleet.preflight.catalog import GUIDE_PORTS
-from fleet.preflight.pairs import EPHEMERAL
-
-Argv = tuple[str, ...]
-_POWERSHELL = ("powershell", "-NoProfile", "-NonInteractive", "-Command")
-_FILE_SYSTEM = r"HKLM\SYSTEM\CurrentControlSet\Control\FileSystem"
-#: The rule and the group of rules that worker_setup.ps1 makes too, and that its -Undo takes back.
-RULE, RULE_GROUP = "dtui-ranks", "dtui"
+from fleet.preflight.catalog import DEFAULT_PORTS
+from fleet.preflight.pairs import EPHEMERAL, reported_address
 
 
-@frozen
-class Fix:
-    """One thing to change on a node. Exactly one of ``commands``, ``ends`` and ``interface`` is set."""
+class Fix(Struct, frozen=True):
+    """One thing to change on a node. Exactly one of ``commands``, ``ends`` and ``interface`` is set.
+
+    ``commands`` are those of ``repair`` with ``values`` (agent.repairs), which are sent to the node.
+    """
 
     node: str
-    what: str
+    what: Message
     #: Names of the checks that should pass afterwards.
     checks: tuple[str, ...]
     commands: tuple[Argv, ...] = ()
@@ -31,188 +32,177 @@ class Fix:
     #: Adapter to write into the inventory.
     interface: str = ""
     needs_administrator: bool = False
+    repair: str = ""
+    values: tuple[str, ...] = ()
 
     @property
-    def shown(self) -> str:
-        """What will be done, exactly, one line a step."""
+    def shown(self) -> Message:
+        """The exact steps, one per line."""
         if self.ends:
-            return "\n".join(f"end process {pid} of run {run}" for run, pid in self.ends)
+            steps = [
+                message("fix.end-process", "end process {pid} of run {run}", pid=pid, run=run)
+                for run, pid in self.ends
+            ]
+            return message("fix.steps", "{steps:\n}", steps=steps)
         if self.interface:
-            return f"in the inventory, at {self.node}: `interface: {self.interface}`"
-        return "\n".join(command_text(argv) for argv in self.commands)
+            return message(
+                "fix.write-interface",
+                "in the inventory, for {node}: `interface: {adapter}`",
+                node=self.node,
+                adapter=self.interface,
+            )
+        return Message("\n".join(command_text(argv) for argv in self.commands))
 
 
-@frozen
-class Patient:
-    """A node with what is needed to mend it: its facts, its conditions, and the cluster's other addresses."""
+class FixContext(Struct, frozen=True):
+    """The input for a node's fixes: its facts, its conditions, and the other nodes."""
 
     node: Node
-    facts: Mapping[str, Any]
-    conditions: Mapping[str, Any]
-    others: tuple[str, ...]
-
-    @property
-    def system(self) -> str:
-        """What the node runs: ``Windows``, ``Linux``; empty when that is not known."""
-        return system_of(self.facts)
+    facts: NodeFacts
+    conditions: Conditions
+    #: Names and addresses of the other nodes.
+    others: Mapping[str, str]
 
 
-def fixes_for(patient: Patient, troubled: Sequence[str]) -> list[Fix]:
-    """Return the fixes for the checks of a node that warned or failed, each fix once."""
+def fixes_for(context: FixContext, failed: Sequence[str]) -> list[Fix]:
+    """Return the fixes for the failed checks (or warnings) of a node, each fix once."""
     found: list[Fix] = []
-    for check in troubled:
-        make = _maker(check, patient.system)
-        fix = make(patient) if make else None
+    for check in failed:
+        make = _maker(check, context.facts["os"]["system"])
+        fix = make(context) if make else None
         if fix is not None and fix not in found:
             found.append(fix)
     return found
 
 
 def fixable(check: str, system: str = "") -> bool:
-    """Return whether some fix is known for a check on a system; on any of them when none is named."""
+    """Return whether there is a fix for a check on a system, or on any system when none is given."""
     return _maker(check, system or _WINDOWS) is not None
 
 
-def system_of(facts: Mapping[str, Any]) -> str:
-    """Return the system that a node's facts tell of; empty when they don't."""
-    return str((facts.get("os") or {}).get("system") or "")
-
-
 def command_text(argv: Sequence[str]) -> str:
-    """Return a command as a person would type it."""
+    """Return a command as it is typed."""
     return " ".join(f'"{word}"' if not word or set(word) & set(" '&|;()") else word for word in argv)
 
 
-def _firewall(patient: Patient) -> Fix | None:
-    makers: dict[str, Callable[[Sequence[str]], tuple[Argv, ...]]] = {
-        "windows": _windows_rule,
-        "ufw": lambda others: tuple(("ufw", "allow", "proto", "tcp", "from", one) for one in others),
-        "firewalld": _firewalld,
-        "iptables": lambda others: (
-            ("iptables", "-I", "INPUT", "-p", "tcp", "-s", ",".join(others), "-j", "ACCEPT"),
-        ),
-    }
-    make = makers.get(str(patient.conditions.get("firewall")))
-    if make is None or not patient.others:
+def _repair(
+    context: FixContext,
+    repair: str,
+    what: Message,
+    checks: tuple[str, ...],
+    *values: str,
+    needs_administrator: bool = False,
+) -> Fix | None:
+    """Return the fix, or None when a value that the node reports cannot be part of a command."""
+    try:
+        argvs = commands(repair, values)
+    except Unsafe:
         return None
-    ports = tuple(str(port) for port in GUIDE_PORTS)
     return Fix(
-        patient.node.name,
-        f"let {', '.join(patient.others)} in at all TCP ports, and nobody else",
-        (*ports, EPHEMERAL),
-        make(patient.others),
+        context.node.name,
+        what,
+        checks,
+        argvs,
+        needs_administrator=needs_administrator,
+        repair=repair,
+        values=values,
+    )
+
+
+def _firewall(context: FixContext) -> Fix | None:
+    kind = context.conditions["firewall"]
+    # A node may report anything.
+    found = {name: reported_address(value) for name, value in context.others.items()}
+    addresses = tuple(dict.fromkeys(address for address in found.values() if address is not None))
+    if kind not in ("windows", "ufw", "firewalld", "iptables") or not addresses:
+        return None
+    excluded = [name for name, address in found.items() if address is None]
+    if excluded:
+        what = message(
+            "fix.firewall-without-names",
+            "allow {addresses} on all TCP ports, but not {nodes}: a firewall rule needs IP addresses",
+            addresses=addresses,
+            nodes=excluded,
+        )
+    else:
+        what = message("fix.firewall", "allow {addresses} on all TCP ports", addresses=addresses)
+    return _repair(
+        context,
+        f"firewall-{kind}",
+        what,
+        (*(str(port) for port in DEFAULT_PORTS), EPHEMERAL),
+        *addresses,
         needs_administrator=True,
     )
 
 
-def _windows_rule(others: Sequence[str]) -> tuple[Argv, ...]:
-    """Make the ranks' rule anew, for those that it let in before and the others."""
-    wanted = ", ".join(f"'{one}'" for one in others)
-    present = f"Get-NetFirewallRule -Name {RULE} -ErrorAction SilentlyContinue"
-    command = (
-        f"$from = @({present} | Get-NetFirewallAddressFilter | ForEach-Object {{ $_.RemoteAddress }}); "
-        f"$from = @($from + @({wanted}) | Select-Object -Unique); "
-        f"Remove-NetFirewallRule -Name {RULE} -ErrorAction SilentlyContinue; "
-        f"New-NetFirewallRule -Name {RULE} -DisplayName 'dtui: ranks among each other' -Group {RULE_GROUP} "
-        "-Direction Inbound -Action Allow -Profile Any -Protocol TCP -RemoteAddress $from"
-    )
-    return ((*_POWERSHELL, command),)
+def _sleep(context: FixContext) -> Fix | None:
+    what = message("fix.sleep", "never sleep or hibernate on AC power")
+    return _repair(context, "sleep", what, ("sleep",))
 
 
-def _firewalld(others: Sequence[str]) -> tuple[Argv, ...]:
-    rules = [
-        f'rule family="{"ipv6" if ":" in one else "ipv4"}" source address="{one}" accept' for one in others
-    ]
-    add = tuple(("firewall-cmd", "--permanent", f"--add-rich-rule={rule}") for rule in rules)
-    return (*add, ("firewall-cmd", "--reload"))
+def _long_paths(context: FixContext) -> Fix | None:
+    what = message("fix.long-paths", "allow paths over 260 characters")
+    return _repair(context, "long-paths", what, ("long-paths",), needs_administrator=True)
 
 
-def _sleep(patient: Patient) -> Fix:
-    settings = ("standby-timeout-ac", "hibernate-timeout-ac")
-    return Fix(
-        patient.node.name,
-        "never sleep nor hibernate on AC",
-        ("sleep",),
-        tuple(("powercfg", "/change", setting, "0") for setting in settings),
-    )
-
-
-def _long_paths(patient: Patient) -> Fix:
-    return Fix(
-        patient.node.name,
-        "allow paths over 260 characters",
-        ("long-paths",),
-        (("reg", "add", _FILE_SYSTEM, "/v", "LongPathsEnabled", "/t", "REG_DWORD", "/d", "1", "/f"),),
-        needs_administrator=True,
-    )
-
-
-def _execution_policy(patient: Patient) -> Fix:
-    command = "Set-ExecutionPolicy -ExecutionPolicy RemoteSigned -Scope CurrentUser -Force"
-    return Fix(
-        patient.node.name,
-        "let the user run scripts made on the machine, and signed ones",
+def _execution_policy(context: FixContext) -> Fix | None:
+    return _repair(
+        context,
+        "execution-policy",
+        message("fix.execution-policy", "allow the user to run local scripts and signed scripts"),
         ("execution-policy",),
-        ((*_POWERSHELL, command),),
     )
 
 
-def _defender(patient: Patient) -> Fix:
-    folder = str(patient.conditions["project"]).replace("'", "''")
-    return Fix(
-        patient.node.name,
-        "have Defender leave the project's folder out",
+def _defender(context: FixContext) -> Fix | None:
+    return _repair(
+        context,
+        "defender",
+        message("fix.defender", "exclude the project folder from Defender"),
         ("defender",),
-        ((*_POWERSHELL, f"Add-MpPreference -ExclusionPath '{folder}'"),),
+        context.conditions["project"],
         needs_administrator=True,
     )
 
 
-def _adapter(patient: Patient) -> Fix | None:
-    adapters = patient.facts.get("adapters") or ()
+def _adapter(context: FixContext) -> Fix | None:
+    adapters = context.facts["adapters"]
     chosen = next(
-        (one["name"] for one in adapters if patient.node.address in (one.get("addresses") or ())), None
-    ) or next((one["name"] for one in adapters if one.get("default_route")), None)
-    known = any(one.get("routes_to_master") for one in adapters)
-    if chosen is None or known or patient.node.interface:
+        (one["name"] for one in adapters if context.node.address in one["addresses"]), None
+    ) or next((one["name"] for one in adapters if one["default_route"]), None)
+    known = any(one["routes_to_master"] for one in adapters)
+    if chosen is None or known or context.node.interface:
         return None
-    return Fix(patient.node.name, "name the adapter of the ranks", ("adapter",), interface=str(chosen))
+    what = message("fix.adapter", "set the network adapter of the ranks")
+    return Fix(context.node.name, what, ("adapter",), interface=chosen)
 
 
-def _leftovers(patient: Patient) -> Fix | None:
-    orphans = patient.conditions.get("orphans") or ()
+def _leftovers(context: FixContext) -> Fix | None:
+    orphans = context.conditions["orphans"]
     if not orphans:
         return None
     return Fix(
-        patient.node.name,
-        "end what earlier runs left running",
-        ("leftovers", "gpu-free", *(str(port) for port in GUIDE_PORTS)),
-        ends=tuple((str(one["run"]), int(one["pid"])) for one in orphans),
+        context.node.name,
+        message("fix.leftovers", "end the processes of earlier runs"),
+        ("leftovers", "gpu-free", *(str(port) for port in DEFAULT_PORTS)),
+        ends=tuple((one["run"], one["pid"]) for one in orphans),
     )
 
 
-def _compute_mode(patient: Patient) -> Fix | None:
-    gpus = patient.facts.get("gpus") or ()
-    barred = [str(one["index"]) for one in gpus if one.get("compute_mode") == "prohibited"]
-    if not barred:
-        return None
-    return Fix(
-        patient.node.name,
-        "let the GPU compute",
-        ("gpu-mode",),
-        (("nvidia-smi", "-i", ",".join(barred), "-c", "DEFAULT"),),
-        needs_administrator=True,
-    )
+def _compute_mode(context: FixContext) -> Fix | None:
+    gpus = context.facts["gpus"]
+    prohibited = [str(one["index"]) for one in gpus if one["compute_mode"] == "prohibited"]
+    what = message("fix.gpu-mode", "set the GPU to Default compute mode")
+    return _repair(context, "gpu-mode", what, ("gpu-mode",), *prohibited, needs_administrator=True)
 
 
-def _clock(patient: Patient) -> Fix:
-    return Fix(
-        patient.node.name, "set the clock by the network's time", ("clock",), (("w32tm", "/resync"),),
-        needs_administrator=True,
-    )  # fmt: skip
+def _clock(context: FixContext) -> Fix | None:
+    what = message("fix.clock", "synchronise the clock with a time server")
+    return _repair(context, "clock", what, ("clock",), needs_administrator=True)
 
 
-_Maker = Callable[[Patient], Fix | None]
+_Maker = Callable[[FixContext], Fix | None]
 _WINDOWS = "Windows"
 _ANYWHERE: Mapping[str, _Maker] = {
     EPHEMERAL: _firewall,

@@ -1,51 +1,55 @@
-"""The table of checks in ``docs/preflight.md``, made from their declarations.
+"""The tables of checks in ``docs/preflight.md`` and ``docs/preflight.ko.md``, made from their declarations.
 
-``python -m fleet.preflight.reference docs/preflight.md`` brings the file up to date.
+``scripts/generated_pages.py`` updates the files.
 """
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
+from collections.abc import Callable, Mapping
 
+from agent.wire.message import Message, message
 from fleet.preflight.catalog import GROUPS, checks_for
-from fleet.preflight.check import Group
+from fleet.preflight.check import Group, Scope
 from fleet.preflight.fixes import fixable
 
-BEGIN = "<!-- checks: made by `python -m fleet.preflight.reference docs/preflight.md` -->"
+BEGIN = "<!-- checks: made by `make generated` -->"
 END = "<!-- end of checks -->"
 
-_TITLES: dict[Group, str] = {
-    "reach": "Reach: is the node there, and does it let us in?",
-    "ports": "Ports: can every node connect to every other?",
-    "machine": "Machine: is it fit?",
-    "environment": "Environment, once deployed: is everything the same, and does it work?",
-    "network": "Network (with `--network`): how far, how wide?",
+_TITLES: Mapping[Group, Message] = {
+    "reach": message("check.group-reach", "Reach: connection and login"),
+    "ports": message("check.group-ports", "Ports: connections between the nodes"),
+    "machine": message("check.group-machine", "Machine: hardware and settings"),
+    "environment": message("check.group-environment", "Environment: deployed software and data"),
+    "network": message("check.group-network", "Network (with `--network`): latency and bandwidth"),
 }
-_SCOPES = {"node": "the node", "pair": "ways to all others", "fleet": "the node beside all others"}
+_SCOPES: Mapping[Scope, Message] = {
+    "node": message("check.scope-node", "the node"),
+    "pair": message("check.scope-pair", "connections to all others"),
+    "fleet": message("check.scope-fleet", "the node and all others"),
+}
+_HEAD = message("check.table-head", "| name | what | scope | why it matters | `--fix` |")
+_FIXABLE = message("check.table-fixable", "yes")
 
 
-def reference() -> str:
-    """Return the Markdown tables of all checks, a table a group."""
+def reference(translate: Callable[[Message], str] = str) -> str:
+    """Return the Markdown tables of all checks, one per group."""
     parts = []
     for group in GROUPS:
         rows = [
-            f"| `{check.name}` | {check.title} | {_SCOPES[check.scope]} | {check.why} "
-            f"| {'yes' if fixable(check.name) else ''} |"
+            f"| `{check.name}` | {translate(check.title)} | {translate(_SCOPES[check.scope])} "
+            f"| {translate(check.why)} | {translate(_FIXABLE) if fixable(check.name) else ''} |"
             for check in checks_for()
             if check.group == group
         ]
-        head = "| name | what | looks at | why it matters | `--fix` |\n|---|---|---|---|---|"
-        parts.append("\n".join([f"### {_TITLES[group]}", "", head, *rows, ""]))
+        parts.append(
+            "\n".join(
+                [f"### {translate(_TITLES[group])}", "", translate(_HEAD), "|---|---|---|---|---|", *rows, ""]
+            )
+        )
     return "\n".join(parts)
 
 
-def with_reference(page: str) -> str:
+def with_reference(page: str, translate: Callable[[Message], str] = str) -> str:
     """Return the page with the tables between its two marks; raises ValueError when there are none."""
     before, after = page.index(BEGIN) + len(BEGIN), page.index(END)
-    return f"{page[:before]}\n{reference()}{page[after:]}"
-
-
-if __name__ == "__main__":
-    path = Path(sys.argv[1])
-    path.write_text(with_reference(path.read_text("utf-8")), "utf-8")
+    return f"{page[:before]}\n{reference(translate)}{page[after:]}"

@@ -1,50 +1,81 @@
-"""Look at all nodes at once and tell each result as soon as it is known."""
+"""Observe all nodes at once and yield each result as soon as it is complete."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from functools import partial
-from typing import Any
 
-from fleet.deploy.scan import Scan, scan
-from fleet.errors import FleetError
-from fleet.events import Event
+from msgspec.structs import replace
+
+from agent.wire import operations
+from agent.wire.message import Message, message
+from agent.wire.preflight import Conditions, PortcheckArgs, PortcheckResult
+from agent.wire.runs import NodeArgs
+from fleet.data import data_of
+from fleet.deploy.project import scan_project
+from fleet.deploy.scan import Scan
+from fleet.events import Event, NodeProbed
 from fleet.fleet import Fleet
 from fleet.inventory import Node
 from fleet.plan import RunPlan
 from fleet.preflight.board import Board
 from fleet.preflight.catalog import checks_for, ports_for, select
-from fleet.preflight.check import Absent, Situation, Subject
-from fleet.preflight.judges.environment import plan_of
+from fleet.preflight.check import Situation, Subject
+from fleet.preflight.checks.run_plan import plan_of
+from fleet.preflight.observations import (
+    BUSY,
+    CODE,
+    CONDITIONS,
+    CONFIG,
+    DATA,
+    FACTS,
+    LINK,
+    LINKS,
+    MESH,
+    OUTSIDE,
+    PORTS,
+    TRIAL,
+    Absent,
+    AnyObservation,
+    LinkFailed,
+    LinkUp,
+    Observation,
+    T,
+    absent,
+)
 from fleet.preflight.observers import contents
-from fleet.preflight.observers.connection import Findings, observe_facts, observe_link
+from fleet.preflight.observers.connection import observe_facts, observe_link
 from fleet.preflight.observers.mesh import Mesh
 from fleet.preflight.observers.outside import observe_outside
 from fleet.preflight.options import PreflightOptions
-from fleet.preflight.pairs import peer_address
-from fleet.preflight.ways import told_of_links, told_of_ports
+from fleet.preflight.pairs import observed_address
+from fleet.preflight.routes import link_speed_events, port_probe_events
 
-#: Observations of the ways between nodes.
-_WAYS = {"mesh", "links"}
-_LOOK_SECONDS = 30.0
+#: Observations of the routes between nodes.
+_ROUTES: frozenset[AnyObservation] = frozenset({MESH, LINKS})
+#: Observations that are kept even when no check needs them, because other observations depend on them.
+_ALWAYS: frozenset[AnyObservation] = frozenset({LINK, FACTS, MESH})
+#: Observations that need no connection to the node.
+_FROM_OUTSIDE: frozenset[AnyObservation] = frozenset({LINK, OUTSIDE, CONFIG})
+_OBSERVE_SECONDS = 20.0
 _TRIAL_SECONDS = 120.0
+_DATA_SECONDS = 50.0
 _OUTSIDE_AT_ONCE = 32
 
 
 async def preflight(
     fleet: Fleet, nodes: Sequence[Node], options: PreflightOptions | None = None
 ) -> AsyncGenerator[Event, None]:
-    """Yield CheckFinished for each check and node, besides LinkChanged, NodeProbed and PairProbed.
+    """Yield CheckFinished for each check and node, and LinkChanged, NodeProbed and PairProbed.
 
     Every cell gets a result. Raises NoSuchCheck.
     """
-    looking = _Looking(fleet, nodes, options or PreflightOptions())
-    task = asyncio.create_task(looking.run(), name="preflight")
+    preflight_run = _PreflightRun(fleet, nodes, options or PreflightOptions())
+    task = asyncio.create_task(preflight_run.run(), name="preflight")
     try:
-        while (event := await looking.events.get()) is not None:
+        while (event := await preflight_run.events.get()) is not None:
             yield event
         await task
     finally:
@@ -53,196 +84,255 @@ async def preflight(
             await task
 
 
-class _Looking:
+class _PreflightRun:
     def __init__(self, fleet: Fleet, nodes: Sequence[Node], options: PreflightOptions) -> None:
         self.events: asyncio.Queue[Event | None] = asyncio.Queue()
         self._fleet = fleet
         self._options = options
         inventory = fleet.inventory
         checks = select(checks_for(inventory.run.port), options.checks)
-        self._needs = {need for check in checks for need in check.needs}
+        self._needs: set[AnyObservation] = {need for check in checks for need in check.needs}
         among = {node.name for node in (options.among or nodes)} | {node.name for node in nodes}
-        # Some checks are about the node alone: then the others need not be asked.
+        # Checks of single nodes need no observation of the others.
         taking_part = tuple(node for node in inventory.nodes if node.name in among)
         alone = all(check.scope == "node" for check in checks)
-        everybody = tuple(nodes) if alone else taking_part
-        self._situation = Situation(inventory, taking_part, ports_for(inventory.run.port), cpu=options.cpu)
-        self._nodes = everybody
-        self._board = Board(self._situation, checks, rows=nodes, clock=fleet.clock)
+        observed = tuple(nodes) if alone else taking_part
+        self._nodes = observed
+        self._ports = ports_for(inventory.run.port)
+        self._described = data_of(inventory) if DATA in self._needs else None
+        situation = Situation(inventory, taking_part, data=self._described, cpu=options.cpu)
+        self._board = Board(situation, checks, rows=nodes, clock=fleet.clock)
         self._scan: asyncio.Task[Scan] | None = None
-        self._folder = contents.data_folder(inventory) if self._needs & {"data", "code"} else ""
         self._turn = asyncio.Semaphore(_OUTSIDE_AT_ONCE)
 
     async def run(self) -> None:
-        """Make every observation that some check needs; puts None behind the last event."""
+        """Make every observation that a check needs; put None behind the last event."""
         try:
-            await asyncio.gather(*(self._outside(node) for node in self._nodes), self._inside())
-            self._tell(self._board.settle("nobody could look"))
+            await asyncio.gather(
+                *(self._outside(node) for node in self._nodes),
+                self._guarded(self._inside(), self._nodes, self._needs - {OUTSIDE}),
+            )
+            self._emit(
+                self._board.settle(message("preflight.not-observed", "the node could not be observed"))
+            )
         finally:
             if self._scan is not None:
                 self._scan.cancel()
             self.events.put_nowait(None)
 
     async def _outside(self, node: Node) -> None:
-        # One agent, the master's, looks at all nodes: it takes so many requests at once and no more.
+        # The master's agent observes all nodes, and the number of its simultaneous requests is limited.
         async with self._turn:
-            await self._look(node, "outside", lambda: observe_outside(self._fleet, node))
+            await self._observe(node, OUTSIDE, lambda: observe_outside(self._fleet, node))
 
     async def _inside(self) -> None:
-        """Ask the nodes; nothing waits for what it does not need, since each may take its time."""
+        """Observe the nodes; no observation waits for one that it does not need."""
         async with Mesh(self._fleet) as mesh, asyncio.TaskGroup() as group:
             connecting = {node.name: group.create_task(self._connect(node)) for node in self._nodes}
 
-            def each(step: Callable[[Node], Awaitable[None]]) -> list[asyncio.Task[None]]:
+            def each(
+                step: Callable[[Node], Awaitable[None]], observation: AnyObservation
+            ) -> list[asyncio.Task[None]]:
                 async def one(node: Node) -> None:
                     if await connecting[node.name]:
-                        await step(node)
+                        await self._guarded(step(node), [node], [observation])
 
                 return [group.create_task(one(node)) for node in self._nodes]
 
-            if self._needs & _WAYS:
-                # Listeners of one node would be in the way of the trial bind of another on its machine.
-                opened = [*each(mesh.open), *each(self._ports)]
-                group.create_task(_after(opened, lambda: self._ways(mesh)))
-            probed = each(self._facts)
-            each(self._conditions)
-            each(self._data)
-            each(self._code)
-            if "config" in self._needs:
-                group.create_task(self._config())
-            if "trial" in self._needs:
-                group.create_task(_after(probed, self._trials))
+            if self._needs & _ROUTES:
+                # Listeners of one node would occupy the ports of another node on the same machine.
+                opened = [*each(mesh.open, MESH), *each(self._portcheck, PORTS)]
+                routes = _after(opened, lambda: self._routes(mesh))
+                group.create_task(self._guarded(routes, self._nodes, _ROUTES))
+            probed = each(self._facts, FACTS)
+            each(self._conditions, CONDITIONS)
+            each(self._data, DATA)
+            each(self._code, CODE)
+            if CONFIG in self._needs:
+                group.create_task(self._guarded(self._config(), self._nodes, [CONFIG]))
+            if TRIAL in self._needs:
+                trials = _after(probed, self._trials)
+                group.create_task(self._guarded(trials, self._nodes, [TRIAL]))
 
     async def _connect(self, node: Node) -> bool:
-        await self._find(node, observe_link(self._fleet, node))
-        if self._board.seen[node.name]["link"]["state"] == "up":
+        await self._guarded(self._link(node), [node], [LINK])
+        if self._is_up(node):
             return True
-        for name in self._needs - {"link", "outside", "config"}:
-            self._put(node, name, Absent("no connection"))
+        for observation in self._needs - _FROM_OUTSIDE:
+            self._miss(node, observation, Absent(message("preflight.no-connection", "no connection")))
         return False
 
+    async def _link(self, node: Node) -> None:
+        async for found in observe_link(self._fleet, node):
+            if isinstance(found, LinkUp | LinkFailed):
+                self._put(node, LINK, found)
+            else:
+                self._announce(found)
+
     async def _facts(self, node: Node) -> None:
-        await self._find(node, observe_facts(self._fleet, node))
+        async for found in observe_facts(self._fleet, node):
+            if isinstance(found, Absent):
+                self._miss(node, FACTS, found)
+                continue
+            self._announce(found)
+            if isinstance(found, NodeProbed):
+                self._put(node, FACTS, found.facts)
 
-    async def _find(self, node: Node, findings: Findings) -> None:
-        async for found in findings:
-            if isinstance(found, tuple):
-                self._put(node, *found)
-            elif self._options.announce:
-                self.events.put_nowait(found)
+    def _announce(self, event: Event) -> None:
+        if self._options.announce:
+            self.events.put_nowait(event)
 
-    # ---- one node by itself
+    def _is_up(self, node: Node) -> bool:
+        link = self._board.seen.get(node.name, LINK)
+        return isinstance(link, LinkUp)
 
-    async def _ports(self, node: Node) -> None:
-        address, ports = self._address(node), list(self._situation.ports)
-        await self._look(node, "ports", lambda: self._ask(node, "portcheck", address=address, ports=ports))
+    # ---- single nodes
+
+    async def _portcheck(self, node: Node) -> None:
+        async def observe() -> PortcheckResult:
+            link = await self._fleet.link(node)
+            args = PortcheckArgs(address=self._address(node), ports=list(self._ports))
+            return await link.call(operations.PORTCHECK, args)
+
+        await self._observe(node, PORTS, observe)
 
     async def _conditions(self, node: Node) -> None:
-        async def observe() -> Any:
-            found = await self._ask(node, "conditions")
-            # The disk is judged by what a deploy would bring, so that must be known by then.
+        async def observe() -> Conditions:
+            link = await self._fleet.link(node)
+            found = await link.call(operations.CONDITIONS, NodeArgs(project=node.project, node=node.name))
+            # The evaluator of the disk needs the size of a deploy.
             size = (await self._scanned()).size
-            self._situation = replace(self._situation, deploy_bytes=size)
-            self._board.situation = self._situation
+            self._board.situation = replace(self._board.situation, deploy_bytes=size)
             return found
 
-        await self._look(node, "conditions", observe)
+        await self._observe(node, CONDITIONS, observe)
 
     async def _data(self, node: Node) -> None:
-        budget = self._options.data_budget
-        await self._look(
+        described = self._described
+        folder = described.folder_on(node) if described is not None else None
+        if described is None or folder is None or described.parity == "off":
+            self._put(node, DATA, contents.NO_DATA)
+            return
+        budget = self._options.data_budget if described.parity == "digest" else 0
+        shown = described.folders[node.name]
+        await self._observe(
             node,
-            "data",
-            lambda: contents.observe_data(self._fleet, node, self._folder, budget),
-            _TRIAL_SECONDS,
+            DATA,
+            lambda: contents.observe_data(self._fleet, node, folder, shown, budget),
+            _DATA_SECONDS,
         )
 
     async def _code(self, node: Node) -> None:
-        async def observe() -> Any:
-            paths = contents.code_paths(await self._scanned(), self._folder)
+        async def observe() -> dict[str, str]:
+            paths = contents.code_paths(await self._scanned())
             return await contents.observe_code(self._fleet, node, paths)
 
-        await self._look(node, "code", observe)
+        await self._observe(node, CODE, observe)
 
     async def _scanned(self) -> Scan:
         if self._scan is None:
-            self._scan = asyncio.create_task(asyncio.to_thread(scan, self._fleet.inventory.project))
+            self._scan = asyncio.create_task(asyncio.to_thread(scan_project, self._fleet.inventory))
         return await asyncio.shield(self._scan)
 
-    async def _ask(self, node: Node, operation: str, **args: Any) -> Any:
-        link = await self._fleet.link(node)
-        return await link.call(operation, **{"project": node.project, **args})
-
     def _address(self, node: Node) -> str:
-        source = self._board.seen[node.name]["link"].get("source")
-        first = node.name == self._situation.nodes[0].name
-        return peer_address(node, source, self._fleet.inventory.master.address, first=first)
+        return observed_address(node, self._board.situation, self._board.seen)
 
     # ---- all nodes together
 
-    async def _ways(self, mesh: Mesh) -> None:
-        seen = self._board.seen
-        nodes = [node for node in self._nodes if seen[node.name]["link"]["state"] == "up"]
-        await mesh.probe({node.name: self._address(node) for node in nodes}, self._situation.ports)
+    async def _routes(self, mesh: Mesh) -> None:
+        nodes = [node for node in self._nodes if self._is_up(node)]
+        await mesh.probe({node.name: self._address(node) for node in nodes}, self._ports)
         for node in nodes:
-            self._put(node, "mesh", mesh.observation(node.name))
-        self._tell(told_of_ports(seen, nodes, self._fleet.clock))
-        if "links" in self._needs:
+            self._put(node, MESH, mesh.observation(node.name))
+        self._emit(port_probe_events(self._board.seen, nodes, self._fleet.clock))
+        if LINKS in self._needs:
             links = await mesh.measure(self._options.measure_bytes, self._options.measure_seconds)
             for node in nodes:
                 found = links.get(node.name) or {}
-                self._put(node, "links", found or Absent("no way was measured"))
-                self._tell(told_of_links(node, found, self._fleet.clock))
-        await mesh.close()  # others may look on for a while, and nobody needs a listener any more
+                failed = mesh.failed.get(node.name)
+                internal = failed if failed is not None and failed.internal else None
+                nothing = Absent(message("preflight.links-not-measured", "no connection was measured"))
+                self._put(node, LINKS, internal or found or nothing)
+                self._emit(link_speed_events(node, found, self._fleet.clock))
+        await mesh.close()  # other observations may go on, but none of them needs a listener
 
     async def _config(self) -> None:
         found = await contents.observe_config(self._fleet)
         for node in self._nodes:
-            self._put(node, "config", found)
+            self._put(node, CONFIG, found)
 
     async def _trials(self) -> None:
-        found = plan_of(Subject(self._situation.nodes[0], self._situation, self._board.seen))
+        situation = self._board.situation
+        found = plan_of(Subject(situation.nodes[0], situation, self._board.seen))
         plan = found if isinstance(found, RunPlan) else None
         await asyncio.gather(
             *(
-                self._look(
-                    node, "trial", partial(contents.observe_trial, self._fleet, node, plan), _TRIAL_SECONDS
+                self._observe(
+                    node, TRIAL, partial(contents.observe_trial, self._fleet, node, plan), _TRIAL_SECONDS
                 )
                 for node in self._nodes
-                if isinstance(self._board.seen[node.name]["facts"], dict)
+                if self._board.seen.get(node.name, FACTS) is not None
             )
         )
 
     # ---- one observation
 
-    async def _look(
+    async def _observe(
         self,
         node: Node,
-        name: str,
-        observe: Callable[[], Awaitable[Any]],
-        seconds: float = _LOOK_SECONDS,
+        observation: Observation[T],
+        observe: Callable[[], Awaitable[T]],
+        seconds: float = _OBSERVE_SECONDS,
     ) -> None:
-        """Make an observation within its time, or put its absence in its place."""
-        if name not in self._needs:
+        """Make an observation within ``seconds``, or record its absence."""
+        if observation not in self._needs:
             return
         try:
             async with asyncio.timeout(seconds):
                 found = await observe()
-            self._put(node, name, found)
         except TimeoutError:
-            self._put(node, name, Absent(f"the node did not answer within {seconds:.0f} s"))
-        except FleetError as error:
-            self._put(node, name, Absent(error.what))
+            # It may be overloaded, or hostile: a missing observation must not look like a pass.
+            reason = message(
+                "preflight.no-response", "the node did not respond within {seconds:.0f} s", seconds=seconds
+            )
+            self._miss(node, observation, Absent(reason, BUSY, internal=True))
+        except Exception as error:  # noqa: BLE001 -- the other observations are made
+            self._miss(node, observation, absent(error, _step([observation])))
+        else:
+            self._put(node, observation, found)
 
-    def _put(self, node: Node, name: str, value: Any) -> None:
-        if name in self._needs or name in ("link", "facts", "mesh"):
-            self._tell(self._board.put(node.name, name, value))
+    async def _guarded(
+        self, step: Awaitable[None], nodes: Sequence[Node], observations: Collection[AnyObservation]
+    ) -> None:
+        """Run a step that makes these observations; record those that an error prevents as absent."""
+        try:
+            await step
+        except Exception as error:  # noqa: BLE001 -- the other observations are made
+            reason = absent(error, _step(observations))
+            for node in nodes:
+                for observation in observations:
+                    if not self._board.seen.has(node.name, observation):
+                        self._miss(node, observation, reason)
 
-    def _tell(self, events: Sequence[Event]) -> None:
+    def _put(self, node: Node, observation: Observation[T], value: T | Absent) -> None:
+        if observation in self._needs or observation in _ALWAYS:
+            self._emit(self._board.put(node.name, observation, value))
+
+    def _miss(self, node: Node, observation: AnyObservation, reason: Absent) -> None:
+        if observation in self._needs or observation in _ALWAYS:
+            self._emit(self._board.miss(node.name, observation, reason))
+
+    def _emit(self, events: Sequence[Event]) -> None:
         for event in events:
             self.events.put_nowait(event)
 
 
+def _step(observations: Collection[AnyObservation]) -> Message:
+    names = sorted(f"`{observation}`" for observation in observations)
+    return message("preflight.step-observation", "the observation {names}", names=names)
+
+
 async def _after(tasks: Sequence[asyncio.Task[None]], step: Callable[[], Awaitable[None]]) -> None:
-    await asyncio.wait(tasks)
+    if tasks:
+        await asyncio.wait(tasks)
     await step()

@@ -5,11 +5,13 @@ from __future__ import annotations
 from fleet.runs.ids import new_run_id
 from fleet.runs.launch import LaunchFailed, LaunchOptions, announce, launch
 from fleet.runs.read import read_logs
+from fleet.runs.record.replay import replay
 from fleet.runs.restart import run_to_end
 from fleet.runs.sample import SampleFailed, sample
-from fleet.runs.status import NodeRuns, node_runs, sweep
+from fleet.runs.stacks import NodeStacks, folded, last_collective, other_threads, run_stacks
+from fleet.runs.status import NodeRuns, NodeSweep, node_runs, sweep
 from fleet.runs.stop import stop
-from fleet.runs.store import NoSuchRun, RunStore, RunSummary, find_runs, replay
+from fleet.runs.store import NoSuchRun, RunStore, RunSummary, find_runs
 from fleet.runs.watch import WatchOptions, watch
 
 __all__ = [
@@ -17,17 +19,23 @@ __all__ = [
     "LaunchOptions",
     "NoSuchRun",
     "NodeRuns",
+    "NodeStacks",
+    "NodeSweep",
     "RunStore",
     "RunSummary",
     "SampleFailed",
     "WatchOptions",
     "announce",
     "find_runs",
+    "folded",
+    "last_collective",
     "launch",
     "new_run_id",
     "node_runs",
+    "other_threads",
     "read_logs",
     "replay",
+    "run_stacks",
     "run_to_end",
     "sample",
     "stop",

@@ -1,38 +1,49 @@
-"""What the watchers of a run's nodes share: why the run has to end, and which nodes have ended."""
+"""What the watchers of a run's nodes share: failures of the run, and which nodes have ended."""
 
 from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
 
+from msgspec import Struct
+
+from agent.wire.message import EMPTY, Message
+from agent.wire.runs import Observed
 from fleet.events import Event
-from fleet.frozen import frozen
 
 
-@frozen(kw_only=True)
-class SupervisorLost(Event):
-    """The node's supervisor is gone, and its ranks have to be ended without it. Inside the watch only."""
+class SupervisorLost(Event, frozen=True, kw_only=True):
+    """The node's supervisor has ended before its ranks, which have to be ended without it.
+
+    Used inside the watch only.
+    """
 
 
-@frozen(kw_only=True)
-class NodeEnded(Event):
-    """Nothing more will come from this node. Inside the watch only, never for a reader or a file.
+class NodeEnded(Event, frozen=True, kw_only=True):
+    """No further events follow from this node. Used inside the watch only.
 
     ``state`` is one of the agent's (succeeded, failed, stopped, lost), missing or unreachable.
     """
 
     state: str
-    error: str = ""
-    remedy: str = ""
+    error: Message = EMPTY
+    remedy: Message = EMPTY
 
 
-@frozen
-class Failure:
-    """Why a run failed: at what time (of the master), said for a person."""
+class RankObserved(Event, frozen=True, kw_only=True):
+    """The state of a rank as its observer reports it (agent.observer). Used inside the watch only."""
+
+    rank: int
+    #: Times are the master's.
+    observed: Observed
+
+
+class Failure(Struct, frozen=True):
+    """Why a run failed, and at what time (of the master)."""
 
     at: float
-    cause: str
-    remedy: str = ""
+    cause: Message
+    remedy: Message = EMPTY
     #: The rank that ended, if one did.
     rank: int | None = None
 

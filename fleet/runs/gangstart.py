@@ -1,4 +1,4 @@
-"""Starting all parts of a run at once, and ending them when one can't start."""
+"""Starts all parts of a run concurrently, and ends them if one can't start."""
 
 from __future__ import annotations
 
@@ -7,16 +7,22 @@ from collections.abc import Awaitable, Mapping
 from contextlib import suppress
 from typing import Any, TypeVar
 
-from fleet.errors import FleetError, OperationFailed
+from agent.wire.message import EMPTY, Message, message
+from agent.wire.operations import START, STOP
+from agent.wire.runs import RankProcess, RankStatus, StartArgs, StopArgs
+from fleet.errors import FleetError, InvalidAnswer, OperationFailed
 from fleet.events import Event, Notice, RankStarted, RunFinished
 from fleet.fleet import Fleet
+from fleet.internal_errors import internal_error
 from fleet.inventory import Node
 from fleet.link.client import AgentClient
 from fleet.plan import NodePlan, RunPlan
 from fleet.runs.clock import clock_lead
+from fleet.runs.messages import end_processes, no_answer, processes_left
 from fleet.runs.options import LaunchOptions
 
 _ROLLBACK_LIMIT = 30.0
+_WINDOWS_START_SECONDS = 240.0
 T = TypeVar("T")
 
 
@@ -37,12 +43,12 @@ class GangStart:
         links, failures = await _all({name: self._fleet.link(node) for name, node in self._nodes.items()})
         if not failures:
             parts = {part.node: self._start(links[part.node], part) for part in self._plan.nodes}
-            # A node that is about to start is waited for, come what may: it could not be told to stop before.
+            # A node that is about to start is waited for in any case: it could not be stopped before that.
             starting = asyncio.ensure_future(_all(parts))
             try:
                 started, failures = await asyncio.shield(starting)
             except BaseException:
-                # Most likely the console is leaving before the gang is complete.
+                # Most likely the console is quitting before all ranks have started.
                 await asyncio.shield(self._undo(starting))
                 raise
             if not failures:
@@ -55,14 +61,17 @@ class GangStart:
     async def _start(self, link: AgentClient, part: NodePlan) -> list[RankStarted]:
         node = self._nodes[part.node]
         lead = await clock_lead(link, self._fleet.clock)
-        status = await link.call(
-            "start",
+        # On Windows up to three methods to detach the supervisor are tried.
+        seconds = _WINDOWS_START_SECONDS if link.platform == "win32" else None
+        args = StartArgs(
             project=node.project,
             run=self._plan.run,
             node=part.node,
             interpreter=node.interpreter,
             grace=self._options.grace,
             force=self._options.force,
+            # From here the values go into the ranks' environments only.
+            secrets={name: secret.reveal() for name, secret in self._options.secrets.items()},
             ranks=[
                 {
                     "rank": process.rank,
@@ -72,10 +81,20 @@ class GangStart:
                 }
                 for process in part.processes
             ],
+            variables=part.variables,
+            workdir=self._plan.workdir,
         )
+        if not self._fleet.inventory.run.observe:
+            args["observe"] = False
+        if (limit := self._fleet.inventory.run.log_limit) is not None:
+            args["log_limit"] = limit
+        status = await link.call(START, args, seconds=seconds)
+        if sorted(rank["rank"] for rank in status["ranks"]) != [process.rank for process in part.processes]:
+            reason = message("answer.other-ranks", "it lists other ranks than those started")
+            raise InvalidAnswer("start", reason, node=part.node)
         return [event for rank in status["ranks"] for event in self._rank_events(part, rank, lead)]
 
-    def _rank_events(self, part: NodePlan, rank: Mapping[str, Any], lead: float) -> list[RankStarted]:
+    def _rank_events(self, part: NodePlan, rank: RankStatus, lead: float) -> list[RankStarted]:
         covered = next(process.ranks for process in part.processes if process.rank == rank["rank"])
         return [
             RankStarted(
@@ -98,22 +117,27 @@ class GangStart:
         """End the run wherever it may have started; return a Notice for each node where that is not sure."""
         done, failures = await _all({name: self._end(node) for name, node in self._nodes.items()})
         notices = [
-            self._notice(name, f"its ranks may still run: {error.what}", f"dtui stop {self._plan.run}")
+            self._notice(
+                name,
+                message("run.may-still-run", "its ranks may still be running: {reason}", reason=error.what),
+                message("run.may-still-run.remedy", "run `dtui stop {run}`", run=self._plan.run),
+            )
             for name, error in failures.items()
         ]
         for name, left in done.items():
             if left:
-                pids = ", ".join(str(process["pid"]) for process in left)
-                notices.append(self._notice(name, f"processes {pids} could not be ended", "end them there"))
+                notices.append(self._notice(name, processes_left(left), end_processes(name)))
         return notices
 
-    async def _end(self, node: Node) -> list[dict[str, Any]]:
+    async def _end(self, node: Node) -> list[RankProcess]:
         try:
             async with asyncio.timeout(_ROLLBACK_LIMIT):
                 link = await self._fleet.link(node)
-                outcome = await link.call("stop", project=node.project, run=self._plan.run, grace=0)
+                outcome = await link.call(
+                    STOP, StopArgs(project=node.project, node=node.name, run=self._plan.run, grace=0.0)
+                )
         except TimeoutError:
-            raise FleetError("no answer", node=node.name) from None
+            raise FleetError(no_answer(_ROLLBACK_LIMIT), node=node.name) from None
         except OperationFailed as error:
             if error.code in ("no-run", "path"):
                 return []
@@ -123,7 +147,7 @@ class GangStart:
     def _failed(self, failures: Mapping[str, FleetError]) -> list[Event]:
         return [self._notice(name, error.what, error.remedy) for name, error in failures.items()]
 
-    def _notice(self, node: str, text: str, remedy: str) -> Event:
+    def _notice(self, node: str, text: Message, remedy: Message = EMPTY) -> Event:
         return Notice(node=node, at=self._fleet.clock(), level="error", text=text, remedy=remedy)
 
     def _finished(self, failures: Mapping[str, FleetError]) -> Event:
@@ -132,13 +156,18 @@ class GangStart:
             at=self._fleet.clock(),
             run=self._plan.run,
             outcome="failed",
-            cause=f"{name} could not start its part: {error.what}",
+            cause=message(
+                "run.start-failed",
+                "{node} failed to start its ranks: {reason}",
+                node=name,
+                reason=error.what,
+            ),
             remedy=error.remedy,
         )
 
 
 async def _all(jobs: Mapping[str, Awaitable[T]]) -> tuple[dict[str, T], dict[str, FleetError]]:
-    """Run the named coroutines at once; return results and failures by name, the first failure first."""
+    """Run the named coroutines concurrently; return results and failures by name, the first failure first."""
     results: dict[str, T] = {}
     failures: dict[str, FleetError] = {}
 
@@ -147,6 +176,8 @@ async def _all(jobs: Mapping[str, Awaitable[T]]) -> tuple[dict[str, T], dict[str
             results[name] = await job
         except FleetError as error:
             failures[name] = error
+        except Exception as error:  # noqa: BLE001 -- one node's fault must not interrupt the others' start
+            failures[name] = FleetError(internal_error(error, f"starting on {name}"), node=name)
 
     async with asyncio.TaskGroup() as tasks:
         for name, job in jobs.items():

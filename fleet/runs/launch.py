@@ -1,11 +1,12 @@
-"""Start a run on all its nodes at once: all ranks start, or none stays."""
+"""Starts a run on all its nodes concurrently: all ranks start, or none do."""
 
 from __future__ import annotations
 
 import asyncio
 import shlex
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 
+from agent.wire.message import message
 from fleet.accelerate_config import accelerate_config
 from fleet.errors import FleetError
 from fleet.events import Event, Notice, RunFinished, RunPlanned
@@ -18,32 +19,36 @@ from fleet.runs.options import LaunchOptions
 from fleet.runs.origin import Origin, read_origin
 from fleet.runs.recorder import Recorder
 from fleet.runs.store import RunStore
+from fleet.secrets import Secret, masked_arguments
 
 __all__ = ["LaunchFailed", "LaunchOptions", "launch"]
 
 
 class LaunchFailed(FleetError):
-    """The run did not start; what had started was ended. The events before it say what happened where."""
+    """The run did not start; what had started was ended. The events before it have each node's error."""
 
 
 async def launch(
     fleet: Fleet, plan: RunPlan, options: LaunchOptions | None = None
 ) -> AsyncGenerator[Event, None]:
-    """Yield RunPlanned, then RankStarted for every rank; the run then goes on by itself, see ``watch``.
+    """Yield RunPlanned, then RankStarted for every rank; the run then continues on its own, see ``watch``.
 
     When a node can't start its part: a Notice for each such node, RunFinished, and LaunchFailed is raised.
-    Raises FleetError before anything happens when a run of this id exists, or a node is not known.
+    Raises FleetError before anything happens when a run of this id exists, a node is not known, or a secret
+    of the run has no value.
     """
+    options = options or LaunchOptions()
     nodes = {part.node: _node(fleet, part) for part in plan.nodes}
+    _check_secrets(fleet, plan, options.secrets)
     store = RunStore(fleet.home, plan.run)
     store.create(plan)
     origin = await asyncio.to_thread(read_origin, fleet.inventory)
     store.keep_origin(origin)
     with Recorder(store) as recorder:
-        for event in announce(plan, fleet.clock(), origin):
-            recorder.write(event)
-            yield event
-        outcome = await GangStart(fleet, plan, nodes, options or LaunchOptions()).run()
+        for announced in announce(plan, fleet.clock(), origin):
+            recorder.write(announced)
+            yield announced
+        outcome = await GangStart(fleet, plan, nodes, options).run()
         for event in outcome:
             recorder.write(event)
             yield event
@@ -57,11 +62,57 @@ def _node(fleet: Fleet, part: NodePlan) -> Node:
         return fleet.inventory.node(part.node)
     except KeyError:
         raise FleetError(
-            "the run's plan names a node that is not in the inventory", node=part.node, remedy="plan it anew"
+            message("run.unknown-node", "the run's plan has a node that is not in the inventory"),
+            node=part.node,
+            remedy=message(
+                "run.unknown-node.remedy", "add {node} to the inventory, or plan again", node=part.node
+            ),
         ) from None
 
 
-def announce(plan: RunPlan, at: float, origin: Origin | None = None) -> list[Event]:
+def _check_secrets(fleet: Fleet, plan: RunPlan, secrets: Mapping[str, Secret]) -> None:
+    missing = [name for name in fleet.inventory.run.secrets if name not in secrets]
+    if missing:
+        raise FleetError(
+            message("run.secret-missing", "the run's secret {name} has no value", name=missing[0]),
+            remedy=message(
+                "run.secret-missing.remedy",
+                "store {name} in the keyring, or start the run in a terminal, where dtui asks for it",
+                name=missing[0],
+            ),
+        )
+    for name, secret in secrets.items():
+        if secret.fault:
+            raise FleetError(
+                message(
+                    "run.secret-invalid",
+                    "the value of the secret {name} {reason}",
+                    name=name,
+                    reason=secret.fault,
+                ),
+                remedy=message("run.secret-invalid.remedy", "give {name} another value", name=name),
+            )
+        if any(
+            name in part.variables or any(name in process.env for process in part.processes)
+            for part in plan.nodes
+        ):
+            raise FleetError(
+                message(
+                    "run.secret-is-variable",
+                    "{name} is both a secret and an environment variable of the run",
+                    name=name,
+                ),
+                remedy=message(
+                    "run.secret-is-variable.remedy",
+                    "remove {name} from `env` or from `secrets` in nodes.yaml",
+                    name=name,
+                ),
+            )
+
+
+def announce(
+    plan: RunPlan, at: float, origin: Origin | None = None
+) -> tuple[RunPlanned, *tuple[Notice, ...]]:
     """Return the RunPlanned of a plan and of what it starts from, and a warning for each of its notes."""
     origin = origin or Origin()
     planned = RunPlanned(
@@ -77,9 +128,9 @@ def announce(plan: RunPlan, at: float, origin: Origin | None = None) -> list[Eve
         config_digest=origin.config_digest,
         code_digest=origin.code_digest,
     )
-    return [planned, *(Notice(at=at, level="warning", text=note) for note in plan.notes)]
+    return (planned, *(Notice(at=at, level="warning", text=note) for note in plan.notes))
 
 
 def _shown(argv: Sequence[str]) -> str:
-    """Return a rank's command as a person would type it; each node has its own interpreter."""
-    return shlex.join("python" if word == INTERPRETER else word for word in argv)
+    """Return a rank's command as it is typed in a shell; each node has its own interpreter."""
+    return shlex.join("python" if word == INTERPRETER else word for word in masked_arguments(argv))

@@ -4,38 +4,50 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import aclosing
-from typing import Any
 
-from fleet.errors import FleetError, LinkLost, OperationFailed
+from agent.wire.message import EMPTY, Message, from_data, message
+from agent.wire.operations import FOLLOW, STATUS
+from agent.wire.runs import (
+    FollowArgs,
+    FollowedFile,
+    Observed,
+    RankStatus,
+    RunStatus,
+    StatusArgs,
+    StatusItem,
+)
+from fleet.errors import FleetError, InvalidAnswer, LinkLost, OperationFailed
 from fleet.events import (
     Event,
     LinkChanged,
+    LinkState,
     LogChunk,
     MetricsSeen,
-    Notice,
     RankExited,
     RankPhase,
     RankStarted,
 )  # fmt: skip
 from fleet.fleet import Fleet
 from fleet.inventory import Node
-from fleet.link.client import AgentClient, Item
+from fleet.link.client import AgentClient
 from fleet.plan import NodePlan
 from fleet.runs.clock import clock_lead
-from fleet.runs.gang import Gang, NodeEnded, SupervisorLost
-from fleet.runs.metrics import MetricsReader, metrics_file
+from fleet.runs.gang import Gang, NodeEnded, RankObserved, SupervisorLost
+from fleet.runs.messages import no_answer
+from fleet.runs.metrics import MetricsReader, left_out_notice, metrics_file
 from fleet.runs.options import WatchOptions
+from fleet.runs.pieces import FollowedFiles, Piece, restart_notice
 from fleet.runs.progress import Progress
 from fleet.streams import merge
 
 _CONNECT_LIMIT = 60.0
 #: Pieces of up to 64 KiB that wait for a slow reader, before the node waits instead.
 UNREAD = 64
-#: What the agent says of a run that it can't know, however often it is asked.
+#: Codes of the agent's answers that do not change when it is asked again.
 _HOPELESS = frozenset(["no-run", "path", "unknown-operation"])
-#: The exit code of a process that was ended after its supervisor had gone: nobody learned the true one.
+#: The exit code of a process that ended after its supervisor: the true one is unknown.
 UNKNOWN_CODE = -1
 
 
@@ -49,6 +61,7 @@ class NodeWatch:
         part: NodePlan,
         run: str,
         *,
+        workdir: str,
         seen: Progress,
         gang: Gang,
         options: WatchOptions,
@@ -60,7 +73,7 @@ class NodeWatch:
         self._options = options
         self._pids = {rank: event.pid for rank, event in seen.started.items()}
         self._exited = set(seen.exited)
-        #: A launcher's process stands for all the ranks that it starts.
+        #: A launcher's process represents all the ranks that it starts.
         self._ranks_of = {
             process.rank: range(process.rank, process.rank + process.ranks) for process in part.processes
         }
@@ -68,9 +81,11 @@ class NodeWatch:
         self._logs = {f"{folder}/rank-{rank}.log": rank for rank in self._ranks_of}
         self._log_ends = {rank: seen.log_ends.get(rank, 0) for rank in self._ranks_of}
         ranks = [rank for covered in self._ranks_of.values() for rank in covered]
-        self._metrics = {metrics_file(run, rank): rank for rank in ranks}
+        self._metrics = {metrics_file(run, rank, workdir): rank for rank in ranks}
         self._readers = {rank: MetricsReader(seen.metrics_ends.get(rank, 0)) for rank in ranks}
-        self._status: Mapping[str, Any] = {}
+        #: Ranks of whose metrics a part was left out; each is reported once.
+        self._left_out: set[int] = set()
+        self._status: RunStatus | None = None
 
     async def events(self) -> AsyncIterator[Event]:
         """Yield until the node's part has ended and everything it wrote has been read; last a NodeEnded."""
@@ -94,17 +109,26 @@ class NodeWatch:
                 if error.code in _HOPELESS:
                     yield self._ended("missing", error.what, error.remedy)
                     return
+                if isinstance(error, InvalidAnswer):
+                    yield self._ended("unreachable", error.what, error.remedy)
+                    return
                 problem: FleetError = error
             except FleetError as error:
                 problem = error
             except TimeoutError:
-                problem = FleetError(f"no answer within {_CONNECT_LIMIT:.0f} s", node=self._node.name)
+                problem = FleetError(no_answer(_CONNECT_LIMIT), node=self._node.name)
             else:
+                if self._status is None:
+                    reason = message("answer.no-status", "it ends without a status")
+                    wrong = InvalidAnswer("status", reason, node=self._node.name)
+                    yield self._ended("unreachable", wrong.what, wrong.remedy)
+                    return
                 if self._status["state"] != "lost":
-                    yield self._ended(str(self._status["state"]), str(self._status["error"]))
+                    yield self._ended(self._status["state"], from_data(self._status["error"]))
                     return
                 # The watch has it stopped, which leaves a status without the supervisor: wait for that.
-                problem = FleetError("its supervisor is gone", node=self._node.name)
+                gone = message("run.supervisor-gone", "its supervisor has ended unexpectedly")
+                problem = FleetError(gone, node=self._node.name)
                 if not supervisor_lost:
                     supervisor_lost = True
                     yield SupervisorLost(node=self._node.name, at=self._fleet.clock())
@@ -126,20 +150,20 @@ class NodeWatch:
             limit = min(self._options.failing_limit, self._options.failing_limit if limit is None else limit)
         return limit is not None and away >= limit
 
-    def _events_of(self, item: Item, lead: float) -> list[Event]:
-        if "status" in item.body:
-            return self._status_events(item.body["status"], lead)
-        return self._file_events(item)
+    def _events_of(self, item: StatusItem | Piece, lead: float) -> list[Event]:
+        if isinstance(item, Piece):
+            return self._file_events(item)
+        return self._status_events(item["status"], lead)
 
     # ---- status
 
-    async def _statuses(self, link: AgentClient) -> AsyncIterator[Item]:
-        args = {"project": self._node.project, "run": self._run, "watch": True}
-        async with link.request("status", **args) as request:
+    async def _statuses(self, link: AgentClient) -> AsyncIterator[StatusItem | Piece]:
+        args = StatusArgs(project=self._node.project, node=self._node.name, run=self._run, watch=True)
+        async with link.request(STATUS, args) as request:
             async for item in request:
-                yield item
+                yield item.body
 
-    def _status_events(self, status: Mapping[str, Any], lead: float) -> list[Event]:
+    def _status_events(self, status: RunStatus, lead: float) -> list[Event]:
         self._status = status
         return [
             event
@@ -148,7 +172,7 @@ class NodeWatch:
             for event in self._rank_events(number, rank, lead)
         ]
 
-    def _rank_events(self, number: int, rank: Mapping[str, Any], lead: float) -> list[Event]:
+    def _rank_events(self, number: int, rank: RankStatus, lead: float) -> list[Event]:
         events: list[Event] = []
         if self._pids.get(number) != rank["pid"]:
             self._pids[number] = rank["pid"]
@@ -158,7 +182,7 @@ class NodeWatch:
             )
         if rank["exited_at"] is not None and number not in self._exited:
             self._exited.add(number)
-            code = UNKNOWN_CODE if rank["exit_code"] is None else int(rank["exit_code"])
+            code = UNKNOWN_CODE if rank["exit_code"] is None else rank["exit_code"]
             events.append(
                 RankExited(
                     node=self._node.name,
@@ -166,55 +190,60 @@ class NodeWatch:
                     run=self._run,
                     rank=number,
                     code=code,
-                    stopped=bool(rank["stopped"]),
+                    stopped=rank["stopped"],
                 )
             )
+        observed = rank["observed"]
+        if observed is not None and rank["exited_at"] is None:
+            shifted: Observed = {**observed, "since": observed["since"] - lead}
+            now = self._fleet.clock()
+            events.append(RankObserved(node=self._node.name, at=now, rank=number, observed=shifted))
         return events
 
     # ---- files
 
-    async def _pieces(self, link: AgentClient) -> AsyncIterator[Item]:
-        files = [{"file": name, "offset": self._log_ends[rank]} for name, rank in self._logs.items()]
-        files += [
-            {"file": name, "offset": self._readers[rank].offset} for name, rank in self._metrics.items()
-        ]
-        args = {"project": self._node.project, "run": self._run, "files": files}
-        async with link.request("follow", **args) as request:
+    async def _pieces(self, link: AgentClient) -> AsyncIterator[StatusItem | Piece]:
+        offsets = {name: self._log_ends[rank] for name, rank in self._logs.items()}
+        offsets.update({name: self._readers[rank].offset for name, rank in self._metrics.items()})
+        followed = FollowedFiles(self._node.name, offsets)
+        files: list[FollowedFile] = [{"file": name, "offset": offset} for name, offset in offsets.items()]
+        args = FollowArgs(project=self._node.project, node=self._node.name, run=self._run, files=files)
+        async with link.request(FOLLOW, args) as request:
             async for item in request:
-                yield item
+                yield followed.piece(item)
 
-    def _file_events(self, item: Item) -> list[Event]:
-        name, offset = item.body["file"], item.body["offset"]
-        if why := item.body.get("restarted"):
-            return [self._restart(name, why)]
+    def _file_events(self, piece: Piece) -> list[Event]:
+        name = piece.file
+        if piece.restarted:
+            return [self._restart(piece)]
         node, at, run = self._node.name, self._fleet.clock(), self._run
         if name in self._logs:
             rank = self._logs[name]
-            self._log_ends[rank] = offset + len(item.payload)
-            return [LogChunk(node=node, at=at, run=run, rank=rank, offset=offset, data=item.payload)]
+            # After a gap that the node's limit left, an empty chunk has the offset where the log continues.
+            self._log_ends[rank] = piece.offset + len(piece.data)
+            return [LogChunk(node=node, at=at, run=run, rank=rank, offset=piece.offset, data=piece.data)]
         rank = self._metrics[name]
+        reader = self._readers[rank]
         events: list[Event] = []
-        for record, end in self._readers[rank].feed(item.payload):
+        for record, end in reader.feed(piece.data):
             events.append(MetricsSeen(node=node, at=at, run=run, rank=rank, record=record, end=end))
-            if record.get("kind") == "phase" and isinstance(record.get("phase"), str):
-                events.append(RankPhase(node=node, at=at, run=run, rank=rank, phase=record["phase"]))
+            if record.kind == "phase" and record.phase:
+                events.append(RankPhase(node=node, at=at, run=run, rank=rank, phase=record.phase))
+        if reader.left_out and rank not in self._left_out:
+            self._left_out.add(rank)
+            events.append(left_out_notice(node, at, name, reader))
         return events
 
-    def _restart(self, name: str, why: str) -> Event:
-        if name in self._logs:
-            self._log_ends[self._logs[name]] = 0
+    def _restart(self, piece: Piece) -> Event:
+        if piece.file in self._logs:
+            self._log_ends[self._logs[piece.file]] = 0
         else:
-            self._readers[self._metrics[name]] = MetricsReader()
-        return Notice(
-            node=self._node.name,
-            at=self._fleet.clock(),
-            level="warning",
-            text=f"{name} was {why} on the node; it is read again from its beginning",
-        )
+            self._readers[self._metrics[piece.file]] = MetricsReader()
+        return restart_notice(self._node.name, self._fleet.clock(), piece)
 
     # ---- the node itself
 
-    def _link_changed(self, state: str, detail: str = "", remedy: str = "") -> Event:
+    def _link_changed(self, state: LinkState, detail: Message = EMPTY, remedy: Message = EMPTY) -> Event:
         return LinkChanged(
             node=self._node.name,
             at=self._fleet.clock(),
@@ -224,7 +253,7 @@ class NodeWatch:
             remedy=remedy,
         )
 
-    def _ended(self, state: str, error: str = "", remedy: str = "") -> Event:
+    def _ended(self, state: str, error: Message = EMPTY, remedy: Message = EMPTY) -> Event:
         return NodeEnded(
             node=self._node.name, at=self._fleet.clock(), state=state, error=error, remedy=remedy
         )

@@ -2,29 +2,37 @@
 
 from __future__ import annotations
 
-from fleet.frozen import frozen
+from collections.abc import Mapping
+
+from msgspec import Struct, field
+
+from fleet.secrets import Secret
 
 
-@frozen(kw_only=True)
-class LaunchOptions:
+class LaunchOptions(Struct, frozen=True, kw_only=True):
     """How a run is started."""
 
-    #: Start although another run is under way in a node's project folder.
+    #: Start even if another run is active in a node's project folder.
     force: bool = False
-    #: Seconds that a stop gives the ranks to save a checkpoint, unless it says otherwise.
+    #: Seconds that a stop gives the ranks to save a checkpoint, unless the stop sets another value.
     grace: float = 30.0
     #: How often a failed run is started again, from its last checkpoint.
     max_restarts: int = 0
+    #: Values of the run's secrets, by variable. They stay in this process's memory: a restart needs them.
+    secrets: Mapping[str, Secret] = field(default_factory=dict)
 
 
-@frozen(kw_only=True)
-class WatchOptions:
+class WatchOptions(Struct, frozen=True, kw_only=True):
     """How a run is watched; all times in seconds."""
 
     #: After so long the ranks that have not joined are named,
     join_notice: float = 60.0
     #: and after so long the run is ended, since they won't. None waits for ever.
     start_timeout: float | None = 600.0
+    #: After so long without progress (longer in a run of slow steps) the rank that has stopped is named,
+    stall_notice: float = 60.0
+    #: and after so long the run is ended. None only reports.
+    stall_timeout: float | None = None
     #: How long a node may be out of reach while the run is well; None waits for it for ever.
     unreachable_limit: float | None = None
     #: The same for a run that has failed: then only the ends of the node's ranks are missing.

@@ -1,4 +1,4 @@
-"""How far a run has been seen: enough to go on from a recording, and to say how it ended."""
+"""The progress of a run: enough to continue from a recording, and to report how the run ended."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from fleet.events import (
     RankStarted,
     RunFinished,
 )  # fmt: skip
+from fleet.runs.gang import RankObserved
 
 _JOINED = frozenset(["joined", "training", "saving", "sampling", "done"])
 
@@ -24,9 +25,11 @@ class Progress:
         #: Rank -> where its output, and its metrics, are to be read on.
         self.log_ends: dict[int, int] = {}
         self.metrics_ends: dict[int, int] = {}
-        #: Rank -> the phase it told last; ranks of a program that tells none are missing.
+        #: Rank -> its newest phase; ranks of a program that reports none are missing.
         self.phases: dict[int, str] = {}
         self.joined: set[int] = set()
+        #: Rank -> its node, and where its observer saw it last.
+        self.observed: dict[int, RankObserved] = {}
         self.finished: RunFinished | None = None
 
     def add(self, event: Event) -> None:
@@ -35,8 +38,10 @@ class Progress:
             # Not the largest: a file that was cut short is read from its new beginning.
             self.log_ends[event.rank] = event.offset + len(event.data)
         elif isinstance(event, MetricsSeen):
+            if event.source == "output":
+                return
             self.metrics_ends[event.rank] = event.end
-            if event.record.get("kind") == "step":
+            if event.record.kind == "step":
                 self.joined.add(event.rank)
         elif isinstance(event, RankPhase):
             self.phases[event.rank] = event.phase
@@ -48,6 +53,12 @@ class Progress:
             self.exited[event.rank] = event
         elif isinstance(event, RunFinished):
             self.finished = event
+
+    def observe(self, seen: RankObserved) -> None:
+        """Record where a rank is."""
+        self.observed[seen.rank] = seen
+        if seen.observed["phase"] == "joined":
+            self.joined.add(seen.rank)
 
     @property
     def first_failure(self) -> RankExited | None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
+from msgspec.structs import replace
+
+from agent.wire.message import message
 from fleet.events import Event, Notice, RunFinished
 from fleet.fleet import Fleet
 from fleet.plan import RunPlan
+from fleet.plan.rank_environment import MAX_RESTARTS, RESTART_COUNT
 from fleet.runs.launch import launch
 from fleet.runs.options import LaunchOptions, WatchOptions
 from fleet.runs.watch import watch
@@ -22,12 +25,12 @@ async def run_to_end(
 ) -> AsyncGenerator[Event, None]:
     """Yield the events of ``launch`` and ``watch``, then those of up to ``max_restarts`` further runs.
 
-    Each is a run of its own, named ``<run>-r1``, ``<run>-r2`` and so on; a program that keeps checkpoints
-    goes on from the last. A run that was stopped is not started again. Raises LaunchFailed.
+    Each is a separate run, named ``<run>-r1``, ``<run>-r2`` and so on; a program that keeps checkpoints
+    continues from the last. A run that was stopped is not started again. Raises LaunchFailed.
     """
     options = launching or LaunchOptions()
     for attempt in range(options.max_restarts + 1):
-        current = plan if attempt == 0 else renamed(plan, f"{plan.run}-r{attempt}")
+        current = attempt_of(plan, attempt, options.max_restarts)
         finished: RunFinished | None = None
         async with aclosing(launch(fleet, current, options)) as events:
             async for event in events:
@@ -41,23 +44,28 @@ async def run_to_end(
         yield Notice(
             at=fleet.clock(),
             level="warning",
-            text=f"starting again from the last checkpoint ({attempt + 1} of {options.max_restarts})",
+            text=message(
+                "run.restarting",
+                "restarting the run from its last checkpoint ({attempt} of {most})",
+                attempt=attempt + 1,
+                most=options.max_restarts,
+            ),
         )
 
 
-def renamed(plan: RunPlan, run: str) -> RunPlan:
-    """Return the same plan as a run of another id."""
+def attempt_of(plan: RunPlan, attempt: int, max_restarts: int) -> RunPlan:
+    """Return the plan of an attempt: 0 is the first one, and each restart is a run with its own id."""
+    run = f"{plan.run}-r{attempt}" if attempt else plan.run
+    changed = {
+        "DTUI_RUN_ID": run,
+        RESTART_COUNT: str(attempt),
+        MAX_RESTARTS: str(max_restarts),
+    }
     nodes = tuple(
-        dataclasses.replace(
+        replace(
             part,
-            processes=tuple(
-                dataclasses.replace(
-                    process,
-                    env={**process.env, "DTUI_RUN_ID": run, "DTUI_STOP_FILE": f".dtui/runs/{run}/stop"},
-                )
-                for process in part.processes
-            ),
+            processes=tuple(replace(process, env={**process.env, **changed}) for process in part.processes),
         )
         for part in plan.nodes
     )
-    return dataclasses.replace(plan, run=run, nodes=nodes)
+    return replace(plan, run=run, nodes=nodes)

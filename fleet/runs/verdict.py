@@ -1,9 +1,10 @@
-"""How a run ended, said for a person."""
+"""How a run ended, and why."""
 
 from __future__ import annotations
 
 import signal
 
+from agent.wire.message import Message, message
 from fleet.diagnose import Diagnosis
 from fleet.events import RankExited, RunFinished
 from fleet.nodeset import fold
@@ -12,55 +13,85 @@ from fleet.runs.progress import Progress
 
 _LINE_SHOWN = 200
 _WINDOWS_CODES = {
-    0xC0000005: "access violation",
-    0xC00000FD: "stack overflow",
-    0xC0000017: "out of memory",
-    0xC000013A: "ended by Ctrl-C or with its console",
-    0xC0000135: "a DLL is missing",
-    0xC0000409: "aborted by its own run-time check",
+    0xC0000005: message("exit.access-violation", "access violation"),
+    0xC00000FD: message("exit.stack-overflow", "stack overflow"),
+    0xC0000017: message("exit.out-of-memory", "out of memory"),
+    0xC000013A: message("exit.ctrl-c", "Ctrl-C, or its console was closed"),
+    0xC0000135: message("exit.no-dll", "a DLL is missing"),
+    0xC0000409: message("exit.fail-fast", "aborted by a run-time check of the program"),
 }
 
 
-def exit_text(code: int) -> str:
+def exit_text(code: int) -> Message:
     """Return what an exit code means: ``exit code 1``, ``signal 9 (SIGKILL)``, a Windows status in words."""
     if code < 0:
         try:
-            return f"signal {-code} ({signal.Signals(-code).name})"
+            name = signal.Signals(-code).name
         except ValueError:
-            return f"signal {-code}"
+            return message("exit.signal", "signal {number}", number=-code)
+        return message("exit.named-signal", "signal {number} ({name})", number=-code, name=name)
     if code in _WINDOWS_CODES:
-        return f"status 0x{code:08X} ({_WINDOWS_CODES[code]})"
-    return f"exit code {code}" if code < 256 else f"status 0x{code:08X}"
+        meaning = _WINDOWS_CODES[code]
+        return message("exit.known-status", "status 0x{code:08X} ({meaning})", code=code, meaning=meaning)
+    if code < 256:
+        return message("exit.code", "exit code {code}", code=code)
+    return message("exit.status", "status 0x{code:08X}", code=code)
 
 
 def rank_failure(end: RankExited) -> Failure:
-    """Return the failure of a rank that ended by itself with a code other than 0."""
-    remedy = f"see the end of rank {end.rank}'s log"
-    if end.code == -9:
-        remedy = f"the system may have run out of memory (dmesg on {end.node}); {remedy}"
+    """Return the failure of a rank that exited with a code other than 0."""
     if end.code < 0:
-        what = f"rank {end.rank} ({end.node}) was ended by {exit_text(end.code)}"
+        what = message(
+            "run.rank-killed",
+            "rank {rank} ({node}) was ended by {signal}",
+            rank=end.rank,
+            node=end.node,
+            signal=exit_text(end.code),
+        )
     else:
-        what = f"rank {end.rank} ({end.node}) ended with {exit_text(end.code)}"
+        what = message(
+            "run.rank-exited",
+            "rank {rank} ({node}) ended with {exit}",
+            rank=end.rank,
+            node=end.node,
+            exit=exit_text(end.code),
+        )
+    if end.code == -9:
+        remedy = message(
+            "run.rank-killed.remedy",
+            "the system may have run out of memory: check dmesg on {node}, and see the end of "
+            "rank {rank}'s log",
+            node=end.node,
+            rank=end.rank,
+        )
+    else:
+        remedy = message("run.rank-exited.remedy", "see the end of rank {rank}'s log", rank=end.rank)
     return Failure(end.at, what, remedy, end.rank)
 
 
 def supervisor_failure(lost: SupervisorLost, run: str) -> Failure:
-    """Return the failure of a node whose supervisor does not live any more."""
+    """Return the failure of a node whose supervisor has ended before its ranks."""
     return Failure(
         lost.at,
-        f"the supervisor of {lost.node} is gone: it was killed, or the machine restarted",
-        f"its ranks are ended without it; `dtui stop {run}` tries again",
+        message(
+            "run.supervisor-lost",
+            "the supervisor on {node} has ended unexpectedly: it was killed, or the machine restarted",
+            node=lost.node,
+        ),
+        message(
+            "run.supervisor-lost.remedy",
+            "dtui ends its ranks; if any are left, run `dtui stop {run}`",
+            run=run,
+        ),
     )
 
 
 def node_failure(ended: NodeEnded) -> Failure | None:
-    """Return what is wrong with a node that ended otherwise than by its ranks' ends."""
-    if ended.state in ("missing", "unreachable"):
-        return Failure(ended.at, f"{ended.node}: {ended.error}", ended.remedy)
-    if ended.error:
-        return Failure(ended.at, f"{ended.node}: {ended.error}")
-    return None
+    """Return the failure of a node whose part ended for another reason than its ranks' ends."""
+    if ended.state not in ("missing", "unreachable") and not ended.error:
+        return None
+    what = message("run.node-failed", "{node}: {error}", node=ended.node, error=ended.error)
+    return Failure(ended.at, what, ended.remedy)
 
 
 def verdict(
@@ -73,18 +104,34 @@ def verdict(
 ) -> RunFinished:
     """Return the run's end. The earliest failure is the cause; what followed it is not repeated.
 
-    ``found`` is what the ranks' output says about it, ``exception`` what the failed rank's ends with.
+    ``found`` is the diagnosis of the ranks' output, ``exception`` the one that the failed rank's ends with.
     """
     cause = gang.cause
     if cause is not None and found is not None:
-        text = f"{cause.cause}: {found.cause} ({found.line[:_LINE_SHOWN]!r})"
+        text = message(
+            "run.failed-diagnosed",
+            "{failure}: {cause} ({line!r})",
+            failure=cause.cause,
+            cause=found.cause,
+            line=found.line[:_LINE_SHOWN],
+        )
         return RunFinished(at=at, run=run, outcome="failed", cause=text, remedy=found.remedy)
     if cause is not None:
-        text = f"{cause.cause}: {exception[:_LINE_SHOWN]}" if exception else cause.cause
+        text = cause.cause
+        if exception:
+            text = message(
+                "run.failed-exception",
+                "{failure}: {exception}",
+                failure=cause.cause,
+                exception=exception[:_LINE_SHOWN],
+            )
         return RunFinished(at=at, run=run, outcome="failed", cause=text, remedy=cause.remedy)
     stopped = any(end.stopped for end in progress.exited.values())
     not_done = [node for node, ended in gang.ended.items() if ended.state != "succeeded"]
-    if stopped or not_done:
-        where = f" on {fold(not_done)}" if not_done else ""
-        return RunFinished(at=at, run=run, outcome="stopped", cause=f"stopped by request{where}")
+    if not_done:
+        text = message("run.stopped-on", "stopped by request on {nodes}", nodes=fold(not_done))
+        return RunFinished(at=at, run=run, outcome="stopped", cause=text)
+    if stopped:
+        text = message("run.stopped", "stopped by request")
+        return RunFinished(at=at, run=run, outcome="stopped", cause=text)
     return RunFinished(at=at, run=run, outcome="succeeded")

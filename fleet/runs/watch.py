@@ -1,26 +1,36 @@
-"""Watch a run: everything that its nodes tell, as one stream that any console can take up at any time."""
+"""Watch a run: all events of its nodes as one stream, which a console can start to read at any time."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import AsyncExitStack, aclosing
+from contextlib import AsyncExitStack, aclosing, suppress
 
-from fleet.diagnose import Diagnosis, LogTails, Signature, load_signatures
+from agent.wire.message import Message, message
+from agent.wire.operations import STOP
+from agent.wire.reasons import reason_of
+from agent.wire.runs import RankStacks, StopArgs
+from fleet.diagnose import Diagnosis, LogTails, Signature, contexts_of, load_signatures
 from fleet.errors import FleetError, OperationFailed
 from fleet.events import Event, LogChunk, Notice, RankExited
 from fleet.fleet import Fleet
 from fleet.inventory import FaultsError
 from fleet.plan import RunPlan
-from fleet.runs.gang import Gang, NodeEnded, SupervisorLost
+from fleet.private_files import write_private
+from fleet.runs.gang import Gang, NodeEnded, RankObserved, SupervisorLost
+from fleet.runs.messages import end_processes, left_inventory, processes_left
 from fleet.runs.nodewatch import UNREAD, NodeWatch
 from fleet.runs.options import WatchOptions
+from fleet.runs.printed import PrintedFigures
 from fleet.runs.progress import Progress
 from fleet.runs.recorder import Recorder
+from fleet.runs.stacks import run_stacks
+from fleet.runs.stalls import StepPace, watch_stalls
 from fleet.runs.store import RunStore
 from fleet.runs.verdict import node_failure, rank_failure, supervisor_failure, verdict
 from fleet.runs.watchdog import watch_joining
-from fleet.streams import merge
+from fleet.streams import contained, merge
 from fleet.telemetry import Keeper, keep_telemetry
 
 #: Reading a long recording must leave the screen alive.
@@ -40,14 +50,16 @@ async def watch(
     store = RunStore(fleet.home, run)
     plan = store.plan()
     progress = Progress()
-    tails = LogTails()
+    tails = LogTails(contexts_of(plan))
+    printed = PrintedFigures(fleet.inventory.run.progress)
     keeper = Keeper(store.folder)
     with Recorder(store) as recorder:
         for number, event in enumerate(store.events(), 1):
             progress.add(event)
-            keeper.take(event)
+            keeper.add(event)
             if isinstance(event, LogChunk):
                 tails.add(event)
+            printed.add(event)
             if history:
                 yield event
             if number % _BREATH == 0:
@@ -59,11 +71,11 @@ async def watch(
                 names = {part.node for part in plan.nodes}
                 nodes = [node for node in fleet.nodes if node.name in names]
                 await stack.enter_async_context(keep_telemetry(fleet, nodes, keeper))
-            live = _Watch(fleet, plan, progress, tails, options or WatchOptions()).events()
+            live = _Watch(fleet, plan, progress, tails, printed, options or WatchOptions()).events()
             events = await stack.enter_async_context(aclosing(live))
             async for event in events:
                 notice = recorder.write(event)
-                keeper.take(event)
+                keeper.add(event)
                 yield event
                 if notice is not None:
                     yield notice
@@ -73,14 +85,23 @@ class _Watch:
     """The live part of a watch."""
 
     def __init__(
-        self, fleet: Fleet, plan: RunPlan, progress: Progress, tails: LogTails, options: WatchOptions
+        self,
+        fleet: Fleet,
+        plan: RunPlan,
+        progress: Progress,
+        tails: LogTails,
+        printed: PrintedFigures,
+        options: WatchOptions,
     ) -> None:
         self._fleet = fleet
         self._plan = plan
+        self._store = RunStore(fleet.home, plan.run)
         self._progress = progress
         self._options = options
         self._gang = Gang()
         self._tails = tails
+        self._printed = printed
+        self._pace = StepPace()
         if (failed := progress.first_failure) is not None:
             self._gang.fail(rank_failure(failed))
 
@@ -89,14 +110,26 @@ class _Watch:
         ranks, options, clock = self._plan.ranks, self._options, self._fleet.clock
         sources = [
             *self._node_watches(),
-            watch_joining(ranks, self._progress, self._gang, options, clock),
-            self._end_when_failing(),
+            self._contained(watch_joining(ranks, self._progress, self._gang, options, clock)),
+            self._contained(
+                watch_stalls(
+                    ranks, self._progress, self._pace, self._gang, options, clock, self._saved_stacks
+                )
+            ),
+            self._contained(self._end_when_failing()),
         ]
         async with aclosing(merge(*sources, limit=UNREAD)) as events:
             async for event in events:
+                if isinstance(event, RankObserved):
+                    self._progress.observe(event)
+                    continue
                 self._progress.add(event)
+                self._pace.add(event)
                 if isinstance(event, LogChunk):
                     self._tails.add(event)
+                if (progressed := self._printed.add(event)) is not None:
+                    self._pace.add(progressed)
+                    yield progressed
                 if isinstance(event, SupervisorLost):
                     self._gang.fail(supervisor_failure(event, self._plan.run))
                     continue
@@ -118,12 +151,25 @@ class _Watch:
             exception = self._tails.exception(cause.rank)
         yield verdict(self._plan.run, self._progress, self._gang, clock(), found, exception)
 
+    async def _saved_stacks(self) -> list[RankStacks]:
+        """Return the stacks of all ranks, and write them to ``stacks.json`` of the run's folder."""
+        answers = await run_stacks(self._fleet, self._plan)
+        found = [rank for answer in answers for rank in answer.ranks]
+        nodes = {answer.node: answer.ranks for answer in answers}
+        with suppress(OSError):  # the report does not depend on the file
+            write_private(self._store.folder / "stacks.json", json.dumps(nodes, indent=1))
+        return found
+
     def _signatures(self) -> tuple[Sequence[Signature], Notice | None]:
-        """Return the project's signatures; the shipped ones, and why, when its file is faulty."""
+        """Return the project's signatures; the shipped ones and a warning when its file is not valid."""
         try:
             return load_signatures(self._fleet.inventory.project), None
         except (FaultsError, OSError, UnicodeDecodeError) as error:
-            text = f"the shipped signatures explain the failure, since the project's own are faulty: {error}"
+            text = message(
+                "run.signatures",
+                "the project's configs/diagnosis.yaml is not valid, so dtui's own rules are used: {error}",
+                error=error.what if isinstance(error, FaultsError) else reason_of(error),
+            )
             return load_signatures(), Notice(at=self._fleet.clock(), level="warning", text=text)
 
     def _node_watches(self) -> list[AsyncIterator[Event]]:
@@ -139,20 +185,43 @@ class _Watch:
                 node,
                 part,
                 self._plan.run,
+                workdir=self._plan.workdir,
                 seen=self._progress,
                 gang=self._gang,
                 options=self._options,
             )
-            watches.append(watch.events())
+            watches.append(self._contained_watch(part.node, watch.events()))
         return watches
+
+    def _contained_watch(self, node: str, source: AsyncIterator[Event]) -> AsyncIterator[Event]:
+        def failed(what: Message) -> list[Event]:
+            remedy = message(
+                "run.watch-broken.remedy",
+                "report this error; dtui still watches the other nodes",
+            )
+            return [
+                NodeEnded(node=node, at=self._fleet.clock(), state="unreachable", error=what, remedy=remedy)
+            ]
+
+        return contained(source, f"watching run {self._plan.run} on {node}", failed)
+
+    def _contained(self, source: AsyncIterator[Event]) -> AsyncIterator[Event]:
+        def failed(what: Message) -> list[Event]:
+            return [Notice(at=self._fleet.clock(), level="error", text=what)]
+
+        return contained(source, f"watching run {self._plan.run}", failed)
 
     async def _unknown(self, node: str) -> AsyncGenerator[Event, None]:
         yield NodeEnded(
             node=node,
             at=self._fleet.clock(),
             state="missing",
-            error="the node is not in the inventory any more",
-            remedy="add it again to see and stop its part of the run",
+            error=left_inventory(),
+            remedy=message(
+                "run.left-inventory-watch.remedy",
+                "add {node} to the inventory again to watch and stop its ranks",
+                node=node,
+            ),
         )
 
     def _node_ended(self, event: NodeEnded) -> None:
@@ -174,7 +243,11 @@ class _Watch:
             over.cancel()
         if not self._gang.failing.is_set():
             return
-        stops = [self._end_on(part.node) for part in self._plan.nodes if part.node not in self._gang.ended]
+        stops = [
+            self._contained(self._end_on(part.node))
+            for part in self._plan.nodes
+            if part.node not in self._gang.ended
+        ]
         async with aclosing(merge(*stops)) as events:
             async for event in events:
                 yield event
@@ -185,19 +258,22 @@ class _Watch:
             try:
                 node = self._fleet.inventory.node(name)
                 link = await self._fleet.link(node)
-                outcome = await link.call("stop", project=node.project, run=self._plan.run, grace=0)
+                outcome = await link.call(
+                    STOP, StopArgs(project=node.project, node=node.name, run=self._plan.run, grace=0.0)
+                )
             except KeyError:
                 return
             except OperationFailed as error:
-                yield _not_ended(name, error.what, self._fleet.clock())
+                what = message("run.not-ended", "cannot end its ranks: {reason}", reason=error.what)
+                yield _not_ended(name, what, self._fleet.clock())
                 return
             except FleetError:
-                # Its own watch tells that the node is out of reach, and when it is given up.
+                # The node's own watch reports that it is unreachable, and when it gives up.
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, self._options.retry_most)
                 continue
             if outcome["left"]:
-                yield _not_ended(name, _pids(outcome["left"]), self._fleet.clock())
+                yield _not_ended(name, processes_left(outcome["left"]), self._fleet.clock())
             return
 
 
@@ -206,20 +282,14 @@ def _given_up(ended: NodeEnded) -> Event:
         node=ended.node,
         at=ended.at,
         level="error",
-        text=f"how its ranks are is not known, and they may still run: {ended.error}",
+        text=message(
+            "run.status-unknown",
+            "the status of its ranks is unknown, and they may still be running: {reason}",
+            reason=ended.error,
+        ),
         remedy=ended.remedy,
     )
 
 
-def _pids(processes: Sequence[dict[str, object]]) -> str:
-    return "processes " + ", ".join(str(process["pid"]) for process in processes)
-
-
-def _not_ended(node: str, what: str, at: float) -> Event:
-    return Notice(
-        node=node,
-        at=at,
-        level="error",
-        text=f"could not be ended: {what}",
-        remedy="end them on the node itself: they hold GPU memory",
-    )
+def _not_ended(node: str, what: Message, at: float) -> Event:
+    return Notice(node=node, at=at, level="error", text=what, remedy=end_processes(node))

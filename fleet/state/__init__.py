@@ -1,7 +1,7 @@
 """What is known about a fleet, as one frozen value that every event moves on."""
 
 from fleet.state.fleet import FleetState
-from fleet.state.node import Check, Copy, Link, NodeState, Stage, Way
+from fleet.state.node import Check, Copy, Link, NodeState, Route, Stage
 from fleet.state.run import Checkpoint, RankState, RunState
 
 __all__ = [
@@ -12,7 +12,7 @@ __all__ = [
     "Link",
     "NodeState",
     "RankState",
+    "Route",
     "RunState",
     "Stage",
-    "Way",
 ]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import field, replace
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from fleet.events import (
     CheckFinished,
@@ -17,9 +19,10 @@ from fleet.events import (
     RankStarted,
     RunFinished,
     RunPlanned,
+    RunPreview,
+    StageChanged,
 )  # fmt: skip
-from fleet.frozen import frozen
-from fleet.state.node import NodeState
+from fleet.state.node import NodeState, begins_deploy
 from fleet.state.run import RunState
 
 KEPT_NOTICES = 200
@@ -28,8 +31,7 @@ KEPT_RUNS = 50
 _OF_A_RUN = (RankStarted, RankPhase, RankExited, LogChunk, MetricsSeen, RunFinished)
 
 
-@frozen
-class FleetState:
+class FleetState(Struct, frozen=True):
     """Everything a screen draws but the log lines (those are in :mod:`fleet.logbook`).
 
     ``after`` is a pure function: the same events give the same state, live, replayed or in a test.
@@ -45,12 +47,14 @@ class FleetState:
     checks: tuple[str, ...] = ()
     #: The plan that was drawn last.
     drawn: PlanDrawn | None = None
-    #: The run planned or heard of last.
+    #: The run that the last dry run would start, until a deploy begins.
+    preview: RunPreview | None = None
+    #: The run of the newest plan, or the one that is looked at.
     current: str = ""
 
     @classmethod
     def of(cls, names: Iterable[str]) -> FleetState:
-        """Return the state of nodes of which nothing is known yet, in the given order."""
+        """Return the initial state of nodes, in the given order."""
         return cls(nodes={name: NodeState(name) for name in names})
 
     @property
@@ -58,9 +62,13 @@ class FleetState:
         """The current run, if there is one."""
         return self.runs.get(self.current)
 
+    def node(self, name: str) -> NodeState:
+        """Return the state of a node, an empty one if it is unknown."""
+        return self.nodes.get(name) or NodeState(name)
+
     def with_nodes(self, names: Iterable[str]) -> FleetState:
-        """Return the state for a changed inventory: known nodes keep what is known, others go."""
-        return replace(self, nodes={name: self.nodes.get(name) or NodeState(name) for name in names})
+        """Return the state for a changed inventory: nodes that remain keep their state."""
+        return replace(self, nodes={name: self.node(name) for name in names})
 
     def looking_at(self, run: str) -> FleetState:
         """Return the state with a known run as the current one."""
@@ -73,6 +81,8 @@ class FleetState:
             return replace(self, notices=notices, noticed=self.noticed + 1)
         if isinstance(event, PlanDrawn):
             return replace(self, drawn=event)
+        if isinstance(event, RunPreview):
+            return replace(self, preview=event)
         if isinstance(event, RunPlanned):
             runs = {name: run for name, run in self.runs.items() if name != event.run}
             runs[event.run] = RunState.planned_by(event)
@@ -87,8 +97,10 @@ class FleetState:
             return replace(self, runs={**self.runs, event.run: moved})
         if not event.node:
             return self
-        node = self.nodes.get(event.node) or NodeState(event.node)
+        node = self.node(event.node)
         state = replace(self, nodes={**self.nodes, event.node: node.after(event)})
+        if isinstance(event, StageChanged) and begins_deploy(event):
+            state = replace(state, preview=None)
         if isinstance(event, CheckFinished) and event.check not in self.checks:
             state = replace(state, checks=(*self.checks, event.check))
         return state

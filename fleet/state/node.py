@@ -2,80 +2,85 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import field, replace
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal
 
+from msgspec import Struct, field
+from msgspec.structs import replace
+
+from agent.wire.gpu import Gpu
+from agent.wire.message import EMPTY, Message
+from agent.wire.preflight import Outcome
+from agent.wire.telemetry import Sample
 from fleet.events import (
     CheckFinished,
+    CheckStatus,
     CopyProgressed,
+    DeployPreview,
     EnvironmentOutput,
     Event,
     FileChange,
     LinkChanged,
+    LinkState,
     NodeDeployed,
     NodeProbed,
     PairProbed,
     StageChanged,
+    StageState,
     TelemetrySampled,
 )  # fmt: skip
-from fleet.frozen import frozen
+from fleet.facts import NodeFacts
 from fleet.state.series import recent
 
-STAGES = ("connect", "compare", "copy", "environment", "configure")
+STAGES = ("connect", "compare", "copy", "environment", "setup", "configure", "data")
 #: Lines of the environment step and differences of a plan that a screen can look at.
 KEPT_LINES = 400
 KEPT_CHANGES = 200
 
 
-@frozen
-class Link:
+class Link(Struct, frozen=True):
     """The connection: ``state`` as in LinkChanged, or ``unknown`` before the first event."""
 
-    state: str = "unknown"
+    state: LinkState | Literal["unknown"] = "unknown"
     transport: str = ""
-    detail: str = ""
-    remedy: str = ""
+    detail: Message = EMPTY
+    remedy: Message = EMPTY
     latency_ms: float | None = None
     since: float = 0.0
 
 
-@frozen
-class Check:
+class Check(Struct, frozen=True):
     """The newest result of one preflight check."""
 
-    status: str
-    seen: str
-    why: str = ""
-    remedy: str = ""
+    status: CheckStatus
+    seen: Message
+    why: Message = EMPTY
+    remedy: Message = EMPTY
     at: float = 0.0
 
 
-@frozen
-class Way:
-    """The newest of what was learnt of the way to another node; empty and None: not looked at."""
+class Route(Struct, frozen=True):
+    """The newest results about the connection to another node; empty and None: not measured."""
 
     #: Port (or ``ephemeral``) -> outcome, as in PairProbed.
-    ports: Mapping[str, str] = field(default_factory=dict)
+    ports: Mapping[str, Outcome] = field(default_factory=dict)
     latency_ms: float | None = None
-    #: At which bytes come from the other node.
+    #: The rate of bytes from the other node.
     bytes_per_second: float | None = None
 
 
-@frozen
-class Stage:
+class Stage(Struct, frozen=True):
     """A deploy stage with the times at which it was entered and left."""
 
-    state: str = "waiting"
-    detail: str = ""
-    remedy: str = ""
+    state: StageState | Literal["waiting"] = "waiting"
+    detail: Message = EMPTY
+    remedy: Message = EMPTY
     started: float | None = None
     ended: float | None = None
 
 
-@frozen
-class Copy:
-    """How far the copy to the node is (bytes, bytes a second, seconds)."""
+class Copy(Struct, frozen=True):
+    """How far the copy to the node is (bytes, bytes per second, seconds)."""
 
     files_done: int
     files_total: int
@@ -85,8 +90,7 @@ class Copy:
     eta: float | None
 
 
-@frozen
-class Plan:
+class Plan(Struct, frozen=True):
     """What a deploy would change: totals over everything, and the first KEPT_CHANGES differences."""
 
     files: int = 0
@@ -94,37 +98,40 @@ class Plan:
     changes: tuple[FileChange, ...] = ()
 
 
-@frozen
-class NodeState:
-    """One node as the events have told it so far. Mappings are never changed in place."""
+class NodeState(Struct, frozen=True):
+    """One node after the events so far. Mappings are never changed in place."""
 
     name: str
     link: Link = field(default_factory=Link)
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    #: None before a probe.
+    facts: NodeFacts | None = None
     checks: Mapping[str, Check] = field(default_factory=dict)
-    #: Other node -> the way there.
-    ways: Mapping[str, Way] = field(default_factory=dict)
+    #: Other node -> the connection to it.
+    routes: Mapping[str, Route] = field(default_factory=dict)
     stages: Mapping[str, Stage] = field(default_factory=dict)
     copy: Copy | None = None
     plan: Plan = field(default_factory=Plan)
+    #: The end of a dry run, until a deploy begins.
+    preview: DeployPreview | None = None
     deployed: NodeDeployed | None = None
     environment: tuple[str, ...] = ()
-    #: The newest telemetry sample and when it came.
-    sample: Mapping[str, Any] = field(default_factory=dict)
+    #: The newest telemetry sample and its time of arrival.
+    sample: Sample | None = None
     sampled: float | None = None
     #: Recent utilisation in percent: of each GPU by index, and of the CPU.
     gpu_history: Mapping[int, tuple[float, ...]] = field(default_factory=dict)
     cpu_history: tuple[float, ...] = ()
 
     def after(self, event: Event) -> NodeState:
-        """Return the node as it is after ``event``; events of other kinds change nothing."""
+        """Return the node after ``event``; events of other kinds change nothing."""
         step = _STEPS.get(type(event))
         return step(self, event) if step else self
 
     @property
-    def gpus(self) -> list[Mapping[str, Any]]:
-        """GPUs as sampled last, else as probed; empty when there are none or nobody has looked."""
-        return list(self.sample.get("gpus") or self.facts.get("gpus") or [])
+    def gpus(self) -> Sequence[Gpu]:
+        """GPUs as sampled last, else as probed; empty when there are none or before both."""
+        sampled = self.sample["gpus"] if self.sample else []
+        return sampled or (self.facts["gpus"] if self.facts else [])
 
     @property
     def failed_stage(self) -> tuple[str, Stage] | None:
@@ -155,19 +162,24 @@ def _checked(node: NodeState, event: CheckFinished) -> NodeState:
 
 
 def _tried(node: NodeState, event: PairProbed) -> NodeState:
-    # Ports and speed are told by events of their own.
-    old = node.ways.get(event.peer, Way())
-    way = Way(
+    # Ports and speed are in separate events.
+    old = node.routes.get(event.peer, Route())
+    route = Route(
         event.ports or old.ports,
         event.latency_ms if event.latency_ms is not None else old.latency_ms,
         event.bytes_per_second if event.bytes_per_second is not None else old.bytes_per_second,
     )
-    return replace(node, ways={**node.ways, event.peer: way})
+    return replace(node, routes={**node.routes, event.peer: route})
+
+
+def begins_deploy(event: StageChanged) -> bool:
+    """Return whether a deploy, or a part of one, begins on a node."""
+    return event.stage == STAGES[0] and event.state == "running"
 
 
 def _staged(node: NodeState, event: StageChanged) -> NodeState:
-    # The first stage of a new deploy wipes what the last one left on the screen.
-    again = event.stage == STAGES[0] and event.state == "running"
+    # What the last deploy left on the screen goes.
+    again = begins_deploy(event)
     stages = {} if again else node.stages
     old = stages.get(event.stage, Stage())
     running = event.state == "running"
@@ -179,7 +191,9 @@ def _staged(node: NodeState, event: StageChanged) -> NodeState:
         None if running else event.at,
     )
     node = replace(node, stages={**stages, event.stage: stage})
-    return replace(node, copy=None, plan=Plan(), deployed=None, environment=()) if again else node
+    return (
+        replace(node, copy=None, plan=Plan(), preview=None, deployed=None, environment=()) if again else node
+    )
 
 
 def _copied(node: NodeState, event: CopyProgressed) -> NodeState:
@@ -197,7 +211,7 @@ def _planned(node: NodeState, event: FileChange) -> NodeState:
 
 
 def _printed(node: NodeState, event: EnvironmentOutput) -> NodeState:
-    # A piece may end in mid-line: the next one goes on there.
+    # A piece may end in mid-line: the next one continues it.
     head, tail = node.environment[:-1], node.environment[-1] if node.environment else ""
     lines = (tail + event.text).replace("\r\n", "\n").split("\n")
     return replace(node, environment=(*head, *lines)[-KEPT_LINES:])
@@ -207,14 +221,17 @@ def _deployed(node: NodeState, event: NodeDeployed) -> NodeState:
     return replace(node, deployed=event)
 
 
+def _previewed(node: NodeState, event: DeployPreview) -> NodeState:
+    return replace(node, preview=event)
+
+
 def _sampled(node: NodeState, event: TelemetrySampled) -> NodeState:
     gpus = dict(node.gpu_history)
-    for position, gpu in enumerate(event.sample.get("gpus") or ()):
-        value = gpu.get("util")
+    for gpu in event.sample["gpus"]:
+        index, value = gpu["index"], gpu["util"]
         if value is not None:
-            index = int(gpu.get("index", position))
             gpus[index] = recent(gpus.get(index, ()), float(value))
-    cpu = (event.sample.get("cpu") or {}).get("util")
+    cpu = event.sample["cpu"]["util"]
     history = node.cpu_history if cpu is None else recent(node.cpu_history, float(cpu))
     return replace(node, sample=event.sample, sampled=event.at, gpu_history=gpus, cpu_history=history)
 
@@ -229,5 +246,6 @@ _STEPS: dict[type[Event], Callable[[NodeState, Any], NodeState]] = {
     FileChange: _planned,
     EnvironmentOutput: _printed,
     NodeDeployed: _deployed,
+    DeployPreview: _previewed,
     TelemetrySampled: _sampled,
 }

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
-from dataclasses import field, replace
-from typing import Any
+from typing import Any, Literal
 
+from msgspec import Struct, field
+from msgspec.structs import replace
+
+from agent.wire.message import EMPTY, Message
 from fleet.events import (
     Event,
     LogChunk,
@@ -14,27 +18,26 @@ from fleet.events import (
     RankPhase,
     RankStarted,
     RunFinished,
+    RunOutcome,
     RunPlanned,
 )  # fmt: skip
-from fleet.frozen import frozen
+from fleet.metrics_record import MetricsRecord
 from fleet.state.series import Curve, recent
 
-#: The phases of a training program in their order.
-PHASES = ("starting", "importing", "joining", "joined", "training", "saving", "sampling", "done")
+#: The phases of a training program in their order; ``running`` is one that reports none, but has printed.
+PHASES = ("starting", "importing", "joining", "joined", "running", "training", "saving", "sampling", "done")
 KEPT_CHECKPOINTS = 20
 
 
-@frozen
-class Checkpoint:
-    """A checkpoint that a rank told of."""
+class Checkpoint(Struct, frozen=True):
+    """A checkpoint that a rank reported."""
 
     step: int
     at: float
-    record: Mapping[str, Any]
+    record: MetricsRecord
 
 
-@frozen
-class RankState:
+class RankState(Struct, frozen=True):
     """One process of the run; ``phase`` is ``planned`` until it has started."""
 
     rank: int
@@ -46,39 +49,40 @@ class RankState:
     stopped: bool = False
     started: float | None = None
     ended: float | None = None
-    #: When the rank was last heard of (a log line, a metric, a phase).
-    heard: float | None = None
+    #: When the rank last sent anything (a log line, a metric, a phase).
+    last_seen: float | None = None
     #: The newest ``step`` record of its metrics.
-    step: Mapping[str, Any] = field(default_factory=dict)
-    #: Recent seconds a step.
+    step: MetricsRecord | None = None
+    #: Whether the program writes a metrics file; its printed figures do not count then.
+    measured: bool = False
+    #: Recent seconds per step.
     pace: tuple[float, ...] = ()
 
     @property
     def alive(self) -> bool:
-        """Whether its process runs as far as is known."""
+        """Whether its process runs, by the events so far."""
         return self.pid is not None and self.code is None
 
     @property
     def failed(self) -> bool:
-        """Whether it ended by itself with a code other than 0."""
+        """Whether it exited with a code other than 0, and was not stopped."""
         return self.code is not None and self.code != 0 and not self.stopped
 
 
-@frozen
-class RunState:
+class RunState(Struct, frozen=True):
     """One run: its plan, its ranks, its loss, and how it ended (``outcome`` is empty while it runs)."""
 
     plan: RunPlanned
     ranks: Mapping[int, RankState]
     planned: float
-    #: The lowest rank that has told a step: its figures stand for the run.
+    #: The lowest rank that has reported a step: its metrics represent the run.
     reporter: int | None = None
     loss: Curve = field(default_factory=Curve)
     checkpoints: tuple[Checkpoint, ...] = ()
-    evaluation: Mapping[str, Any] = field(default_factory=dict)
-    outcome: str = ""
-    cause: str = ""
-    remedy: str = ""
+    evaluation: MetricsRecord | None = None
+    outcome: RunOutcome | Literal[""] = ""
+    cause: Message = EMPTY
+    remedy: Message = EMPTY
     finished: float | None = None
 
     @classmethod
@@ -98,9 +102,9 @@ class RunState:
         return not self.outcome
 
     @property
-    def leader(self) -> Mapping[str, Any]:
+    def leader(self) -> MetricsRecord | None:
         """The newest step record of the reporter: the run's own figures."""
-        return {} if self.reporter is None else self.ranks[self.reporter].step
+        return None if self.reporter is None else self.ranks[self.reporter].step
 
     @property
     def phase(self) -> str:
@@ -116,12 +120,12 @@ class RunState:
         return min(failures, key=lambda rank: rank.ended or 0.0, default=None)
 
     def after(self, event: Event) -> RunState:
-        """Return the run as it is after ``event``; events of other kinds change nothing."""
+        """Return the run after ``event``; events of other kinds change nothing."""
         step = _STEPS.get(type(event))
         return step(self, event) if step else self
 
     def _with_rank(self, number: int, node: str, **changes: Any) -> RunState:
-        # A rank that the plan does not name can come from a file of a newer version: show it anyway.
+        # A rank that is not in the plan can be from a file of a newer version: show it anyway.
         old = self.ranks.get(number) or RankState(number, node, 0)
         return replace(self, ranks={**self.ranks, number: replace(old, **changes)})
 
@@ -136,12 +140,12 @@ def _started(run: RunState, event: RankStarted) -> RunState:
         stopped=False,
         started=event.at,
         ended=None,
-        heard=event.at,
+        last_seen=event.at,
     )
 
 
 def _phase(run: RunState, event: RankPhase) -> RunState:
-    return run._with_rank(event.rank, event.node, phase=event.phase, heard=event.at)
+    return run._with_rank(event.rank, event.node, phase=event.phase, last_seen=event.at)
 
 
 def _exited(run: RunState, event: RankExited) -> RunState:
@@ -149,41 +153,47 @@ def _exited(run: RunState, event: RankExited) -> RunState:
 
 
 def _heard(run: RunState, event: LogChunk) -> RunState:
-    # Once a second is enough to tell a silent rank, and spares a state for each chunk.
     rank = run.ranks.get(event.rank)
-    if rank is not None and rank.heard is not None and event.at - rank.heard < 1.0:
+    if rank is not None and rank.phase == "starting" and event.data.strip():
+        return run._with_rank(event.rank, event.node, last_seen=event.at, phase="running")
+    # Once a second is enough to detect a silent rank, and spares a state for each chunk.
+    if rank is not None and rank.last_seen is not None and event.at - rank.last_seen < 1.0:
         return run
-    return run._with_rank(event.rank, event.node, heard=event.at)
+    return run._with_rank(event.rank, event.node, last_seen=event.at)
 
 
 def _measured(run: RunState, event: MetricsSeen) -> RunState:
     record = event.record
-    kind = record.get("kind") or record.get("event")
-    if kind == "step":
+    if record.kind == "step":
         return _stepped(run, event)
-    if kind == "phase" and isinstance(record.get("phase"), str):
-        return run._with_rank(event.rank, event.node, phase=record["phase"], heard=event.at)
-    if kind == "ckpt":
-        checkpoint = Checkpoint(int(record.get("step") or 0), event.at, record)
+    if record.kind == "phase" and record.phase:
+        return run._with_rank(event.rank, event.node, phase=record.phase, last_seen=event.at)
+    if record.kind == "ckpt":
+        checkpoint = Checkpoint(record.step or 0, event.at, record)
         run = replace(run, checkpoints=(*run.checkpoints, checkpoint)[-KEPT_CHECKPOINTS:])
-    elif kind == "eval":
+    elif record.kind == "eval":
         run = replace(run, evaluation=record)
-    return run._with_rank(event.rank, event.node, heard=event.at)
+    return run._with_rank(event.rank, event.node, last_seen=event.at)
 
 
 def _stepped(run: RunState, event: MetricsSeen) -> RunState:
     record = event.record
     rank = run.ranks.get(event.rank) or RankState(event.rank, event.node, 0)
-    seconds = record.get("step_time")
-    pace = rank.pace if seconds is None else recent(rank.pace, float(seconds))
+    if event.source == "output" and rank.measured:
+        return run._with_rank(event.rank, event.node, heard=event.at)
+    seconds = record.step_time
+    pace = recent(rank.pace, seconds) if seconds is not None and math.isfinite(seconds) else rank.pace
     phase = rank.phase if rank.phase in ("saving", "sampling") else "training"
-    moved = run._with_rank(event.rank, event.node, step=record, pace=pace, phase=phase, heard=event.at)
-    loss, step = record.get("loss"), record.get("step")
+    measured = rank.measured or event.source == "file"
+    moved = run._with_rank(
+        event.rank, event.node, step=record, pace=pace, phase=phase, last_seen=event.at, measured=measured
+    )
+    loss, step = record.loss, record.step
     if run.reporter is not None and event.rank > run.reporter:
         return moved
     curve = run.loss if event.rank == run.reporter else Curve()
     if loss is not None and step is not None:
-        curve = curve.after(float(step), float(loss))
+        curve = curve.after(float(step), loss)
     return replace(moved, reporter=event.rank, loss=curve)
 
 

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from fleet.frozen import frozen
+from msgspec import Struct
 
-#: Seconds of load that a sparkline can look back at one sample a second.
+#: Number of samples that a sparkline can show, one per second.
 RECENT = 60
 #: Points a curve holds before it keeps only every second one.
 CURVE = 512
 
 
 def recent(values: tuple[float, ...], value: float, limit: int = RECENT) -> tuple[float, ...]:
-    """Return ``values`` with ``value`` added, the oldest left out beyond ``limit``."""
+    """Return ``values`` with ``value`` added, without the oldest above ``limit``."""
     return (*values[-(limit - 1) :], value)
 
 
-@frozen
-class Curve:
+class Curve(Struct, frozen=True):
     """A function of the step over a whole run, in at most CURVE points: (step, value), oldest first.
 
-    When it is full every second point goes and from then on only every 2nd, 4th, 8th ... value is taken,
+    When it is full, every second point is dropped; from then on only every 2nd, 4th, 8th ... value is added,
     so a run of a million steps keeps its shape and its first point. The newest value is ``last``.
     """
 

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from fleet.telemetry.export import export
+from fleet.telemetry.health import INDICATORS, Indicator, worst
 from fleet.telemetry.history import History, TelemetryRecorder, read_history, recorded_nodes
 from fleet.telemetry.keep import Keeper, keep_telemetry
-from fleet.telemetry.lights import LIGHTS, Light, worst
-from fleet.telemetry.meter import Meaning, Meter, NodeMeaning
+from fleet.telemetry.meter import LoadSummary, Meter, NodeLoad
 from fleet.telemetry.settings import TelemetrySettings, load_settings
 from fleet.telemetry.tally import Tally, read_tallies
 from fleet.telemetry.watch import watch
 
 __all__ = [
-    "LIGHTS",
+    "INDICATORS",
     "History",
+    "Indicator",
     "Keeper",
-    "Light",
-    "Meaning",
+    "LoadSummary",
     "Meter",
-    "NodeMeaning",
+    "NodeLoad",
     "Tally",
     "TelemetryRecorder",
     "TelemetrySettings",

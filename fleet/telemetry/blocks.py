@@ -2,7 +2,7 @@
 
 On disk: ``DTB1``, length and CRC-32 of what follows, then zlib of one line of JSON (names, steps, count,
 bytes of each column) and the columns. A block needs no other to be read, so a file may be cut or torn
-anywhere between two; and who wants few of its columns passes over the others.
+anywhere between two, and a reader of a few columns skips the others.
 """
 
 from __future__ import annotations
@@ -18,8 +18,10 @@ from fleet.telemetry.series import Row, step_of
 _MAGIC = b"DTB1"
 _HEAD = struct.Struct(">4sII")
 _TIME_STEP = 0.001
-#: No block of ours comes near; a damaged length must not make us read a whole disk.
+#: Far larger than any block; a damaged length must not cause a read of the whole disk.
 _LARGEST = 1 << 24
+_LARGEST_BODY = 1 << 26
+_MOST_SAMPLES = 100_000
 
 Sampled = tuple[float, Row]
 
@@ -41,9 +43,9 @@ def pack_block(samples: Sequence[Sampled]) -> bytes:
 
 
 def read_blocks(data: bytes, wanted: Callable[[str], bool] | None = None) -> Iterator[list[Sampled]]:
-    """Yield the samples of each whole block; what is torn or damaged is passed over.
+    """Yield the samples of each whole block; torn or damaged ones are skipped.
 
-    With ``wanted`` only the columns whose names it takes.
+    With ``wanted`` only the columns whose names it accepts.
     """
     at = 0
     while (at := data.find(_MAGIC, at)) >= 0:
@@ -52,20 +54,35 @@ def read_blocks(data: bytes, wanted: Callable[[str], bool] | None = None) -> Ite
         _, length, checksum = _HEAD.unpack_from(data, at)
         packed = data[at + _HEAD.size : at + _HEAD.size + length]
         if length > _LARGEST or len(packed) < length or zlib.crc32(packed) != checksum:
-            at += 1  # not the beginning of a block after all: look on behind it
+            at += 1  # not the start of a block: continue the search after it
             continue
         at += _HEAD.size + length
-        yield _unpack(zlib.decompress(packed), wanted)
+        try:
+            samples = _unpack(_decompressed(packed), wanted)
+        except (zlib.error, ValueError, KeyError, TypeError, OverflowError, RecursionError):
+            continue
+        yield samples
+
+
+def _decompressed(packed: bytes) -> bytes:
+    """Return the block's body; raises DeltaError for one that is far too large."""
+    stream = zlib.decompressobj()
+    body = stream.decompress(packed, _LARGEST_BODY)
+    if stream.unconsumed_tail:
+        raise DeltaError(f"a block is larger than {_LARGEST_BODY} bytes")
+    return body
 
 
 def _unpack(body: bytes, wanted: Callable[[str], bool] | None) -> list[Sampled]:
     line, _, columns = body.partition(b"\n")
     head = json.loads(line)
     count, at = int(head["count"]), 0
+    if not 0 <= count <= _MOST_SAMPLES:
+        raise DeltaError(f"a block of {count} samples")
     times, at = _take_column(columns, at, count, _TIME_STEP)
     rows: list[Row] = [{} for _ in range(count)]
     names = head["names"]
-    # Blocks of earlier versions do not tell the sizes: there each column has to be read to find the next.
+    # Blocks of earlier versions do not have the sizes: in these each column has to be read to find the next.
     for name, step, size in zip(names, head["steps"], head.get("sizes") or [None] * len(names), strict=True):
         skipped = wanted is not None and not wanted(name)
         if skipped and size is not None:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
-from fleet.telemetry.series import gpus_of
+from agent.wire.telemetry import Sample
 
 #: A longer gap between two samples is not filled with guesses.
 _LONGEST_GAP = 10.0
@@ -30,16 +29,17 @@ class EnergyMeter:
         return {str(index): [self._joules.get(index, 0.0), *last] for index, last in self._last.items()}
 
     def resume(self, kept: Mapping[str, Sequence[float | None]]) -> None:
-        """Go on where another meter of this node stood: a counter tells what was used meanwhile."""
+        """Continue from the state of another meter of this node; a counter includes energy used since."""
         for index, (joules, at, power, counter) in kept.items():
             self._joules[int(index)] = joules or 0.0
             self._last[int(index)] = (at or 0.0, power, counter)
 
-    def take(self, at: float, sample: Mapping[str, Any]) -> None:
+    def add(self, at: float, sample: Sample) -> None:
         """Add what was used since the sample before."""
         if sample.get("stale"):
             return
-        for index, gpu in gpus_of(sample):
+        for gpu in sample["gpus"]:
+            index = gpu["index"]
             power, counter = gpu.get("power"), gpu.get("energy")
             before = self._last.get(index)
             self._last[index] = (at, power, counter)
@@ -56,7 +56,7 @@ def _used(
     before: tuple[float, float | None, float | None], at: float, power: float | None, counter: float | None
 ) -> float:
     then, power_before, counter_before = before
-    # A counter begins anew when the driver is loaded again.
+    # A counter restarts at 0 when the driver is loaded again.
     if counter is not None and counter_before is not None and counter >= counter_before:
         return counter - counter_before
     powers = [value for value in (power_before, power) if value is not None]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TextIO
 
 from fleet.telemetry.history import read_history, recorded_nodes
+from fleet.terminal import one_line
 
 FORMATS = ("csv", "json")
 
@@ -36,8 +37,10 @@ def export(run_folder: Path, out: TextIO, form: str, nodes: Sequence[str] = ()) 
 def _rows(run_folder: Path, nodes: Sequence[str]) -> Iterator[dict[str, object]]:
     for node in nodes:
         history = read_history(run_folder, node)
+        # The table is read in a terminal or a spreadsheet; one_line leaves ordinary names as they are.
+        name = one_line(node)
         for position, at in enumerate(history.times):
             moment = datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
-            row: dict[str, object] = {"node": node, "time": at, "iso": moment}
+            row: dict[str, object] = {"node": name, "time": at, "iso": moment}
             row.update((name, values[position]) for name, values in history.series.items())
             yield row

@@ -5,24 +5,27 @@ from __future__ import annotations
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Mapping
-from dataclasses import field
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
+from msgspec import Struct, field
+
+from agent.wire.telemetry import Sample
 from fleet.events import Event, TelemetrySampled
-from fleet.frozen import frozen
+from fleet.private_files import make_folder, open_private, read_private
 from fleet.telemetry.blocks import Sampled, pack_block, read_blocks
 from fleet.telemetry.series import row_of
 
 FOLDER = "telemetry"
 #: Samples in one block: what a crash of the console can lose.
 BLOCK = 60
-#: Samples of a node that are kept at least: eight hours of one a second.
+#: Samples of a node that are kept at least: eight hours of one per second.
 KEPT = 8 * 3600
+#: Bytes of a file that are read: such a file of a node with hundreds of GPUs is smaller.
+_LARGEST = 256 << 20
 
 
-@frozen
-class Bucket:
+class Bucket(Struct, frozen=True):
     """A stretch of a series, drawn as one column: from ``start`` on, lowest, mean and highest value."""
 
     start: float
@@ -31,20 +34,19 @@ class Bucket:
     high: float
 
 
-@frozen
-class History:
+class History(Struct, frozen=True):
     """One node's samples, oldest first. ``times`` are Unix seconds, each series is as long as they are."""
 
     times: tuple[float, ...] = ()
     series: Mapping[str, tuple[float | None, ...]] = field(default_factory=dict)
 
     def window(self, name: str, start: float, end: float, points: int) -> list[Bucket | None]:
-        """Return ``points`` buckets of a series between two moments; None where nothing was measured."""
+        """Return ``points`` buckets of a series between two times; None without measurements."""
         values = self.series.get(name, ())
         width = (end - start) / points if points else 0.0
         if not values or width <= 0:
             return [None] * points
-        # Slices and built-ins: hours of samples of many GPUs are drawn while a person waits.
+        # Slices and built-ins: hours of samples of many GPUs are drawn while the user waits.
         edges = [bisect_left(self.times, start + place * width) for place in range(points)]
         edges.append(bisect_left(self.times, end))
         found: list[Bucket | None] = []
@@ -58,7 +60,7 @@ class History:
         return found
 
     def then(self, later: History) -> History:
-        """Return this history and what ``later`` tells beyond its end."""
+        """Return this history with the samples of ``later`` after its end."""
         start = bisect_right(later.times, self.times[-1]) if self.times else 0
         before, after = len(self.times), len(later.times) - start
         return History(
@@ -72,7 +74,7 @@ class History:
 
 
 class HistoryWriter:
-    """Appends a node's samples below a run's folder, in two files of which the older one is given up.
+    """Appends a node's samples below a run's folder, in two files, of which the older one is replaced.
 
     So at least KEPT samples stay and at most twice as many, and nothing that was written is changed.
     """
@@ -84,24 +86,24 @@ class HistoryWriter:
         self._waiting: list[Sampled] = []
         self._written: int | None = None
 
-    def append(self, at: float, sample: Mapping[str, Any]) -> None:
+    def append(self, at: float, sample: Sample) -> None:
         """Keep one sample; every ``block`` of them reach the disk. Raises OSError."""
         self._waiting.append((at, row_of(sample)))
         if len(self._waiting) >= self._block:
             self.flush()
 
     def flush(self) -> None:
-        """Write what waits; raises OSError, and what waits is given up then."""
+        """Write the waiting samples; raises OSError, and then drops them."""
         waiting, self._waiting = self._waiting, []
         if not waiting:
             return
-        self._new.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(self._new.parent)
         if self._written is None:
             self._written = sum(map(len, _blocks(self._new, lambda _: False)))
         if self._written >= self._kept:
             self._new.replace(self._old)
             self._written = 0
-        with self._new.open("ab") as file:
+        with open_private(self._new, "ab") as file:
             file.write(pack_block(waiting))
         self._written += len(waiting)
 
@@ -122,7 +124,7 @@ class TelemetryRecorder:
         for writer in self._writers.values():
             writer.flush()
 
-    def take(self, event: Event) -> None:
+    def add(self, event: Event) -> None:
         """Keep the event if it is a sample; raises OSError."""
         if not isinstance(event, TelemetrySampled):
             return
@@ -134,7 +136,7 @@ class TelemetryRecorder:
 
 
 def read_history(run_folder: Path, node: str, wanted: Callable[[str], bool] | None = None) -> History:
-    """Return what is kept of a node in a run, of all series or of those wanted; empty when nothing is."""
+    """Return the history of a node in a run, of all series or of those wanted; empty without one."""
     new, old = _files(run_folder / FOLDER, node)
     samples = [sample for file in (old, new) for block in _blocks(file, wanted) for sample in block]
     samples.sort(key=lambda sample: sample[0])
@@ -146,7 +148,7 @@ def read_history(run_folder: Path, node: str, wanted: Callable[[str], bool] | No
 
 
 def recorded_nodes(run_folder: Path) -> tuple[str, ...]:
-    """Return the nodes of which a run has a history."""
+    """Return the nodes that have a history in a run."""
     files = (run_folder / FOLDER).glob("*.tel*")
     return tuple(sorted({file.name.removesuffix(".old").removesuffix(".tel") for file in files}))
 
@@ -159,6 +161,6 @@ def _files(folder: Path, node: str) -> tuple[Path, Path]:
 
 def _blocks(file: Path, wanted: Callable[[str], bool] | None = None) -> list[list[Sampled]]:
     try:
-        return list(read_blocks(file.read_bytes(), wanted))
-    except FileNotFoundError:
+        return list(read_blocks(read_private(file, _LARGEST), wanted))
+    except OSError:
         return []

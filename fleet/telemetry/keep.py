@@ -1,4 +1,4 @@
-"""Keeps the load of a run's nodes in the run's folder while somebody watches the run."""
+"""Keeps the load of a run's nodes in the run's folder while a console watches the run."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from fleet.telemetry.meter import Meter
 from fleet.telemetry.tally import Tally, read_tallies, write_tallies
 from fleet.telemetry.watch import watch
 
-#: Seconds between two writings of the tallies: what a console that is killed can lose of them.
+#: Seconds between two writes of the tallies: the most that a killed console can lose.
 _EACH = 10.0
 
 
 class Keeper:
-    """Writes a run's samples, and what they add up to, below ``run_folder``.
+    """Writes a run's samples and tallies below ``run_folder``.
 
-    The run's own events belong into :meth:`take`: they tell which processes are the run's.
+    The run's own events belong in :meth:`add`: they have the ids of the run's processes.
     """
 
     def __init__(self, run_folder: Path) -> None:
@@ -36,20 +36,20 @@ class Keeper:
         """Node -> what the run used of it so far."""
         return self._meter.tallies(self._folder.name)
 
-    def take(self, event: Event) -> None:
-        """Take one event into account; never raises."""
-        self._meter.take(event)
+    def add(self, event: Event) -> None:
+        """Add an event; never raises."""
+        self._meter.add(event)
 
     def keep(self, event: Event) -> None:
-        """Take a sample and keep it; raises OSError."""
-        self._meter.take(event)
-        self._recorder.take(event)
+        """Add a sample and record it; raises OSError."""
+        self._meter.add(event)
+        self._recorder.add(event)
         if event.at - self._written >= _EACH:
             self._written = event.at
             self._write()
 
     def close(self) -> None:
-        """Write what still waits; raises OSError."""
+        """Write pending samples and tallies; raises OSError."""
         self._recorder.__exit__()
         self._write()
 
@@ -64,7 +64,7 @@ async def keep_telemetry(
 ) -> AsyncGenerator[None, None]:
     """Sample ``nodes`` for the keeper as long as the block; see ``read_history`` and ``read_tallies``.
 
-    Troubles are not told here: who watches the run hears of a lost node or a full disk anyway, and a
+    Errors are not reported here: the watch of the run reports a lost node or a full disk anyway, and a
     run must not end because its load can't be kept.
     """
     task = asyncio.create_task(_keep(fleet, nodes, keeper, interval), name="keep telemetry")

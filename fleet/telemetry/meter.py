@@ -1,12 +1,14 @@
-"""What the samples of a fleet and the records of its ranks mean together, as of the newest event."""
+"""The load of a fleet and its runs, summarized from the samples of nodes and the records of ranks."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
+from msgspec import Struct
+
+from agent.wire.telemetry import Sample
 from fleet.events import (
     Event,
     MetricsSeen,
@@ -16,44 +18,40 @@ from fleet.events import (
     RunPlanned,
     TelemetrySampled,
 )
-from fleet.frozen import frozen
 from fleet.telemetry.energy import cost
-from fleet.telemetry.lights import Light, lights_of, mean_util, network_use
-from fleet.telemetry.series import gpus_of
+from fleet.telemetry.health import Indicator, indicators_of, mean_util, network_use
 from fleet.telemetry.settings import TelemetrySettings
 from fleet.telemetry.shares import Share, training_share
-from fleet.telemetry.steps import Bound, Step, StepWindow, Straggler, bound_of, straggler_of
+from fleet.telemetry.steps import Bottleneck, Step, StepWindow, Straggler, bottleneck_of, straggler_of
 from fleet.telemetry.tally import Tally
 
-#: Of so many runs something is remembered: one that goes on, and those that a person looks back at.
+#: Number of runs kept in memory: the active one, and earlier ones that the user views.
 KEPT_RUNS = 4
 
-#: Run -> what earlier consoles have counted of it, by node.
+#: Run -> what earlier consoles have recorded of it, by node.
 Before = Callable[[str], Mapping[str, Tally]]
 
 
-@frozen
-class NodeMeaning:
-    """One node: its lights, what holds it up, and for each GPU how much of it trains and for which ranks."""
+class NodeLoad(Struct, frozen=True):
+    """One node: its indicators and bottleneck, and for each GPU the share that trains and its ranks."""
 
     node: str
-    lights: tuple[Light, ...]
-    bound: Bound
+    indicators: tuple[Indicator, ...]
+    bottleneck: Bottleneck
     shares: Mapping[int, Share]
     ranks: Mapping[int, tuple[int, ...]]
     joules: float
     cost: float | None
 
 
-@frozen
-class Meaning:
-    """The whole run; ``joules``, ``cost`` and ``training`` are of its GPUs since it started.
+class LoadSummary(Struct, frozen=True):
+    """A run and its nodes; ``joules``, ``cost`` and ``training`` are of its GPUs since it started.
 
-    ``training`` is the percentage of their time that went into the run; None when it can't be told.
+    ``training`` is the percentage of their time that went into the run; None when it is unknown.
     """
 
-    nodes: Mapping[str, NodeMeaning]
-    bound: Bound
+    nodes: Mapping[str, NodeLoad]
+    bottleneck: Bottleneck
     straggler: Straggler | None
     joules: float
     cost: float | None
@@ -65,20 +63,20 @@ class Meaning:
 class _Watched:
     """The samples of a node within the window, by time."""
 
-    samples: deque[tuple[float, Mapping[str, Any]]] = field(default_factory=deque)
+    samples: deque[tuple[float, Sample]] = field(default_factory=deque)
 
     @property
-    def values(self) -> list[Mapping[str, Any]]:
+    def values(self) -> list[Sample]:
         return [sample for _, sample in self.samples]
 
 
 @dataclass
 class _Run:
-    """A run as far as its events have told it."""
+    """A run after the events so far."""
 
     steps: StepWindow
     places: dict[int, str] = field(default_factory=dict)
-    #: Rank -> its node and its processes: the one that was started, and the one that says it trains
+    #: Rank -> its node and its processes: the one that was started, and the one that reports that it trains
     #: (a virtual environment's python.exe on Windows, uv and accelerate start another).
     pids: dict[int, tuple[str, set[int]]] = field(default_factory=dict)
     tallies: dict[str, Tally] = field(default_factory=dict)
@@ -93,7 +91,7 @@ class _Run:
 
 
 class Meter:
-    """Takes events in their order; :meth:`meaning` may be asked at any time."""
+    """Summarizes events, which are added in their order; :meth:`summary` is valid at any time."""
 
     def __init__(self, settings: TelemetrySettings | None = None, before: Before | None = None) -> None:
         self._settings = settings or TelemetrySettings()
@@ -101,8 +99,8 @@ class Meter:
         self._nodes: dict[str, _Watched] = {}
         self._runs: dict[str, _Run] = {}
 
-    def take(self, event: Event) -> None:
-        """Take one event into account."""
+    def add(self, event: Event) -> None:
+        """Add an event."""
         if isinstance(event, TelemetrySampled):
             self._sampled(event)
         elif isinstance(event, RunPlanned):
@@ -124,21 +122,21 @@ class Meter:
         """Return node -> what the run used of it so far."""
         return self._runs[run].tallies if run in self._runs else {}
 
-    def meaning(self, run: str = "") -> Meaning:
-        """Return what all events so far mean for ``run`` (empty: the newest), of an unknown one little."""
+    def summary(self, run: str = "") -> LoadSummary:
+        """Return the summary of all events so far for ``run`` (empty: the newest)."""
         settings = self._settings
         name = run or next(reversed(self._runs), "")
         followed = self._runs.get(name) or _Run(StepWindow(settings.window))
         nodes = {name: self._node(name, watched, followed) for name, watched in self._nodes.items()}
-        # What the nodes do now says nothing about a run that is over.
+        # The present load of the nodes is not that of a run that is over.
         watched = [] if followed.over else list(self._nodes.values())
         samples = [sample for one in watched for sample in one.values]
         tallies = followed.tallies.values()
         joules = sum(tally.energy.joules for tally in tallies)
         known = sum(tally.known for tally in tallies)
-        return Meaning(
+        return LoadSummary(
             nodes=nodes,
-            bound=bound_of(
+            bottleneck=bottleneck_of(
                 followed.steps.of(followed.places), settings, mean_util(samples), network_use(samples)
             ),
             straggler=straggler_of(followed.steps.ranks, settings.straggler),
@@ -148,10 +146,10 @@ class Meter:
             training=100 * sum(tally.trained for tally in tallies) / known if known else None,
         )
 
-    def take_all(self, events: Iterable[Event]) -> Meter:
-        """Take a recording's events; returns itself."""
+    def add_all(self, events: Iterable[Event]) -> Meter:
+        """Add a recording's events; returns itself."""
         for event in events:
-            self.take(event)
+            self.add(event)
         return self
 
     def _run(self, name: str) -> _Run:
@@ -171,9 +169,9 @@ class Meter:
 
     def _measured(self, event: MetricsSeen) -> None:
         run, record = self._run(event.run), event.record
-        if record.get("kind", "step") == "step":
-            run.steps.take(event.at, event.rank, record)
-        elif isinstance(pid := record.get("pid"), int) and event.rank in run.pids:
+        if record.kind == "step":
+            run.steps.add(event.at, event.rank, record)
+        elif (pid := record.pid) is not None and event.rank in run.pids:
             run.pids[event.rank][1].add(pid)
 
     def _sampled(self, event: TelemetrySampled) -> None:
@@ -181,27 +179,27 @@ class Meter:
         watched.samples.append((event.at, event.sample))
         while watched.samples[0][0] < event.at - self._settings.window:
             watched.samples.popleft()
-        for run in self._going_on():
+        for run in self._active_runs():
             if own := run.own(event.node):
-                run.tallies.setdefault(event.node, Tally()).take(event.at, event.sample, own)
+                run.tallies.setdefault(event.node, Tally()).add(event.at, event.sample, own)
             run.steps.forget(event.at)
 
-    def _going_on(self) -> Iterable[_Run]:
+    def _active_runs(self) -> Iterable[_Run]:
         return [run for run in self._runs.values() if not run.over]
 
-    def _node(self, name: str, watched: _Watched, followed: _Run) -> NodeMeaning:
-        """Return what a node does now, for whichever runs, and what ``followed`` used of it."""
+    def _node(self, name: str, watched: _Watched, followed: _Run) -> NodeLoad:
+        """Return the present load of a node, of all active runs, and what ``followed`` used of it."""
         samples = watched.values
-        own = {pid: rank for run in self._going_on() for pid, rank in run.own(name).items()}
-        steps = [step for run in self._going_on() for step in run.steps_on(name)]
-        bound = bound_of(steps, self._settings, mean_util(samples), network_use(samples))
-        gpus = dict(gpus_of(samples[-1])) if samples else {}
+        own = {pid: rank for run in self._active_runs() for pid, rank in run.own(name).items()}
+        steps = [step for run in self._active_runs() for step in run.steps_on(name)]
+        bottleneck = bottleneck_of(steps, self._settings, mean_util(samples), network_use(samples))
+        gpus = {gpu["index"]: gpu for gpu in samples[-1]["gpus"]} if samples else {}
         tally = followed.tallies.get(name)
         joules = tally.energy.joules if tally is not None else 0.0
-        return NodeMeaning(
+        return NodeLoad(
             node=name,
-            lights=lights_of(samples, bound, self._settings, training=bool(own)),
-            bound=bound,
+            indicators=indicators_of(samples, bottleneck, self._settings, training=bool(own)),
+            bottleneck=bottleneck,
             shares={index: training_share(gpu, own) for index, gpu in gpus.items()},
             ranks={
                 index: tuple(own[item["pid"]] for item in gpu.get("processes") or () if item["pid"] in own)

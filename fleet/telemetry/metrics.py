@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import re
 
-from fleet.frozen import frozen
+from msgspec import Struct
+
+from agent.wire.gpu import GPU_QUANTITIES
+from agent.wire.message import Message
+from agent.wire.quantity import Unit
+from agent.wire.telemetry import HOST_QUANTITIES
 
 
-@frozen
-class Metric:
-    """One quantity: ``key`` is its series' name, of GPUs without the number (``gpu.util``).
+class Metric(Struct, frozen=True):
+    """A quantity that can be charted; ``key`` is its series' name, of GPUs without the number (``gpu.util``).
 
-    ``unit`` is percent, bytes, bytes/s, W, °C or MHz; of GPUs there is one series each.
+    Each GPU has its own series.
     """
 
     key: str
-    unit: str
+    unit: Unit
+    title: Message
 
     @property
     def of_gpus(self) -> bool:
@@ -28,23 +33,8 @@ class Metric:
 
 
 METRICS = (
-    Metric("gpu.util", "percent"),
-    Metric("gpu.memory_used", "bytes"),
-    Metric("gpu.power", "W"),
-    Metric("gpu.temperature", "°C"),
-    Metric("gpu.clock", "MHz"),
-    Metric("gpu.memory_util", "percent"),
-    Metric("gpu.pcie_rx", "bytes/s"),
-    Metric("gpu.pcie_tx", "bytes/s"),
-    Metric("gpu.nvlink_rx", "bytes/s"),
-    Metric("gpu.nvlink_tx", "bytes/s"),
-    Metric("gpu.fan", "percent"),
-    Metric("cpu.util", "percent"),
-    Metric("ram.used", "bytes"),
-    Metric("network.rx", "bytes/s"),
-    Metric("network.tx", "bytes/s"),
-    Metric("disk.read", "bytes/s"),
-    Metric("disk.write", "bytes/s"),
+    *(Metric(f"gpu.{one.key}", one.unit, one.title) for one in GPU_QUANTITIES if one.title),
+    *(Metric(one.key, one.unit, one.title) for one in HOST_QUANTITIES if one.title),
 )
 
 _GPU = re.compile(r"gpu(\d+)\.")

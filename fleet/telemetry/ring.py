@@ -1,4 +1,4 @@
-"""The newest samples of all nodes in memory: what a chart shows while it follows, run or none."""
+"""The newest samples of all nodes in memory: what a chart shows while it follows, with or without a run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fleet.telemetry.history import History
 from fleet.telemetry.metrics import METRICS, metric_key
 from fleet.telemetry.series import row_of
 
-#: Samples of a node that stay: half an hour of one a second, in four bytes a value.
+#: Samples of a node that stay: half an hour of one per second, in four bytes per value.
 KEPT = 1800
 
 _SHOWN = frozenset(metric.key for metric in METRICS)
@@ -26,7 +26,7 @@ class _Node:
 
 
 class Ring:
-    """Bounded; what is asked of it is a copy."""
+    """Bounded; returns copies."""
 
     def __init__(self, kept: int = KEPT) -> None:
         self._kept = kept
@@ -37,7 +37,7 @@ class Ring:
         """The nodes that have been sampled, in the order of their first sample."""
         return tuple(self._of)
 
-    def take(self, event: TelemetrySampled) -> None:
+    def add(self, event: TelemetrySampled) -> None:
         """Remember a sample."""
         node = self._of.setdefault(event.node, _Node())
         row = row_of(event.sample)
@@ -49,7 +49,7 @@ class Ring:
         for name, column in node.columns.items():
             value = row.get(name)
             column.append(math.nan if value is None else value)
-        # Now and then, since what is left moves up each time.
+        # In batches, since each deletion moves the rest.
         if before >= self._kept * 5 // 4:
             gone = before + 1 - self._kept
             del node.times[:gone]

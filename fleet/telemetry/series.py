@@ -2,53 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Mapping
 
 from agent.deltas import STEPS
-
-#: Of a GPU's values, those that change and that somebody plots.
-GPU_SERIES = (
-    "util", "memory_util", "memory_used", "memory_total", "power", "power_cap", "energy", "temperature",
-    "clock", "clock_memory", "throttle", "pcie_rx", "pcie_tx", "nvlink_rx", "nvlink_tx",
-    "ecc_corrected", "ecc_uncorrected", "fan",
-)  # fmt: skip
-
-#: Of the machine's values: group -> keys.
-HOST_SERIES: Mapping[str, tuple[str, ...]] = {
-    "cpu": ("util",),
-    "ram": ("used", "total"),
-    "paging": ("used", "total"),
-    "disk": ("read", "write"),
-    "network": ("rx", "tx", "speed_mbps"),
-}
+from agent.wire.gpu import GPU_QUANTITIES, gpu_value
+from agent.wire.telemetry import HOST_QUANTITIES, Sample
 
 Row = dict[str, float | None]
 
 
-def row_of(sample: Mapping[str, Any]) -> Row:
+def row_of(sample: Sample) -> Row:
     """Return the sample's numbers by name: ``gpu0.util``, ``cpu.util``, ``network.rx``, ``stale`` (0 or 1).
 
     GPU values that are stale are None: a history must not show a hung driver as a steady load.
     """
     row: Row = {}
-    for group, keys in HOST_SERIES.items():
+    for one in HOST_QUANTITIES:
+        group, _, key = one.key.partition(".")
         values = sample.get(group)
-        for key in keys:
-            row[f"{group}.{key}"] = _number(values.get(key)) if isinstance(values, Mapping) else None
+        row[one.key] = _number(values.get(key)) if isinstance(values, Mapping) else None
     stale = bool(sample.get("stale"))
     row["stale"] = float(stale)
-    for index, gpu in gpus_of(sample):
-        for key in GPU_SERIES:
-            row[f"gpu{index}.{key}"] = None if stale else _number(gpu.get(key))
+    for gpu in sample["gpus"]:
+        for one in GPU_QUANTITIES:
+            row[f"gpu{gpu['index']}.{one.key}"] = None if stale else gpu_value(gpu, one)
     return row
-
-
-def gpus_of(sample: Mapping[str, Any]) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    """Yield the sample's GPUs with their numbers, in their order."""
-    for position, gpu in enumerate(sample.get("gpus") or ()):
-        index = gpu.get("index")
-        yield (position if index is None else int(index)), gpu
 
 
 def step_of(name: str) -> float:
@@ -56,5 +34,5 @@ def step_of(name: str) -> float:
     return STEPS.get(name.rsplit(".", 1)[-1], 1)
 
 
-def _number(value: Any) -> float | None:
+def _number(value: object) -> float | None:
     return value if isinstance(value, int | float) and not isinstance(value, bool) else None

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import difflib
 import math
-from dataclasses import fields, replace
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import yaml
+from msgspec import Struct
+from msgspec.structs import fields, replace
 
-from fleet.frozen import frozen
+from agent.wire.message import Message, message
 from fleet.inventory.faults import FaultsError
 from fleet.inventory.sections import entries
-from fleet.inventory.source import Place, compose, in_order, read_text
+from fleet.inventory.source import Place, TooManyFaults, compose, in_order, read_text, shown
 
 DEFAULT_FILE = Path("configs/telemetry.yaml")
 
@@ -22,11 +24,10 @@ class TelemetrySettingsError(FaultsError):
     """The file is faulty, and nothing of it was used."""
 
 
-@frozen
-class Band:
-    """Where a value begins to be worth a look (``warn``) and where it hurts (``fail``).
+class Band(Struct, frozen=True):
+    """The limits at which a value becomes a warning (``warn``) and a failure (``fail``).
 
-    With ``fail`` above ``warn`` high values are bad: from the limit on. Else low ones are: below it.
+    With ``fail`` above ``warn`` high values are bad: from the limit on. Otherwise low ones are: below it.
     """
 
     warn: float
@@ -42,11 +43,10 @@ class Band:
         return value >= limit if self.fail > self.warn else value < limit
 
 
-@frozen
-class TelemetrySettings:
-    """Percentages, seconds and money that the meaning of a sample depends on."""
+class TelemetrySettings(Struct, frozen=True):
+    """Limits in percent and seconds by which samples are evaluated, and the price of energy."""
 
-    #: Mean GPU utilisation of a training node: the guide asks for 95 % and more.
+    #: Mean GPU utilisation of a training node.
     gpu: Band = Band(95, 80)
     #: Share of the adapter's speed that is in use.
     network: Band = Band(70, 90)
@@ -56,11 +56,11 @@ class TelemetrySettings:
     memory: Band = Band(90, 97)
     #: Share of a step that a rank waits for the others.
     communication: Band = Band(30, 60)
-    #: A rank that needs so many times what the others need is a straggler.
+    #: A rank whose own work takes this many times the others' median is a straggler.
     straggler: float = 1.15
-    #: Seconds over which all of this is averaged.
+    #: Seconds over which all of these are averaged.
     window: float = 60.0
-    #: Price of a kilowatt hour; None: no cost is worked out.
+    #: Price of a kilowatt hour; None: no cost is calculated.
     price_per_kwh: float | None = None
     currency: str = ""
 
@@ -72,7 +72,9 @@ def load_settings(path: Path) -> TelemetrySettings:
     place = Place(str(path))
     text = read_text(path, place)
     root = compose(text, place) if text is not None else None
-    settings = replace(TelemetrySettings(), **_values(root, place))
+    settings = TelemetrySettings()
+    with suppress(TooManyFaults):
+        settings = replace(settings, **_values(root, place))
     if place.faults:
         raise TelemetrySettingsError(in_order(place.faults))
     return settings
@@ -84,9 +86,12 @@ def _values(root: yaml.Node | None, place: Place) -> dict[str, Any]:
     for key, node in entries(root, place):
         here = place.under(key.value)
         if key.value not in defaults:
-            close = difflib.get_close_matches(key.value, defaults, n=1)
-            hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(defaults)}"
-            here.fault(key, f"unknown key {key.value!r}", hint)
+            close = difflib.get_close_matches(shown(key.value), defaults, n=1)
+            if close:
+                hint = message("telemetry.unknown-key-close.remedy", "did you mean {key!r}?", key=close[0])
+            else:
+                hint = message("telemetry.unknown-key.remedy", "use one of {keys}", keys=list(defaults))
+            here.fault(key, _unknown(key), hint)
         elif isinstance(defaults[key.value], Band):
             found[key.value] = _band(node, here, defaults[key.value])
         elif key.value == "currency":
@@ -96,19 +101,37 @@ def _values(root: yaml.Node | None, place: Place) -> dict[str, Any]:
     return {key: value for key, value in found.items() if value is not None}
 
 
+def _unknown(key: yaml.ScalarNode) -> Message:
+    return message("telemetry.unknown-key", "unknown key {key!r}", key=shown(key.value))
+
+
 def _band(node: yaml.Node, place: Place, default: Band) -> Band | None:
     limits = {"warn": default.warn, "fail": default.fail}
     for key, value in entries(node, place):
         if key.value not in limits:
-            place.under(key.value).fault(key, f"unknown key {key.value!r}", "a light has `warn` and `fail`")
+            hint = message("telemetry.unknown-limit.remedy", "use `warn` and `fail`")
+            place.under(key.value).fault(key, _unknown(key), hint)
             continue
         number = _number(value, place.under(key.value))
         if number is not None:
             limits[key.value] = number
     band = Band(**limits)
     if (band.fail > band.warn) != (default.fail > default.warn):
-        order = "above" if default.fail > default.warn else "below"
-        place.fault(node, f"fail ({band.fail:g}) must be {order} warn ({band.warn:g})")
+        if default.fail > default.warn:
+            what = message(
+                "telemetry.fail-below-warn",
+                "fail ({fail:g}) must be above warn ({warn:g})",
+                fail=band.fail,
+                warn=band.warn,
+            )
+        else:
+            what = message(
+                "telemetry.fail-above-warn",
+                "fail ({fail:g}) must be below warn ({warn:g})",
+                fail=band.fail,
+                warn=band.warn,
+            )
+        place.fault(node, what)
         return None
     return band
 
@@ -119,6 +142,6 @@ def _number(node: yaml.Node, place: Place) -> float | None:
     except ValueError:
         value = math.nan
     if not 0 < value < 1e9:
-        place.fault(node, "must be a number above 0")
+        place.fault(node, message("telemetry.number", "must be a number above 0"))
         return None
     return value

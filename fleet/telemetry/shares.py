@@ -1,18 +1,18 @@
-"""How much of a GPU works for the run: by the run's own process ids."""
+"""The share of a GPU that works for the run, by the run's process ids."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from typing import Any
+from collections.abc import Collection
 
-from fleet.frozen import frozen
+from msgspec import Struct
+
+from agent.wire.gpu import Gpu
 
 
-@frozen
-class Share:
-    """``percent`` of the GPU that trains; None where it can't be known.
+class Share(Struct, frozen=True):
+    """``percent`` of the GPU that trains; None if it is unknown.
 
-    ``exact`` is False when it was split by memory, since the driver does not tell each process's load.
+    ``exact`` is False when it was split by memory, since the driver does not report the load per process.
     """
 
     percent: float | None
@@ -21,9 +21,9 @@ class Share:
     foreign: tuple[int, ...] = ()
 
 
-def training_share(gpu: Mapping[str, Any], own: Collection[int]) -> Share:
+def training_share(gpu: Gpu, own: Collection[int]) -> Share:
     """Return the share of the processes ``own`` in a GPU's utilisation."""
-    util, processes = gpu.get("util"), gpu.get("processes")
+    util, processes = gpu["util"], gpu["processes"]
     if util is None or processes is None:
         return Share(None)
     ours = [process for process in processes if process["pid"] in own]
@@ -32,10 +32,12 @@ def training_share(gpu: Mapping[str, Any], own: Collection[int]) -> Share:
         return Share(0.0, foreign=foreign)
     if not foreign:
         return Share(float(util))
-    for key in ("util", "memory"):
-        parts = [(process.get(key), process["pid"] in own) for process in processes]
-        total = sum(part for part, _ in parts if part is not None)
-        if total and all(part is not None for part, _ in parts):
-            mine = sum(part for part, is_ours in parts if is_ours)
-            return Share(util * mine / total, exact=key == "util", foreign=foreign)
+    by_load = [(process["util"], process["pid"] in own) for process in processes]
+    by_memory = [(process["memory"], process["pid"] in own) for process in processes]
+    for parts, exact in ((by_load, True), (by_memory, False)):
+        known = [(part, is_ours) for part, is_ours in parts if part is not None]
+        total = sum(part for part, _ in known)
+        if total and len(known) == len(parts):
+            mine = sum(part for part, is_ours in known if is_ours)
+            return Share(util * mine / total, exact=exact, foreign=foreign)
     return Share(None, foreign=foreign)

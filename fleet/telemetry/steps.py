@@ -1,21 +1,22 @@
-"""What the ranks' step records say: what holds the run up, and whether one rank holds up the others."""
+"""The bottleneck of a run and a straggler among its ranks, from the ranks' step records."""
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterable, Mapping
 from statistics import median
-from typing import Any
 
-from fleet.frozen import frozen
+from msgspec import Struct
+
+from fleet.metrics_record import MetricsRecord
 from fleet.telemetry.settings import TelemetrySettings
 
-#: Fewer steps than this say nothing.
+#: With fewer steps no straggler is reported.
 _ENOUGH = 3
 
 
-@frozen
-class Step:
+class Step(Struct, frozen=True):
     """One step of one rank, in seconds: the whole, and in it waiting for data and for the other ranks."""
 
     at: float
@@ -24,8 +25,7 @@ class Step:
     communication: float | None = None
 
 
-@frozen
-class Bound:
+class Bottleneck(Struct, frozen=True):
     """What a run waits for: ``kind`` is data, communication, host, compute or unknown; shares in percent."""
 
     kind: str
@@ -33,9 +33,8 @@ class Bound:
     communication: float | None = None
 
 
-@frozen
-class Straggler:
-    """The rank that the others wait for: its own seconds a step against the others' median."""
+class Straggler(Struct, frozen=True):
+    """The rank that the others wait for: its own seconds per step compared with the others' median."""
 
     rank: int
     own: float
@@ -51,17 +50,17 @@ class StepWindow:
         self._seconds = seconds
         self._steps: dict[int, deque[Step]] = {}
 
-    def take(self, at: float, rank: int, record: Mapping[str, Any]) -> None:
-        """Add a metrics record if it tells of a step's time."""
-        whole = _seconds(record.get("step_time"))
+    def add(self, at: float, rank: int, record: MetricsRecord) -> None:
+        """Add a metrics record if it has the time of a step."""
+        whole = _seconds(record.step_time)
         if not whole:
             return
         steps = self._steps.setdefault(rank, deque())
-        steps.append(Step(at, whole, _seconds(record.get("data_time")), _seconds(record.get("comm_time"))))
+        steps.append(Step(at, whole, _seconds(record.data_time), _seconds(record.comm_time)))
         self.forget(at)
 
     def forget(self, now: float) -> None:
-        """Let go of steps that are older than the window."""
+        """Drop steps that are older than the window."""
         for steps in self._steps.values():
             while steps and steps[0].at < now - self._seconds:
                 steps.popleft()
@@ -76,29 +75,29 @@ class StepWindow:
         return self._steps
 
 
-def bound_of(
+def bottleneck_of(
     steps: list[Step], settings: TelemetrySettings, util: float | None, network: float | None
-) -> Bound:
-    """Say what holds the steps up.
+) -> Bottleneck:
+    """Return the bottleneck of the steps.
 
     ``util`` is the GPUs' mean, ``network`` the share of the adapter in use, both in percent: without
-    records of waiting, a busy network beside idle GPUs tells as much.
+    records of waiting, a busy network with idle GPUs shows the same.
     """
     data = _share(steps, [step.data for step in steps])
     communication = _share(steps, [step.communication for step in steps])
     shares = {"data": (data, settings.data), "communication": (communication, settings.communication)}
     waits = {kind: share for kind, (share, band) in shares.items() if share and band.status(share) != "ok"}
     if waits:
-        return Bound(max(waits, key=lambda kind: waits[kind]), data, communication)
+        return Bottleneck(max(waits, key=lambda kind: waits[kind]), data, communication)
     idle = util is not None and settings.gpu.status(util) == "fail"
     if not steps and not idle:
-        return Bound("unknown", data, communication)
+        return Bottleneck("unknown", data, communication)
     if idle and network is not None and settings.network.status(network) != "ok":
-        return Bound("communication", data, communication)
+        return Bottleneck("communication", data, communication)
     if idle:
         # Neither data nor the other ranks are waited for, and yet the GPU is idle: Python, or the CPU.
-        return Bound("host" if steps else "unknown", data, communication)
-    return Bound("compute", data, communication)
+        return Bottleneck("host" if steps else "unknown", data, communication)
+    return Bottleneck("compute", data, communication)
 
 
 def straggler_of(ranks: Mapping[int, Iterable[Step]], factor: float) -> Straggler | None:
@@ -109,14 +108,14 @@ def straggler_of(ranks: Mapping[int, Iterable[Step]], factor: float) -> Straggle
     own: dict[int, float] = {}
     data: dict[int, float] = {}
     for rank, steps in ranks.items():
-        told = [
+        measured = [
             (step.whole - step.communication, step.data or 0.0)
             for step in steps
             if step.communication is not None
         ]
-        if len(told) >= _ENOUGH:
-            own[rank] = median(work for work, _ in told)
-            data[rank] = median(wait for _, wait in told)
+        if len(measured) >= _ENOUGH:
+            own[rank] = median(work for work, _ in measured)
+            data[rank] = median(wait for _, wait in measured)
     if len(own) < 2:
         return None
     slowest = max(own, key=lambda rank: own[rank])
@@ -129,13 +128,9 @@ def straggler_of(ranks: Mapping[int, Iterable[Step]], factor: float) -> Straggle
 
 
 def _share(steps: list[Step], parts: list[float | None]) -> float | None:
-    told = [(part, step.whole) for part, step in zip(parts, steps, strict=True) if part is not None]
-    return 100 * sum(part for part, _ in told) / sum(whole for _, whole in told) if told else None
+    measured = [(part, step.whole) for part, step in zip(parts, steps, strict=True) if part is not None]
+    return 100 * sum(part for part, _ in measured) / sum(whole for _, whole in measured) if measured else None
 
 
-def _seconds(value: Any) -> float | None:
-    return (
-        float(value)
-        if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
-        else None
-    )
+def _seconds(value: float | None) -> float | None:
+    return value if value is not None and 0 <= value < math.inf else None

@@ -7,13 +7,16 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
+from agent.wire.frames import parse_json
+from agent.wire.telemetry import Sample
+from fleet.file_replacement import replace_file
+from fleet.private_files import make_folder, read_private
 from fleet.telemetry.energy import EnergyMeter
 from fleet.telemetry.history import FOLDER
-from fleet.telemetry.series import gpus_of
 from fleet.telemetry.shares import training_share
 
 FILE = "tally.json"
-#: A longer gap between two samples counts as time at which nobody looked, in seconds.
+#: A longer gap between two samples counts as time without measurement, in seconds.
 _LONGEST_GAP = 10.0
 
 
@@ -29,16 +32,16 @@ class Tally:
 
     @property
     def training(self) -> float | None:
-        """Percent of the time of the GPUs with processes of the run; None when it could never be told."""
+        """Percent of the time of the GPUs with processes of the run; None when it was never known."""
         return 100 * self.trained / self.known if self.known else None
 
-    def take(self, at: float, sample: Mapping[str, Any], own: Collection[int]) -> None:
+    def add(self, at: float, sample: Sample, own: Collection[int]) -> None:
         """Add the sample; ``own`` are the run's process ids on the node."""
-        self.energy.take(at, sample)
+        self.energy.add(at, sample)
         passed, self._last = at - (at if self._last is None else self._last), at
         if sample.get("stale") or not 0 < passed <= _LONGEST_GAP:
             return
-        for _, gpu in gpus_of(sample):
+        for gpu in sample["gpus"]:
             share = training_share(gpu, own).percent
             if share is not None and any(item["pid"] in own for item in gpu.get("processes") or ()):
                 self.known += passed
@@ -48,23 +51,21 @@ class Tally:
 def read_tallies(run_folder: Path) -> dict[str, Tally]:
     """Return node -> tally as kept below a run's folder; empty when nothing usable is there."""
     try:
-        kept = json.loads((run_folder / FOLDER / FILE).read_text("utf-8"))
-        return {node: _tally(values) for node, values in kept.items()}
+        kept = parse_json(read_private(run_folder / FOLDER / FILE))
+        return {node: _tally(values) for node, values in kept.items()} if isinstance(kept, dict) else {}
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return {}
 
 
 def write_tallies(run_folder: Path, tallies: Mapping[str, Tally]) -> None:
-    """Keep them below a run's folder, whole or not at all; raises OSError."""
+    """Save them below a run's folder; raises OSError."""
     folder = run_folder / FOLDER
     kept = {
         node: {"energy": tally.energy.kept, "known": tally.known, "trained": tally.trained}
         for node, tally in tallies.items()
     }
-    folder.mkdir(parents=True, exist_ok=True)
-    beside = folder / f"{FILE}.new"
-    beside.write_text(json.dumps(kept, ensure_ascii=False) + "\n", "utf-8")
-    beside.replace(folder / FILE)
+    make_folder(folder)
+    replace_file(folder / FILE, (json.dumps(kept, ensure_ascii=False) + "\n").encode("utf-8"))
 
 
 def _tally(values: Mapping[str, Any]) -> Tally:

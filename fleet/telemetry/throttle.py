@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-_REASONS = (
-    (0x001, "idle", False),
-    (0x002, "clock setting", False),
-    (0x004, "power cap", False),
-    (0x008, "hardware slowdown", True),
-    (0x010, "sync boost", False),
-    (0x020, "temperature (software)", True),
-    (0x040, "temperature (hardware)", True),
-    (0x080, "power brake", True),
-    (0x100, "display clock", False),
+from agent.wire.message import Message, message
+
+#: The reasons that need a fix. NVML's others are normal: idle, clock setting, power cap, sync boost, display.
+_HARMFUL = (
+    (0x008, message("throttle.hardware", "hardware slowdown")),
+    (0x020, message("throttle.software-temperature", "temperature (software)")),
+    (0x040, message("throttle.hardware-temperature", "temperature (hardware)")),
+    (0x080, message("throttle.power-brake", "power brake")),
 )
 
 
-def reasons(mask: int | None) -> tuple[str, ...]:
-    """Return the reasons in words; empty when there is none or none is known."""
-    return tuple(word for bit, word, _ in _REASONS if mask is not None and mask & bit)
-
-
-def harmful(mask: int | None) -> tuple[str, ...]:
-    """Return only those reasons that somebody should mend: heat, power supply, a fault of the board."""
-    return tuple(word for bit, word, bad in _REASONS if mask is not None and bad and mask & bit)
+def harmful(mask: int | None) -> tuple[Message, ...]:
+    """Return the reasons that need a fix; empty if the mask is unknown."""
+    return tuple(reason for bit, reason in _HARMFUL if mask is not None and mask & bit)

@@ -23,9 +23,9 @@ class Cache:
         folder.mkdir(parents=True, exist_ok=True)
 
     def part(self, name: str, make: Callable[[Path], None]) -> Path:
-        """Return the path of a part, calling ``make`` with a path beside it when there is none yet.
+        """Return the path of a part, and call ``make`` with a path next to it if there is none yet.
 
-        Others who want a part wait meanwhile; a part that failed leaves nothing.
+        Other processes that need the part wait; a part that failed leaves nothing.
         """
         path = self.folder / name
         if path.exists():
@@ -33,19 +33,19 @@ class Cache:
         with self._alone():
             if path.exists():
                 return path
-            beside = self.folder / f"{name}.new"
-            _remove(beside)
+            new = self.folder / f"{name}.new"
+            _remove(new)
             try:
-                make(beside)
+                make(new)
             except BaseException:
-                _remove(beside)
+                _remove(new)
                 raise
-            beside.rename(path)
+            new.rename(path)
         return path
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
-        import fcntl  # not on Windows, where there is no Wine either
+        import fcntl  # not on Windows, which has no Wine either
 
         with (self.folder / "lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)

@@ -6,4 +6,4 @@ from lab.errors import LabError
 
 
 class WineError(LabError):
-    """A part of the Windows lab is missing or does not work; the message says which and what to do."""
+    """A part of the Windows lab is missing or does not work; the message names it and what to do."""

@@ -19,7 +19,7 @@ class WindowsHome:
     python: str
 
     def as_home(self, lab: str, extra: Mapping[str, str]) -> NodeHome:
-        """The same place as the lab knows it."""
+        """The same folder as a path of the lab's system."""
         return NodeHome(lab, self.node, self.machine.drive / "lab" / self.node, self.user, extra)
 
     @property

@@ -1,4 +1,4 @@
-"""What happens on a Windows node when somebody's command arrives."""
+"""Starts the commands of a user on a Windows node."""
 
 from __future__ import annotations
 

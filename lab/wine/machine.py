@@ -1,4 +1,4 @@
-"""A running Windows machine: a C: drive of its own with Python on it, and the session that keeps it up."""
+"""A running Windows machine: its C: drive with Python, and the session that keeps it running."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class WindowsMachine:
         self._winexec = winexec(self._cache)
         source = template(self._cache, self._locale)
         remove_abandoned(self._cache.folder)
-        # Beside the template, for hard links don't reach into another file system.
+        # Next to the template, since hard links need the same file system.
         folder = tempfile.mkdtemp(prefix=f"{_FOLDER}{os.getpid()}-", dir=self._cache.folder)
         self.prefix = Path(folder) / "wine"
         copy_tree(source, self.prefix)
@@ -49,7 +49,7 @@ class WindowsMachine:
             **wine_environment(self.prefix, self._locale),
             "LOCPATH": str(locale_folder(self._cache)),
         }
-        # The first process of a session hands its streams on to Wine's services, so it has none.
+        # The first process of a session passes its streams on to Wine's services, so it has none.
         self._keeper = subprocess.Popen(
             [WINE, self._winexec, "hold"],
             env=self._environment,
@@ -61,7 +61,7 @@ class WindowsMachine:
         probe = self.run("winrm", f'{COMSPEC} /c "exit 42"', variables={}, folder="C:\\")
         if probe.wait() != 42:
             self.stop()
-            raise WineError("Wine starts no process; try `wine64 cmd /c exit 42` by hand")
+            raise WineError("Wine starts no process; try `wine64 cmd /c exit 42` yourself")
 
     def stop(self) -> None:
         """End every process of the machine and remove its drive."""
@@ -85,7 +85,7 @@ class WindowsMachine:
 
     def python_with_torch(self) -> str:
         """Return the Windows path of an interpreter that has torch and accelerate."""
-        from lab.wine.torch import torch_python  # few machines want it
+        from lab.wine.torch import torch_python  # few machines need it
 
         return self._installed("PythonTorch", torch_python(self._cache))
 
@@ -97,11 +97,11 @@ class WindowsMachine:
 
     @property
     def drive(self) -> Path:
-        """Where C: lies in this file system."""
+        """The path of C: in this file system."""
         return self.prefix / "drive_c"
 
     def path(self, windows: str) -> Path:
-        r"""Return where ``C:\...`` lies; every part is found whatever its case, as Windows does."""
+        r"""Return where ``C:\...`` is; every part is found in any case, as on Windows."""
         drive, _, rest = windows.replace("/", "\\").partition(":")
         if drive.lower() != "c":
             raise ValueError(f"{windows!r} is not on drive C:")

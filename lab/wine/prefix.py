@@ -34,7 +34,7 @@ def wine_environment(prefix: Path, locale: str = "C.UTF-8") -> dict[str, str]:
 
 
 def template(cache: Cache, locale: str) -> Path:
-    """Return a prefix that claims to be Windows 10 and that nobody runs."""
+    """Return a prefix that reports Windows 10 and has no running processes."""
     # Other parts first: parts are made one at a time.
     library, locales = bcryptprimitives(cache), locale_folder(cache)
 

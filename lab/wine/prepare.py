@@ -15,7 +15,7 @@ from lab.wine.tools import check_tools, winexec
 
 
 def main() -> int:
-    """Prepare and say how long each part took; parts that exist take no time."""
+    """Prepare all parts and print how long each took; existing parts take no time."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--torch", action="store_true", help="also Windows torch (about 750 MB)")
     options = parser.parse_args()

@@ -1,4 +1,4 @@
-"""SFTP with the paths of OpenSSH for Windows: ``/C:/Users/...``, whatever their case."""
+"""SFTP with the paths of OpenSSH for Windows: ``/C:/Users/...``, in any case."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class WindowsFiles(asyncssh.SFTPServer):
         self._home = "/" + windows.folder.replace("\\", "/")
 
     def map_path(self, path: bytes) -> bytes:
-        """Return where a client's path lies."""
+        """Return the file of a client's path."""
         full = self._full(path)
         if full[1:3].lower() != "c:":
             return b"/nonexistent"

@@ -15,7 +15,7 @@ _CHUNK = 1 << 16
 
 
 class WindowsSession:
-    """Ends when the command has ended and nobody holds its output any more.
+    """Ends when the command has ended and no process holds its output any more.
 
     So a child that broke away and inherited the output keeps the session open. A lost client ends
     nothing: the command sees the end of its input.
@@ -48,7 +48,7 @@ class WindowsSession:
             await asyncio.gather(feeding, return_exceptions=True)
 
     def end(self) -> None:
-        """End the launcher; what runs behind it ends with the machine."""
+        """End the launcher; the processes that it started end with the machine."""
         if self._process is not None:
             self._process.kill_tree()
 
@@ -75,6 +75,6 @@ class WindowsSession:
                 sink.write(data)
                 await sink.drain()
         except (OSError, asyncssh.Error):
-            pass  # the client is gone: closing our end tells the command
+            pass  # the client is gone: closing our end notifies the command
         finally:
             transport.close()

@@ -27,8 +27,8 @@ _REQUIREMENTS = (
 )  # fmt: skip
 #: Holds Microsoft's ucrtbase.dll: torch throws C++ exceptions, which Wine's own can't carry.
 _UCRT = "dotnetcore2==3.1.23"
-#: OpenMP asks for processor affinity in a way that Wine does not know. A launcher may replace the
-#: environment, so it stands where every Python of this folder sees it.
+#: OpenMP queries processor affinity with a call that Wine lacks. A launcher may replace the
+#: environment, so it is in a place that every Python of this folder reads.
 _SITE_CUSTOMIZE = 'import os\n\nos.environ["KMP_AFFINITY"] = "disabled"\n'
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import spnego
 from spnego.exceptions import SpnegoError
 
-#: pyspnego's acceptor knows passwords only through a file that this variable of the process names.
+#: pyspnego's acceptor reads passwords only from the file that this environment variable names.
 _VARIABLE = "NTLM_USER_FILE"
 _VARIABLE_LOCK = threading.Lock()
 #: Domains that a client may put before a local user's name.
@@ -38,7 +38,7 @@ class Accounts:
         self.refusals = 0
 
     def change(self, user: str, password: str) -> None:
-        """Give a user another password; logins that exist go on."""
+        """Give a user another password; existing logins stay valid."""
         self._passwords[user.casefold()] = password
 
     def denies(self, user: str) -> bool:
@@ -54,7 +54,7 @@ class Accounts:
         return user
 
     def acceptor(self, token: bytes) -> spnego.ContextProxy:
-        """Return a fresh context for a handshake that begins with ``token``."""
+        """Return a fresh context for a handshake that starts with ``token``."""
         raw_ntlm = token.startswith(b"NTLMSSP")
         options = spnego.NegotiateOptions.use_ntlm if raw_ntlm else spnego.NegotiateOptions.use_negotiate
         with self._known_to_acceptor():

@@ -10,12 +10,12 @@ from typing import IO
 from lab.winrm import faults
 from lab.winrm.spawn import Process
 
-#: Output that may wait; beyond it the process's own pipes fill and it has to wait.
+#: Bytes of output that may wait; above it the process's own pipes fill and it has to wait.
 _HELD = 1 << 20
 
 
 class Command:
-    """A process whose output is handed out once, in pieces, as Windows does."""
+    """A process whose output is delivered once, in pieces, as Windows does."""
 
     def __init__(self, command_id: str, process: Process) -> None:
         self.id = command_id
@@ -49,7 +49,7 @@ class Command:
     def receive(self, timeout: float, budget: int) -> tuple[list[tuple[str, bytes]], int | None]:
         """Return pieces of output (at most ``budget`` bytes) and, after the last one, the exit code.
 
-        Waits for output or the end; raises the fault `timed_out` when neither comes.
+        Waits for output or the end; raises the fault `timed_out` after a timeout.
         """
         with self._changed:
             if not self._changed.wait_for(lambda: self._output or self._done, timeout):
@@ -74,7 +74,7 @@ class Command:
             self._process.interrupt()
 
     def kill(self) -> None:
-        """End the process tree and everybody who waits for its output."""
+        """End the process tree and all waits for its output."""
         with self._changed:
             self._ended = True
             self._changed.notify_all()

@@ -1,4 +1,4 @@
-"""The faults that Windows answers with, by the code that clients look at."""
+"""The faults that Windows answers with, by the code that clients check."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def envelope_too_large() -> Fault:
 
 
 def access_denied() -> Fault:
-    """The account is known and may not use the service (not an administrator, or a filtered token)."""
+    """The account is valid but must not use the service (not an administrator, or a filtered token)."""
     return Fault(5, "w:AccessDenied", "Access is denied.")
 
 

@@ -1,4 +1,4 @@
-"""One HTTP connection to the service: login (NTLM is per connection), sealing, troubles."""
+"""One HTTP connection to the service: login (NTLM is per connection), sealing, injected errors."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ import spnego
 
 from lab.winrm import faults, sealed, soap
 from lab.winrm.accounts import Accounts, LoginRefused
+from lab.winrm.fault_injection import FaultInjector, Injection
 from lab.winrm.faults import Fault
 from lab.winrm.service import Service
-from lab.winrm.troubles import Trouble, Troubles
 
-#: Longest that a held request waits for a test to let go.
+#: Seconds that a held request waits at most for the test to release it.
 _HOLD_LIMIT = 120.0
 _NEGOTIATE = ("negotiate", "ntlm", "kerberos")
 
 
 @dataclass(frozen=True, slots=True)
 class Front:
-    """What the connections of one server share; ``offers`` are the WWW-Authenticate schemes besides Basic."""
+    """Shared by the connections of one server; ``offers`` are WWW-Authenticate schemes other than Basic."""
 
     service: Service
     accounts: Accounts
-    troubles: Troubles
+    injector: FaultInjector
     offers: tuple[str, ...] = ("Negotiate",)
     basic: bool = False
     allow_unencrypted: bool = False
@@ -55,6 +55,8 @@ class Handler(BaseHTTPRequestHandler):
         super().setup()
         self._context: spnego.ContextProxy | None = None
         self._user = ""
+        #: What the request asks for (Create, Receive, ...); login until that is known.
+        self._action = "login"
         self._scheme = self.front.offers[0] if self.front.offers else "Negotiate"
         self._tls = isinstance(self.request, ssl.SSLSocket)
 
@@ -92,7 +94,8 @@ class Handler(BaseHTTPRequestHandler):
             self._cut()
 
     def _answer(self, raw: bytes, encrypted: bool, extra: list[tuple[str, str]]) -> None:
-        message_id, status, trouble = "", 200, None
+        message_id, status, injection = "", 200, None
+        self._action = "login"
         try:
             if len(raw) > self.front.service.quotas.envelope_bytes:
                 raise faults.envelope_too_large()
@@ -101,51 +104,57 @@ class Handler(BaseHTTPRequestHandler):
             if request.identify:
                 document = soap.IDENTIFY
             else:
-                trouble = self.front.troubles.next(request.action.rsplit("/", 1)[-1])
-                if trouble and trouble.kind == "status":
-                    self._reply(trouble.status, headers=extra)
+                self._action = request.action.rsplit("/", 1)[-1]
+                injection = self.front.injector.next(self._action)
+                if injection and injection.kind == "status":
+                    self._reply(injection.status, headers=extra)
                     return
-                self._before(trouble)
+                self._before(injection)
                 if self.front.accounts.denies(self._user):
                     raise faults.access_denied()
                 document = self.front.service.handle(request, self._user)
-                self._after(trouble)
+                self._after(injection)
         except ET.ParseError:
             self._reply(400, headers=extra)
             return
         except Fault as fault:
             status, document = fault.status, soap.envelope(soap.FAULT_ACTION, fault.body(), message_id)
         content_type = soap.CONTENT_TYPE
+        document = self._written(document)
         if encrypted:
             document = sealed.seal(self._logged_in(), document)
             content_type = sealed.CONTENT_TYPE
-            if trouble and trouble.kind == "bad-seal":
+            if injection and injection.kind == "bad-seal":
                 document = document[:-60] + bytes(byte ^ 0x5A for byte in document[-60:-28]) + document[-28:]
-        if trouble and trouble.kind == "drop-inside":
+        if injection and injection.kind == "drop-inside":
             self._reply(status, document, content_type, extra, cut=len(document) // 2)
             raise _Dropped
         self._reply(status, document, content_type, extra)
 
-    def _before(self, trouble: Trouble | None) -> None:
-        if trouble is None:
-            return
-        if trouble.kind == "drop-before":
-            raise _Dropped
-        if trouble.kind == "hold-before":
-            trouble.release.wait(_HOLD_LIMIT)
-        if trouble.kind == "fault" and trouble.fault is not None:
-            raise trouble.fault()
+    def _written(self, document: bytes) -> bytes:
+        """Return the XML of an answer to `_action`, before it is sealed; tests replace this."""
+        return document
 
-    def _after(self, trouble: Trouble | None) -> None:
-        if trouble is None:
+    def _before(self, injection: Injection | None) -> None:
+        if injection is None:
             return
-        if trouble.kind == "drop-after":
+        if injection.kind == "drop-before":
             raise _Dropped
-        if trouble.kind == "hold-after":
-            trouble.release.wait(_HOLD_LIMIT)
+        if injection.kind == "hold-before":
+            injection.release.wait(_HOLD_LIMIT)
+        if injection.kind == "fault" and injection.fault is not None:
+            raise injection.fault()
+
+    def _after(self, injection: Injection | None) -> None:
+        if injection is None:
+            return
+        if injection.kind == "drop-after":
+            raise _Dropped
+        if injection.kind == "hold-after":
+            injection.release.wait(_HOLD_LIMIT)
 
     def _authenticate(self) -> list[tuple[str, str]] | None:
-        """Return headers for the answer of somebody logged in; None when a 401 went out."""
+        """Return headers for the answer to a logged-in client; None after a 401 was sent."""
         scheme, _, token = self.headers.get("Authorization", "").partition(" ")
         try:
             if scheme.lower() == "basic" and self._basic_allowed:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Quotas:
-    """Defaults are those of Windows 10 and 11, where 2147483647 stands for no limit."""
+    """Defaults are those of Windows 10 and 11, where 2147483647 means no limit."""
 
     max_envelope_kb: int = 500
     max_timeout_ms: int = 60_000

@@ -12,22 +12,24 @@ from types import TracebackType
 
 from lab.winrm.accounts import Accounts
 from lab.winrm.certificate import Certificate
+from lab.winrm.fault_injection import FaultInjector
 from lab.winrm.handler import Front, Handler
 from lab.winrm.quotas import Quotas
 from lab.winrm.service import Service
 from lab.winrm.spawn import Spawn
-from lab.winrm.troubles import Troubles
 
 
 class _Listener(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 64
 
-    def __init__(self, address: tuple[str, int], front: Front, tls: ssl.SSLContext | None) -> None:
+    def __init__(
+        self, address: tuple[str, int], front: Front, tls: ssl.SSLContext | None, handler: type[Handler]
+    ) -> None:
         self._tls = tls
         self._lock = threading.Lock()
         self._connections: set[socket.socket] = set()
-        super().__init__(address, type("BoundHandler", (Handler,), {"front": front}))
+        super().__init__(address, type("BoundHandler", (handler,), {"front": front}))
 
     def server_bind(self) -> None:
         # The base class asks the name service for our name, which can take seconds.
@@ -62,7 +64,8 @@ class _Listener(ThreadingHTTPServer):
 class WinRMServer:
     """A WinRM service on ``host`` (one 127.0.x.y a node); use it as a context manager.
 
-    ``offers`` are the schemes of WWW-Authenticate; Basic is offered over TLS when ``basic`` says so.
+    ``offers`` are the schemes of WWW-Authenticate; Basic is offered over TLS if ``basic`` is true.
+    ``handler`` serves the connections; tests give one that misbehaves.
     """
 
     def __init__(
@@ -76,14 +79,16 @@ class WinRMServer:
         quotas: Quotas | None = None,
         offers: tuple[str, ...] = ("Negotiate", "Kerberos"),
         basic: bool = False,
+        handler: type[Handler] = Handler,
     ) -> None:
         self.host = host
         self.port = port
         self.certificate = certificate
-        self.troubles = Troubles()
+        self.injector = FaultInjector()
         self.service = Service(spawn, quotas or Quotas())
         self.accounts = accounts
-        self._front = Front(self.service, accounts, self.troubles, offers, basic)
+        self._front = Front(self.service, accounts, self.injector, offers, basic)
+        self._handler = handler
         self._listener: _Listener | None = None
         self._thread: threading.Thread | None = None
 
@@ -98,7 +103,7 @@ class WinRMServer:
         if self.certificate is not None:
             tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             tls.load_cert_chain(self.certificate.chain, self.certificate.key)
-        self._listener = _Listener((self.host, self.port), self._front, tls)
+        self._listener = _Listener((self.host, self.port), self._front, tls, self._handler)
         self.port = int(self._listener.server_address[1])
         self._thread = threading.Thread(
             target=self._listener.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
@@ -121,7 +126,7 @@ class WinRMServer:
 
     def stop(self) -> None:
         """End the service with its shells. Safe to call twice."""
-        self.troubles.clear()
+        self.injector.clear()
         self.service.end_shells()
         self.pause()
 

@@ -29,7 +29,7 @@ class _Shell:
 
 
 class Service:
-    """Carries out requests for users who are logged in; knows nothing of HTTP."""
+    """Executes requests of users who are logged in; independent of HTTP."""
 
     def __init__(self, spawn: Spawn, quotas: Quotas) -> None:
         self.quotas = quotas

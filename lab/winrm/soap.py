@@ -1,4 +1,4 @@
-"""The envelopes of WS-Management: names, what a request says, how an answer is written."""
+"""The envelopes of WS-Management: names, parsing of requests, and answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the service starts a command; the POSIX way has a process session for the job object."""
+"""How the service starts a command; on POSIX with a process session in place of the job object."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Process(Protocol):
         """End the process and all that it started and that did not break away."""
 
 
-#: Starts a command line as cmd.exe would (or without a shell, when the flag says so) in a folder.
+#: Starts a command line as cmd.exe would (or without a shell, depending on the flag) in a folder.
 Spawn = Callable[[str, Mapping[str, str], str | None, bool], Process]
 
 
@@ -63,7 +63,7 @@ class _PosixProcess:
 def posix_shell(root: Path | None = None, environment: Mapping[str, str] | None = None) -> Spawn:
     """Return a Spawn that runs ``/bin/sh -c`` in ``root`` with ``environment`` instead of our own.
 
-    A new session stands for the job object: deleting the shell kills the group, and a child that
+    A new session replaces the job object: deleting the shell kills the group, and a child that
     calls setsid() is one that broke away.
     """
 

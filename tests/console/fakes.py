@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from fleet.events import Event, from_json
+from msgspec.structs import replace
+
+from agent.wire.message import EMPTY, message
+from fleet.event_json import from_json
+from fleet.events import Event
 from fleet.telemetry import History, Meter, TelemetrySettings
 from fleet.telemetry.series import row_of
 from tests.console.record import FOLDER
 from tests.console.recorded_fleet import NODES, START, sample
-from tests.console.recorded_run import RUN
+from tests.console.recorded_run import OUT_OF_MEMORY, RUN
 from tui.app import ConsoleApp
-from tui.engine import Engine
-from tui.operations import Agreed, Draft, NodeCard, Refused, RunCard
+from tui.operations.interface import Agreed, Draft, NodeCard, RefusedError, RunCard
+from tui.state.engine import Engine
 
 #: The moment at which every recording is looked at, in seconds from START.
 NOW = {
@@ -50,19 +53,22 @@ def recorded(name: str) -> list[Event]:
     return [from_json(line) for line in (FOLDER / f"{name}.jsonl").read_text("utf-8").splitlines()]
 
 
+STOPPED = message("run.stopped", "stopped by request")
+
+
 def history() -> tuple[RunCard, ...]:
     """Three runs: one that goes on, one that failed, one that came to its end."""
     return (
         RunCard(
             "r-0915-7f3a", START + 60, START + 208, "failed",
-            "rank 7 (연구실-3) ended with exit code 1: the GPU's memory is full", 8, 4,
+            OUT_OF_MEMORY, 8, 4,
             config="9f3a61c07be2", code="51c0ffee7a10", members=("master", "gpu1", "gpu2", "연구실-3"),
         ),
         RunCard(
-            "r-0914-11c0", START - 86_000, START - 79_000, "succeeded", "", 8, 4,
+            "r-0914-11c0", START - 86_000, START - 79_000, "succeeded", EMPTY, 8, 4,
             config="20b7d14ea95c", members=("gpu4",),
         ),
-        RunCard("r-0913-a001", START - 172_000, START - 171_000, "stopped", "stopped by request", 6, 3),
+        RunCard("r-0913-a001", START - 172_000, START - 171_000, "stopped", STOPPED, 6, 3),
     )  # fmt: skip
 
 
@@ -111,7 +117,7 @@ class Recorded:
 
     def recorded(self, run: str) -> Sequence[Event]:
         events = recorded("monitor_error" if run == RUN else "monitor_busy")
-        return [dataclasses.replace(event, run=run) if hasattr(event, "run") else event for event in events]
+        return [replace(event, run=run) if hasattr(event, "run") else event for event in events]
 
     def meter(self) -> Meter:
         return Meter(TelemetrySettings(price_per_kwh=150.0, currency="KRW"))
@@ -139,8 +145,8 @@ class Recorded:
     def preflight(self, nodes: Sequence[str], checks: Sequence[str] = ()) -> AsyncIterator[Event]:
         return self._tell("preflight", tuple(nodes), tuple(checks))
 
-    def mend(self, troubles: Mapping[str, Sequence[str]], agreed: Agreed) -> AsyncIterator[Event]:
-        return self._tell("mend", *((node, *checks) for node, checks in troubles.items()))
+    def fix(self, troubles: Mapping[str, Sequence[str]], agreed: Agreed) -> AsyncIterator[Event]:
+        return self._tell("fix", *((node, *checks) for node, checks in troubles.items()))
 
     def deploy(self, nodes: Sequence[str], *, dry_run: bool = False) -> AsyncIterator[Event]:
         return self._tell("plan" if dry_run else "deploy", *nodes)
@@ -162,14 +168,14 @@ class Recorded:
 
     def add_node(self, draft: Draft) -> None:
         if not draft.address:
-            raise Refused("the address is missing")
+            raise RefusedError("the address is missing")
         self._nodes.append(NodeCard(draft.name, draft.address, transport=draft.transport))
 
     def remove_nodes(self, names: Sequence[str]) -> None:
         self._nodes = [card for card in self._nodes if card.name not in names]
 
     def import_workers(self, path: Path) -> int:
-        raise Refused(f"{path}: no such file")
+        raise RefusedError(f"{path}: no such file")
 
     def check_inventory(self, text: str) -> Sequence[str]:
         return ["nodes.yaml:2: nodes: expected a list"] if "nodes: 5" in text else []

@@ -16,7 +16,7 @@ SIZE = (120, 36)
 PICTURES: dict[str, tuple[str, str, str, str]] = {
     "nodes": ("nodes_busy", "nodes", "en", ""),
     "preflight": ("preflight_error", "preflight", "en", "jjjjjlll"),
-    "ways": ("preflight_error", "preflight", "en", "wjlll"),
+    "routes": ("preflight_error", "preflight", "en", "wjlll"),
     "chart": ("monitor_busy", "monitor", "en", "L"),
     "deploy": ("deploy_busy", "deploy", "en", ""),
     "monitor": ("monitor_busy", "monitor", "en", ""),

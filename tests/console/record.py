@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fleet.events import to_json
+from fleet.event_json import to_json
 from tests.console.recorded_deploy import deploy_busy, deploy_error, deploy_plan
 from tests.console.recorded_nodes import nodes_busy, nodes_error
 from tests.console.recorded_preflight import preflight_busy, preflight_error

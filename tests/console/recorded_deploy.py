@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from agent.wire.message import message
 from fleet.events import (
     CopyProgressed,
+    DeployPreview,
     EnvironmentOutput,
     Event,
     FileChange,
     NodeDeployed,
+    RankPlan,
+    RunPreview,
     StageChanged,
 )
-from tests.console.recorded_fleet import NODES, START, links
+from tests.console.recorded_fleet import NO_ANSWER, NO_ANSWER_REMEDY, NODES, START, links
 
+CONNECT = message("deploy.stage.connect", "connect")
 _PLAN = [
     ("trainer/model.py", "replace", 14_208),
     ("trainer/train.py", "replace", 9_811),
@@ -33,7 +38,11 @@ def deploy_busy() -> Iterator[Event]:
         yield StageChanged(node=node, at=START + 5.4 + index / 10, stage="connect", state="done")
         yield StageChanged(node=node, at=START + 5.5, stage="compare", state="running")
         yield StageChanged(
-            node=node, at=START + 6.3, stage="compare", state="done", detail="2406 files to send (432.0 MB)"
+            node=node,
+            at=START + 6.3,
+            stage="compare",
+            state="done",
+            detail=message("deploy.to-send", "{files:n file} to send ({size:bytes})", files=2406, size=total),
         )
         if node == "master":
             yield StageChanged(
@@ -41,10 +50,14 @@ def deploy_busy() -> Iterator[Event]:
                 at=START + 6.3,
                 stage="copy",
                 state="skipped",
-                detail="this is the folder that is deployed",
+                detail=message("deploy.same-folder", "this folder is the source of the deploy"),
             )
             yield StageChanged(
-                node=node, at=START + 6.4, stage="environment", state="running", detail="no output for 20 s"
+                node=node,
+                at=START + 6.4,
+                stage="environment",
+                state="running",
+                detail=message("deploy.quiet", "no output for {seconds:duration}", seconds=20),
             )
             for line in (
                 "Resolved 48 packages in 12ms",
@@ -76,9 +89,41 @@ def deploy_plan() -> Iterator[Event]:
         yield StageChanged(node=node, at=START + 5, stage="connect", state="running")
         yield StageChanged(node=node, at=START + 5.4, stage="connect", state="done")
         yield StageChanged(node=node, at=START + 5.4, stage="compare", state="running")
+        yield StageChanged(
+            node=node,
+            at=START + 5.5,
+            stage="compare",
+            state="done",
+            detail=message(
+                "deploy.changes",
+                "{parts}",
+                parts=[
+                    message("deploy.to-send", "{files:n file} to send ({size:bytes})", files=5, size=30_644),
+                    message("deploy.to-delete", "{files:n file} to delete", files=1),
+                ],
+            ),
+        )
         for path, action, size in _PLAN:
             yield FileChange(node=node, at=START + 5.6, path=path, action=action, size=size)
-        yield StageChanged(node=node, at=START + 5.8, stage="compare", state="done")
+        yield DeployPreview(
+            node=node, at=START + 5.8, files_to_send=5, bytes_to_send=30_644, files_to_delete=1
+        )
+    yield StageChanged(node="gpu4", at=START + 5, stage="connect", state="running")
+    for stage in ("connect", "compare"):
+        yield StageChanged(node="gpu4", at=START + 5.4, stage=stage, state="done")
+    yield DeployPreview(node="gpu4", at=START + 5.8)
+    yield RunPreview(
+        at=START + 6,
+        world_size=8,
+        master_address="192.168.1.100",
+        master_port=29500,
+        ranks=tuple(
+            RankPlan(node=node, rank=2 * index + local, local_rank=local)
+            for index, node in enumerate(list(NODES)[1:5])
+            for local in range(2)
+        ),
+        command="python -u -m trainer --config configs/train_config.yaml",
+    )
 
 
 def deploy_error() -> Iterator[Event]:
@@ -102,11 +147,15 @@ def deploy_error() -> Iterator[Event]:
         bytes_done=88 * 2**20,
         bytes_total=412 * 2**20,
     )
-    text = (
-        "no room on the disk of D:\\ml-project: 339.7 MB are needed in D:\\ml-project and 13.0 MB are free; "
-        "nothing was changed"
+    text = message(
+        "deploy.disk-full",
+        "no room on the disk of {folder}: {error}; nothing was changed",
+        folder="D:\\ml-project",
+        error="No space left on device",
     )
-    remedy = "free space there, or leave data out with .dtuiignore, and deploy again"
+    remedy = message(
+        "deploy.disk-full.remedy", "free space there, or leave data out with .dtuiignore, and deploy again"
+    )
     yield StageChanged(node=node, at=START + 9, stage="copy", state="failed", detail=text, remedy=remedy)
     yield NodeDeployed(node=node, at=START + 9, ok=False, detail=text, remedy=remedy)
     yield StageChanged(node="gpu4", at=START + 5, stage="connect", state="running")
@@ -115,7 +164,8 @@ def deploy_error() -> Iterator[Event]:
         at=START + 15,
         stage="connect",
         state="failed",
-        detail="no answer within 10 s",
-        remedy="check that the machine is on, the address is right and its firewall lets SSH in",
+        detail=NO_ANSWER,
+        remedy=NO_ANSWER_REMEDY,
     )
-    yield NodeDeployed(node="gpu4", at=START + 15, ok=False, detail="connect: no answer within 10 s")
+    failed = message("deploy.failed", "{stage}: {what}", stage=CONNECT, what=NO_ANSWER)
+    yield NodeDeployed(node="gpu4", at=START + 15, ok=False, detail=failed)

@@ -6,15 +6,23 @@ import math
 import random
 from collections.abc import Iterator
 
+from agent.wire.message import message
+from agent.wire.telemetry import Sample
 from fleet.events import (
     Event,
     LinkChanged,
     NodeProbed,
     RankPlan,
 )
+from fleet.facts import NodeFacts
+from tests.support import wire
 
 START = 1_800_000_000.0
 GIB = 2**30
+NO_ANSWER = message("transport.no-answer", "no answer within {seconds:.0f} s", seconds=10)
+NO_ANSWER_REMEDY = message(
+    "ssh.no-answer.remedy", "check that the machine is on, the address is right and its firewall allows SSH"
+)
 
 #: Node -> (address, GPUs, kind of GPU, memory in GiB, system).
 NODES = {
@@ -26,31 +34,31 @@ NODES = {
 }
 
 
-def facts(node: str, index: int) -> dict[str, object]:
+def facts(node: str, index: int) -> NodeFacts:
     address, count, kind, memory, system = NODES[node]
-    return {
-        "os": {"name": system, "system": "Windows", "build": "10.0.22631", "version": "10.0"},
-        "cpu": {"model": "AMD Ryzen Threadripper PRO 5975WX", "cores": 32, "threads": 64, "usable": 64},
-        "ram": {"total": 256 * GIB, "free": 201 * GIB},
-        "disk": {"path": "D:\\ml-project", "total": 2000 * GIB, "free": (820 - 270 * index) * GIB},
-        "python": {"version": "3.11.9", "executable": "C:\\Python311\\python.exe", "bits": 64},
-        "gpus": [
+    return wire.facts(
+        host=node,
+        os={"name": system, "system": "Windows", "build": "10.0.22631", "version": "10.0"},
+        cpu={"model": "AMD Ryzen Threadripper PRO 5975WX", "cores": 32, "threads": 64, "usable": 64},
+        ram={"total": 256 * GIB, "free": 201 * GIB},
+        disk={"path": "D:\\ml-project", "total": 2000 * GIB, "free": (820 - 270 * index) * GIB},
+        python={"version": "3.11.9", "executable": "C:\\Python311\\python.exe", "bits": 64},
+        gpus=[
             {"index": i, "name": kind, "memory_total": memory * GIB, "driver": "566.36"} for i in range(count)
         ],
-        "adapters": [
+        adapters=[
             {
                 "name": "이더넷 2" if index == 3 else "Ethernet",
-                "interfaces": [f"{address}/24"],
-                "up": True,
-                "loopback": False,
+                "addresses": [address],
                 "speed_mbps": 10_000,
-                "route": True,
+                "routes_to_master": True,
+                "default_route": True,
             }
         ],
-    }
+    )
 
 
-def sample(node: str, index: int, second: int, busy: bool) -> dict[str, object]:
+def sample(node: str, index: int, second: int, busy: bool) -> Sample:
     dice = random.Random(index * 1000 + second)
     _, count, kind, memory, _ = NODES[node]
     gpus = []
@@ -65,7 +73,7 @@ def sample(node: str, index: int, second: int, busy: bool) -> dict[str, object]:
                 "index": i,
                 "name": kind,
                 "util": util + dice.randint(-3, 0) if busy else 0,
-                "memory_used": (0.82 if busy else 0.03) * memory * GIB,
+                "memory_used": int((0.82 if busy else 0.03) * memory * GIB),
                 "memory_total": memory * GIB,
                 "power": 388.0 if busy else 31.0,
                 "power_cap": 450.0,
@@ -74,16 +82,17 @@ def sample(node: str, index: int, second: int, busy: bool) -> dict[str, object]:
                 "processes": [{"pid": pid, "name": "python.exe"} for pid in _pids(node, i)] if busy else [],
             }
         )
-    return {
-        "gpus": gpus,
-        "cpu": {"util": 37.0 + index if busy else 4.0},
-        "ram": {"used": 96 * GIB, "total": 256 * GIB},
-        "network": {
+    return wire.sample(
+        time=START + second,
+        gpus=gpus,
+        cpu={"util": 37.0 + index if busy else 4.0},
+        ram={"used": 96 * GIB, "total": 256 * GIB},
+        network={
             "speed_mbps": 10_000,
             "rx": 612 * 2**20 if busy else 2_000,
             "tx": 598 * 2**20 if busy else 1_500,
         },
-    }
+    )
 
 
 def ranks() -> tuple[RankPlan, ...]:

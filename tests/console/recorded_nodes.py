@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from agent.wire.message import message
 from fleet.events import (
     Event,
     LinkChanged,
     Notice,
     TelemetrySampled,
 )
-from tests.console.recorded_fleet import NODES, START, links, sample
+from tests.console.recorded_fleet import NO_ANSWER, NO_ANSWER_REMEDY, NODES, START, links, sample
 
 
 def unreachable() -> Iterator[Event]:
@@ -19,15 +20,15 @@ def unreachable() -> Iterator[Event]:
         at=START + 3,
         state="failed",
         transport="ssh",
-        detail="no answer within 10 s",
-        remedy="check that the machine is on, the address is right and its firewall lets SSH in",
+        detail=NO_ANSWER,
+        remedy=NO_ANSWER_REMEDY,
     )
     yield Notice(
         node="gpu4",
         at=START + 3,
         level="error",
-        text="no answer within 10 s",
-        remedy="check that the machine is on, the address is right and its firewall lets SSH in",
+        text=NO_ANSWER,
+        remedy=NO_ANSWER_REMEDY,
     )
 
 
@@ -46,7 +47,9 @@ def nodes_error() -> Iterator[Event]:
         at=START + 40,
         state="lost",
         transport="winrm",
-        detail="the connection broke (Connection reset by peer)",
-        remedy="look whether somebody restarted the node or its WinRM service",
+        detail=message("winrm.broke", "the WinRM connection broke ({error})", error="Connection reset"),
+        remedy=message(
+            "winrm.command-killed.remedy", "check whether the node or its WinRM service was restarted"
+        ),
     )
     yield from unreachable()

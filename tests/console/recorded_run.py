@@ -6,6 +6,7 @@ import math
 import random
 from collections.abc import Iterator
 
+from agent.wire.message import message
 from fleet.events import (
     Event,
     LogChunk,
@@ -18,6 +19,7 @@ from fleet.events import (
     TelemetrySampled,
 )
 from tests.console.recorded_fleet import NODES, START, links, ranks, sample
+from tests.support import wire
 
 RUN = "r-0915-7f3a"
 
@@ -33,6 +35,21 @@ class Logs:
         offset = self._offsets.get(rank, 0)
         self._offsets[rank] = offset + len(data)
         return LogChunk(node=ranks()[rank].node, run=RUN, rank=rank, offset=offset, data=data, at=START + at)
+
+
+OUT_OF_MEMORY = message(
+    "run.failed-diagnosed",
+    "{failure}: {cause} ({line!r})",
+    failure=message(
+        "run.rank-exited",
+        "rank {rank} ({node}) ended with {exit}",
+        rank=7,
+        node="연구실-3",
+        exit=message("exit.code", "exit code {code}", code=1),
+    ),
+    cause=message("diagnosis.out-of-gpu-memory.cause", "the GPU's memory is full"),
+    line="torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 1.25 GiB.",
+)
 
 
 def started(logs: Logs) -> Iterator[Event]:
@@ -70,24 +87,25 @@ def steps(logs: Logs, until: int) -> Iterator[Event]:
             dice = random.Random(number * 100 + rank)
             loss = 0.31 + 2.4 * math.exp(-number / 180) + dice.uniform(-0.04, 0.04)
             slow = 0.11 if plan.node == "연구실-3" else 0.0
-            record = {
-                "kind": "step",
-                "step": number,
-                "steps": 2000,
-                "loss": round(loss, 4),
-                "lr": 3e-4,
-                "samples_s": round(152.0 + dice.uniform(-3, 3), 1),
-                "step_time": round(0.42 + slow + dice.uniform(-0.01, 0.01), 3),
-                "data_time": 0.02,
-                "comm_time": round(0.12 - slow / 2, 3),
-                "mem_gb": 19.6,
-                "eta_s": (2000 - number) * 0.42,
-            }
+            rate = round(152.0 + dice.uniform(-3, 3), 1)
+            record = wire.record(
+                kind="step",
+                step=number,
+                steps=2000,
+                loss=round(loss, 4),
+                lr=3e-4,
+                samples_per_second=rate,
+                step_time=round(0.42 + slow + dice.uniform(-0.01, 0.01), 3),
+                data_time=0.02,
+                comm_time=round(0.12 - slow / 2, 3),
+                eta=(2000 - number) * 0.42,
+                numbers={"mem_gb": 19.6},
+            )
             yield MetricsSeen(node=plan.node, at=START + at, run=RUN, rank=rank, record=record)
-            text = f"step {number:>5}/2000  loss {loss:.4f}  lr 3.00e-04  {record['samples_s']} samples/s"
+            text = f"step {number:>5}/2000  loss {loss:.4f}  lr 3.00e-04  {rate} samples/s"
             yield logs.line(rank, text, at)
         if number % 250 == 0:
-            record = {"kind": "ckpt", "step": number, "path": f"checkpoints/step-{number}"}
+            record = wire.record(kind="ckpt", step=number, path=f"checkpoints/step-{number}")
             yield MetricsSeen(node="master", at=START + at, run=RUN, rank=0, record=record)
             yield logs.line(0, f"checkpoint checkpoints/step-{number} saved (632 MiB, 1.2 s)", at)
     for second in range(60):
@@ -125,8 +143,10 @@ def monitor_error() -> Iterator[Event]:
         at=START + 208,
         run=RUN,
         outcome="failed",
-        cause="rank 7 (연구실-3) ended with exit code 1: the GPU's memory is full "
-        "('torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 1.25 GiB.')",
-        remedy="halve training.batch_size and double training.gradient_accumulation_steps; "
-        "the effective batch stays",
+        cause=OUT_OF_MEMORY,
+        remedy=message(
+            "diagnosis.out-of-gpu-memory.remedy",
+            "halve training.batch_size and double training.gradient_accumulation_steps "
+            "(same effective batch size)",
+        ),
     )

@@ -7,9 +7,9 @@ import pytest
 from tests.console.driving import settled, text_of, until
 from tests.console.fakes import Recorded, cards, console, history
 from tests.console.recorded_run import RUN
-from tui.actions import MODES
-from tui.commands import TYPED, complete, nearest, parse, written
-from tui.screens.confirm import ConfirmScreen
+from tui.dialogs.confirm import ConfirmScreen
+from tui.keys.action import MODES
+from tui.navigation.commands import complete, nearest, parse, typed_actions, written
 from tui.widgets.prompt import Prompt
 from tui.widgets.table import Table
 
@@ -18,7 +18,7 @@ NAMES = {"node": ["gpu1", "gpu2"], "theme": ["dtui", "dtui-day"]}
 
 @pytest.mark.parametrize("mode", MODES)
 def test_every_action_is_reached_from_every_mode_in_full(mode: str):
-    for action in TYPED:
+    for action in typed_actions():
         for text in (written(action), action.id):
             found = parse(text, mode)
             assert found is not None, (text, mode)
@@ -119,9 +119,9 @@ async def test_what_writes_asks_as_its_key_does_and_is_refused_when_read_only():
         await typed(pilot, "stop")
         await until(pilot, lambda: isinstance(app.screen, ConfirmScreen))
         await pilot.press("escape")
-        app.read_only = True
+        app.session.read_only = True
         await typed(pilot, "deploy start")
-        await until(pilot, lambda: "not in a read-only console" in text_of(app))
+        await until(pilot, lambda: "not available in a read-only console" in text_of(app))
         assert app.operations.asked == [("watch",)]
 
 
@@ -130,7 +130,7 @@ async def test_what_writes_asks_as_its_key_does_and_is_refused_when_read_only():
     [
         ("depoly", "no such command; did you mean deploy?"),
         ("node gpu9", "there is no gpu9; did you mean gpu"),
-        ("node", "name one: node NAME"),
+        ("node", "a name is missing: node NAME"),
         ("theme pink", "there is no pink"),
         ("stop", "not possible now: stop"),
     ],
@@ -150,7 +150,7 @@ async def test_it_completes_while_it_is_typed():
         await settled(pilot)
         await pilot.press("colon", *"preflight f")
         await until(pilot, lambda: "preflight failures" in text_of(app))
-        assert "Run again whatever failed" in text_of(app)
+        assert "Rerun the failed checks" in text_of(app)
         await pilot.press("tab", "backspace", "backspace", "right", "enter")
         await until(pilot, lambda: app.mode_screen.mode == "preflight")
         await pilot.press("colon", *"node g", "tab", "tab")
@@ -166,5 +166,5 @@ async def test_the_palette_has_all_modes_and_the_runs():
         await settled(pilot)
         await pilot.press("ctrl+p", *"11c0")
         await until(pilot, lambda: "Run r-0914-11c0" in text_of(app))
-        await pilot.press("escape", "ctrl+p", *"Run again whatever")
-        await until(pilot, lambda: "Preflight · Failures" in text_of(app))
+        await pilot.press("escape", "ctrl+p", *"Rerun the failed")
+        await until(pilot, lambda: "Preflight · Rerun failed" in text_of(app))

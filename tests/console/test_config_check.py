@@ -12,8 +12,8 @@ from fleet.shipped import shipped
 from tests.console.driving import settled, text_of, until
 from tests.console.fakes import Recorded, cards, console
 from transports.base import NoPrompts
-from tui.config_check import trainer_faults
-from tui.fleet_operations import FleetOperations
+from tui.operations.config_check import trainer_faults
+from tui.operations.fleet_operations import FleetOperations
 
 
 def test_the_shipped_configuration_is_right(tmp_path: Path):

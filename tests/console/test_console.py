@@ -11,8 +11,9 @@ from fleet.events import LinkChanged, LogChunk, RankExited, RankPlan, RunFinishe
 from tests.console.driving import settled, text_of, until
 from tests.console.fakes import Recorded, cards, console, history, recorded
 from tests.console.recorded_run import RUN
-from tui.screens.confirm import ConfirmScreen
-from tui.screens.form import FormScreen
+from tui.dialogs.confirm import ConfirmScreen
+from tui.dialogs.form import FormScreen
+from tui.keys.keymap import user_keymap
 from tui.screens.help import HelpScreen
 from tui.widgets.tiles import Tiles
 
@@ -60,7 +61,7 @@ async def test_leaving_says_that_the_run_goes_on_and_stops_nothing():
         await settled(pilot)
         await pilot.press("q")
         await until(pilot, lambda: isinstance(app.screen, ConfirmScreen))
-        assert f"Run {RUN} goes on" in text_of(app)
+        assert f"Run {RUN} keeps running" in text_of(app)
         await pilot.press("y")
     assert app.operations.closed
     assert app.operations.asked == [("watch",)]
@@ -69,13 +70,13 @@ async def test_leaving_says_that_the_run_goes_on_and_stops_nothing():
 @pytest.mark.parametrize("exited", [0, 7, 8])
 async def test_leaving_asks_or_leaves_in_the_moment_in_which_a_stopped_run_ends(exited: int):
     app = console("monitor_busy", "monitor")
-    ends = [RankExited(run=RUN, rank=rank, code=0, stopped=True, at=app.clock()) for rank in range(8)]
+    ends = [RankExited(run=RUN, rank=rank, code=0, stopped=True, at=app.session.clock()) for rank in range(8)]
     app.engine.absorb(ends[:exited])
     async with app.run_test(size=(120, 40)) as pilot:
         await settled(pilot)
         app.post_message(events.Key("q", "q"))
-        app.engine.absorb([*ends[exited:], RunFinished(run=RUN, outcome="stopped", at=app.clock())])
-        await until(pilot, lambda: not app.is_running or f"Run {RUN} goes on" in text_of(app))
+        app.engine.absorb([*ends[exited:], RunFinished(run=RUN, outcome="stopped", at=app.session.clock())])
+        await until(pilot, lambda: not app.is_running or f"Run {RUN} keeps running" in text_of(app))
 
 
 async def test_a_read_only_console_offers_nothing_that_writes():
@@ -158,7 +159,9 @@ async def test_a_node_can_be_taken_out_after_asking():
     async with app.run_test(size=(120, 40)) as pilot:
         await settled(pilot)
         await pilot.press("G", "D", "y")
-        await until(pilot, lambda: [card.name for card in app.cards] == [c.name for c in cards()[:-1]])
+        await until(
+            pilot, lambda: [card.name for card in app.session.cards] == [c.name for c in cards()[:-1]]
+        )
 
 
 async def test_the_language_changes_at_once():
@@ -178,6 +181,12 @@ async def test_own_keys_replace_the_given_ones_in_bar_and_help():
         await until(pilot, lambda: isinstance(app.screen, ConfirmScreen))
 
 
+def test_a_keymap_with_the_name_of_an_earlier_version_is_read(tmp_path: Path):
+    file = tmp_path / "keys.yaml"
+    file.write_text("preflight.ways: f6\napp.up: f5\nno.action: f7\n", "utf-8")
+    assert user_keymap(file) == {"preflight.routes": "f6", "app.up": "f5"}
+
+
 async def test_help_opens_scrolls_and_closes():
     app = console("nodes_busy")
     async with app.run_test(size=(80, 24)) as pilot:
@@ -185,7 +194,7 @@ async def test_help_opens_scrolls_and_closes():
         await pilot.press("question_mark")
         await until(pilot, lambda: isinstance(app.screen, HelpScreen))
         await pilot.press("G")
-        await until(pilot, lambda: "Leave dtui" in text_of(app))
+        await until(pilot, lambda: "Quit dtui" in text_of(app))
         await pilot.press("escape")
         await until(pilot, lambda: not isinstance(app.screen, HelpScreen))
 
@@ -194,7 +203,7 @@ async def test_messages_are_shown_the_newest_first():
     app = console("nodes_error")
     texts = ("the first thing", "the second thing")
     for text in texts:
-        app.engine.tell("error", text)
+        app.engine.notify("error", text)
     async with app.run_test(size=(120, 40)) as pilot:
         await pilot.press("exclamation_mark")
         await until(pilot, lambda: "the first thing" in text_of(app))
@@ -278,17 +287,17 @@ async def test_preflight_again_for_one_cell_or_the_failures(tmp_path: Path, monk
         assert "| gpu4 | ✗ failed |" in (tmp_path / "preflight.md").read_text("utf-8")
 
 
-async def test_what_dtui_can_mend_is_mended_by_a_key(tmp_path: Path):
+async def test_a_key_fixes_what_dtui_can_fix(tmp_path: Path):
     app = console("preflight_error", "preflight")
     async with app.run_test(size=(120, 40)) as pilot:
         await settled(pilot)
         await pilot.press("m", *"jjjjjlll", "m")  # the first is on a cell that is well
-        await until(pilot, lambda: ("mend", ("연구실-3", "29500")) in app.operations.asked)
-        await until(pilot, lambda: "mend" not in app.engine.running)
+        await until(pilot, lambda: ("fix", ("연구실-3", "29500")) in app.operations.asked)
+        await until(pilot, lambda: "fix" not in app.engine.running)
         await pilot.press("w", "home", "j", "m")
-        await until(pilot, lambda: app.operations.asked.count(("mend", ("연구실-3", "29500"))) == 2)
-        assert [asked for asked in app.operations.asked if asked[0] == "mend"] == [
-            ("mend", ("연구실-3", "29500"))
+        await until(pilot, lambda: app.operations.asked.count(("fix", ("연구실-3", "29500"))) == 2)
+        assert [asked for asked in app.operations.asked if asked[0] == "fix"] == [
+            ("fix", ("연구실-3", "29500"))
         ] * 2
         await pilot.press("r")
         await until(
@@ -297,7 +306,7 @@ async def test_what_dtui_can_mend_is_mended_by_a_key(tmp_path: Path):
         )
 
 
-async def test_a_read_only_console_mends_nothing(tmp_path: Path):
+async def test_a_read_only_console_fixes_nothing(tmp_path: Path):
     app = console("preflight_error", "preflight", read_only=True)
     async with app.run_test(size=(120, 40)) as pilot:
         await settled(pilot)

@@ -14,8 +14,9 @@ from fleet.events import Event, LinkChanged, LogChunk, Notice
 from tests.console.fakes import Recorded, cards, recorded
 from tests.console.recorded_run import RUN
 from transports.base import Endpoint, HostKey
-from tui.engine import Engine
-from tui.prompts import Questions
+from tui.dialogs.questions import Questions
+from tui.operations.operation import Operation
+from tui.state.engine import Engine
 
 
 @pytest.fixture
@@ -41,7 +42,7 @@ async def stream(events: list[Event]) -> AsyncIterator[Event]:
 def test_a_stream_becomes_the_state(engine: Engine):
     events = recorded("monitor_error")
     before = engine.version
-    assert engine.run("up", lambda: stream(events))
+    assert engine.run(Operation.UP, lambda: stream(events))
     wait_for(lambda: "up" not in engine.running)
     assert engine.version > before
     assert engine.state.runs[RUN].outcome == "failed"
@@ -63,7 +64,7 @@ def test_the_fleet_goes_on_while_the_screen_stands_still(engine: Engine):
             await asyncio.sleep(0)
         done.set()
 
-    engine.run("launch", flood)
+    engine.run(Operation.LAUNCH, flood)
     assert done.wait(20)
     log = engine.logbook("r").log(0)
     assert log.complete == 100_000
@@ -75,7 +76,7 @@ def test_what_goes_wrong_becomes_a_message_with_its_remedy(engine: Engine):
         yield Notice(level="info", text="begun")
         raise FleetError("no route to host", node="gpu1", remedy="plug it in")
 
-    engine.run("deploy", broken)
+    engine.run(Operation.DEPLOY, broken)
     wait_for(lambda: engine.state.noticed == 2)
     notice = engine.state.notices[-1]
     assert (notice.level, notice.remedy) == ("error", "plug it in")
@@ -94,9 +95,9 @@ def test_an_operation_can_be_cancelled_and_is_closed(engine: Engine):
         finally:
             closed.set()
 
-    engine.run("deploy", endless)
+    engine.run(Operation.DEPLOY, endless)
     assert begun.wait(20)
-    assert not engine.run("deploy", endless)
+    assert not engine.run(Operation.DEPLOY, endless)
     assert engine.cancel("deploy")
     assert closed.wait(20)
     wait_for(lambda: "deploy" not in engine.running)
@@ -111,7 +112,7 @@ def test_leaving_ends_everything_and_closes_the_fleet():
     assert engine.running == {"watch"}
     engine.stop()
     assert operations.closed
-    assert not engine.run("deploy", lambda: stream([]))
+    assert not engine.run(Operation.DEPLOY, lambda: stream([]))
     engine.stop()
 
 
@@ -164,7 +165,7 @@ def test_an_operation_that_fails_before_its_first_event_says_so(engine: Engine, 
 
     engine.cancel("watch")
     wait_for(lambda: "watch" not in engine.running)
-    engine.run(name, refuse)
+    engine.run(Operation(name), refuse)
     wait_for(lambda: name not in engine.running and engine.state.notices)
     assert f"{name}: there is no such node" in engine.state.notices[-1].text
     links = {node.link.state for node in engine.state.nodes.values()}

@@ -11,7 +11,8 @@ from syrupy.assertion import SnapshotAssertion
 from fleet.preflight.fixes import Fix
 from tests.console.driving import settled, text_of, until
 from tests.console.fakes import Recorded, cards, console
-from tui.screens.confirm_fix import ConfirmFixScreen
+from tui.dialogs.confirm_fix import ConfirmFixScreen
+from tui.operations.operation import Operation
 
 OTHERS = [f"10.0.{number // 250}.{number % 250 + 1}" for number in range(255)]
 FIX = Fix(
@@ -41,13 +42,13 @@ async def test_a_long_command_scrolls_and_no_is_the_answer(production: bool, scr
         assert await answer is False
 
 
-@pytest.mark.parametrize(("under_way", "key"), [("mend", "p"), ("preflight", "M")])
-async def test_checks_and_fixes_take_turns(under_way: str, key: str):
+@pytest.mark.parametrize(("active", "key"), [("fix", "p"), ("preflight", "M")])
+async def test_checks_and_fixes_take_turns(active: str, key: str):
     app = console("preflight_error", "preflight")
     async with app.run_test(size=(120, 40)) as pilot:
         await settled(pilot)
-        app.engine.run(under_way, app.operations.watch)
-        await until(pilot, lambda: under_way in app.engine.running)
+        app.engine.run(Operation(active), app.operations.watch)
+        await until(pilot, lambda: active in app.engine.running)
         await pilot.press(key)
         await settled(pilot)
         assert {asked[0] for asked in app.operations.asked} == {"watch"}

@@ -10,7 +10,7 @@ from fleet.events import LogChunk, RankPlan, RunPlanned
 from tests.console.driving import settled, text_of, until
 from tests.console.fakes import Recorded, cards, console
 from tui.app import ConsoleApp
-from tui.widgets.log_lines import Look, rank_set, rows_of
+from tui.widgets.log_lines import LineOptions, rank_set, rows_of
 from tui.widgets.log_pane import LogPane
 from tui.widgets.tiles import Tiles
 
@@ -145,7 +145,7 @@ async def test_lines_around_what_a_filter_shows_stay_through_toggles():
     async with app.run_test(size=(120, 40), notifications=True) as pilot:
         await settled(pilot)
         await pilot.press("c")
-        await until(pilot, lambda: "set one with & first" in text_of(app))
+        await until(pilot, lambda: "context lines need a filter" in text_of(app))
         await pilot.press("ampersand", *"boom", "enter", "c")
         for keys in ((), ("z",), ("z",), ("m",), ("m",)):
             await pilot.press(*keys)
@@ -268,6 +268,15 @@ async def test_lines_are_saved_as_they_are_and_nothing_is_overwritten(
         await until(pilot, lambda: "that file exists" in text_of(app))
 
 
+async def test_a_file_in_an_unknown_user_s_home_is_refused():
+    app, feed = monitor()
+    feed(0, "one")
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settled(pilot)
+        await pilot.press("s", *["backspace"] * 20, *"~nosuchuser/x", "enter")
+        await until(pilot, lambda: "No such file or directory" in text_of(app))
+
+
 async def test_lines_in_view_are_copied():
     app, feed = monitor()
     feed(0, "one", "two")
@@ -298,10 +307,15 @@ def test_wide_characters_never_overflow_a_row():
 
     for text in ("한" * 100, "a" + "한" * 100, "글 " * 60, "x" * 500):
         line = Line(0, (0,), 0.0, text)
-        for look in (Look(), Look(wrap=True), Look(side=7), Look(times=True, label=rank_set)):
-            for row in rows_of(line, look, 41):
+        for options in (
+            LineOptions(),
+            LineOptions(wrap=True),
+            LineOptions(side=7),
+            LineOptions(times=True, label=rank_set),
+        ):
+            for row in rows_of(line, options, 41):
                 assert cell_len("".join(part for part, _ in row.spans(None))) <= 41
-    wrapped = rows_of(Line(0, (0,), 0.0, "한글 " * 30), Look(wrap=True), 20)
+    wrapped = rows_of(Line(0, (0,), 0.0, "한글 " * 30), LineOptions(wrap=True), 20)
     assert "".join(row.text for row in wrapped).replace(" ", "") == "한글" * 30
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,7 +17,7 @@ from fleet.logbook import (
     matcher,
 )
 from fleet.logbook.ring import LONGEST_LINE
-from fleet.logbook.text import clean
+from fleet.terminal import LineStream, decode, render_bytes
 
 
 def texts(source, start=0, stop=1 << 30):
@@ -47,9 +48,8 @@ def test_where_the_stream_is_cut_makes_no_difference(pieces, data):
         cut.feed(begin, stream[begin:end], 1.0)
     assert texts(cut) == texts(whole)
     assert cut.raw(0, 99) == stream.split(b"\n")[:-1]
-    starts = [0] + [i + 1 for i, byte in enumerate(stream) if byte == 10]
-    assert [cut.offset_of(n) for n in range(cut.complete)] == starts[: cut.complete]
-    assert cut.next_offset == len(stream)
+    cut.feed(len(stream), b"\nlast\n", 2.0)
+    assert (cut.raw(0, 99)[-1], cut.missing) == (b"last", 0)
 
 
 def test_a_reconnect_that_sends_again_doubles_nothing():
@@ -65,9 +65,8 @@ def test_a_gap_is_said_and_counted():
     log = RankLog(0)
     log.feed(0, b"one\n", 1.0)
     log.feed(104, b"two\n", 2.0)
-    assert texts(log) == ["one", "[dtui: 100 bytes of this log did not arrive here]", "two"]
+    assert texts(log) == ["one", "[dtui: 100 bytes not recorded]", "two"]
     assert log.missing == 100
-    assert log.offset_of(2) == 104
 
 
 def test_the_first_chunk_may_begin_anywhere():
@@ -75,7 +74,6 @@ def test_the_first_chunk_may_begin_anywhere():
     log.feed(5000, b"tail\n", 1.0)
     assert texts(log) == ["tail"]
     assert log.missing == 0
-    assert log.offset_of(0) == 5000
 
 
 def test_the_oldest_lines_go_and_numbers_stay():
@@ -89,7 +87,6 @@ def test_the_oldest_lines_go_and_numbers_stay():
     assert texts(log, 990, 992) == ["line 990", "line 991"]
     assert texts(log, 0, log.first + 1) == [f"line {log.first}"]
     assert log.arrived(990) == 990.0
-    assert log.offset_of(log.first) == sum(len(b"line %d\n" % n) for n in range(log.first))
 
 
 def test_bytes_are_bounded_too():
@@ -110,7 +107,25 @@ def test_a_line_without_end_is_cut_and_loses_nothing():
     assert b"".join(lines[:-1]) == b"y" * total
     assert max(map(len, lines)) <= LONGEST_LINE
     assert lines[-1] == b"next"
-    assert log.offset_of(len(lines) - 1) == total + 1
+
+
+def test_a_long_line_is_cut_between_characters():
+    text = "가나다라" * 40_000
+    log = RankLog(0)
+    log.feed(0, text.encode() + b"\n", 0.0)
+    assert "".join(line.text for line in log.read(0, 99)) == text
+    stream = LineStream()
+    assert "".join(render_bytes(line).text for line in stream.feed(text.encode() + b"\n")) == text
+
+
+@pytest.mark.parametrize("cut", range(1, 6))
+def test_a_piece_of_utf_8_is_not_taken_for_korean_windows(cut: int):
+    data = "손실 0.5, 학습률 0.01".encode()
+    assert "손실 0.5, 학습률 0.01"[3:-3] in decode(data[cut : -(cut % 3) or None])
+
+
+def test_korean_windows_is_still_read():
+    assert decode("손실 0.5".encode("cp949")) == "손실 0.5"
 
 
 def test_a_progress_bar_shows_its_last_state_and_stays_small():
@@ -123,22 +138,21 @@ def test_a_progress_bar_shows_its_last_state_and_stays_small():
     assert texts(log) == ["9999/10000 [####]"]
     log.feed(offset, b"\ndone\n", 0.0)
     assert texts(log) == ["9999/10000 [####]", "done"]
-    assert log.offset_of(1) == offset + 1
 
 
 def test_text_is_safe_for_a_terminal():
-    assert (
-        clean(b"\x1b[1;31mError\x1b[0m: \x1b]0;title\x07x\ty\x00") == "Error: x        y"[:9] + " " * 7 + "y"
-    )
-    assert clean("a\u202eb\x1b[2Jc\x07".encode()) == "abc"
-    assert clean(b"10%\r20%\r") == "20%"
-    assert clean(b"plain\r") == "plain"
+    assert render_bytes(b"\x1b[1;31mError\x1b[0m: \x1b]0;title\x07x\ty\x00").text == "Error: x        y"
+    assert render_bytes("a\u202eb\x1b[2Jc\x07".encode()).text == "abc"
+    assert render_bytes(b"10%\r20%\r").text == "20%"
+    assert render_bytes(b"plain\r").text == "plain"
 
 
 def test_a_korean_windows_console_is_readable():
-    assert clean("오류: 파일을 찾을 수 없습니다".encode("cp949")) == "오류: 파일을 찾을 수 없습니다"
-    assert clean("정상".encode()) == "정상"
-    assert clean(b"\xff\xfe\xfd") != ""
+    assert (
+        render_bytes("오류: 파일을 찾을 수 없습니다".encode("cp949")).text == "오류: 파일을 찾을 수 없습니다"
+    )
+    assert render_bytes("정상".encode()).text == "정상"
+    assert render_bytes(b"\xff\xfe\xfd").text != ""
 
 
 def filled(lines, rank=0):
@@ -221,7 +235,7 @@ def test_context_is_every_line_near_a_match_once_whenever_it_comes(pieces, conte
     for piece in pieces:
         data = "".join("hit\n" if hit else "calm\n" for hit in piece).encode()
         log.feed(offset, data, 0.0)
-        merged_book.take(LogChunk(run="r", rank=0, offset=offset, data=data, at=0.0))
+        merged_book.add(LogChunk(run="r", rank=0, offset=offset, data=data, at=0.0))
         offset += len(data)
         source.advance()
         merged.advance()
@@ -263,7 +277,7 @@ def book(*chunks):
     result, offsets = Logbook(), {}
     for at, (rank, text) in enumerate(chunks):
         data = text.encode()
-        result.take(LogChunk(run="r", rank=rank, offset=offsets.get(rank, 0), data=data, at=float(at)))
+        result.add(LogChunk(run="r", rank=rank, offset=offsets.get(rank, 0), data=data, at=float(at)))
         offsets[rank] = offsets.get(rank, 0) + len(data)
     return result
 

@@ -7,6 +7,8 @@ import pytest
 from tests.console.driving import settled, text_of, until
 from tests.console.fakes import console
 from tui.i18n import LANGUAGES, Texts
+from tui.keys.registry import find
+from tui.views.nodes import TAGS
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)
@@ -16,7 +18,7 @@ async def test_the_form_fits(lang: str):
     async with app.run_test(size=(80, 24)) as pilot:
         await settled(pilot)
         await pilot.press("a")
-        wanted = [texts("form.add_title"), texts("nodes.column.tags"), texts("form.keys").split(":")[0]]
+        wanted = [texts("form.add_title"), texts.translate(TAGS), texts("form.keys").split(":")[0]]
         await until(pilot, lambda: all(text in text_of(app) for text in wanted))
         assert not app.screen.show_vertical_scrollbar
 
@@ -24,7 +26,9 @@ async def test_the_form_fits(lang: str):
 @pytest.mark.parametrize("lang", LANGUAGES)
 async def test_the_help_is_not_cut_off(lang: str):
     app = console("monitor_busy", "monitor", lang=lang)
-    words = Texts(lang)("help.log.context").split()
+    found = find("log.context")
+    assert found is not None
+    words = Texts(lang).translate(found.help).split()
     async with app.run_test(size=(80, 24)) as pilot:
         await settled(pilot)
         await pilot.press("question_mark")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import time
 from collections.abc import AsyncIterator, Iterator
 
@@ -13,18 +14,43 @@ from keyring.backends.fail import Keyring as FailKeyring
 from keyring.errors import KeyringLocked
 from textual.pilot import Pilot
 
+from agent.wire.message import message
 from fleet.events import Event, LinkChanged
 from tests.console.driving import settled, text_of, until
 from tests.console.fakes import Recorded, console
 from transports.base import Endpoint
 from tui.app import ConsoleApp
-from tui.cli.prompts import TerminalPrompts
-from tui.kept_passwords import kept_password
-from tui.operations import NodeCard
-from tui.prompts import Questions
-from tui.screens.confirm import ConfirmScreen
+from tui.cli.prompts import TerminalConfirmation, TerminalPrompts
+from tui.dialogs.confirm import ConfirmScreen
+from tui.dialogs.questions import Questions
+from tui.i18n import Texts
+from tui.operations.interface import NodeCard
+from tui.secrets.saved_passwords import saved_password
 
 NODE = Endpoint("192.168.1.101", port=22, user="kim")
+
+
+QUESTION = message("test.question", "{folder} has another project. Continue?", folder="/srv/a")
+
+
+@pytest.mark.parametrize(("key", "yes"), [("y", True), ("n", False), ("escape", False)])
+async def test_a_deploys_question_is_asked_on_the_screen(key: str, yes: bool) -> None:
+    app = console("nodes_busy", "deploy")
+    async with app.run_test(size=(100, 30)) as pilot:
+        answer = asyncio.create_task(app.questions.confirmed(QUESTION))
+        await until(pilot, lambda: isinstance(app.screen, ConfirmScreen))
+        await until(pilot, lambda: "/srv/a has another project. Continue?" in text_of(app))
+        await pilot.press(key)
+        assert await answer is yes
+
+
+@pytest.mark.parametrize(("typed", "yes"), [("yes\n", True), ("y\n", False), ("\n", False), ("", False)])
+async def test_in_a_terminal_only_a_spelled_out_yes_counts(
+    typed: str, yes: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO(typed))
+    assert await TerminalConfirmation(Texts("en")).ask(QUESTION) is yes
+    assert "/srv/a has another project. Continue? [yes/NO]" in capsys.readouterr().err
 
 
 class Store(KeyringBackend):
@@ -77,7 +103,7 @@ async def asked(questions: Questions, endpoint: Endpoint, reason: str, answer: s
 
 
 async def test_a_kept_password_is_not_asked_for(store: Store):
-    questions = Questions(kept_password)
+    questions = Questions(saved_password)
     assert await questions.password(NODE, "password") == "s3cret"
     assert await questions.password(NODE, "password (WinRM)") == "s3cret"
     assert questions.next() is None
@@ -93,7 +119,7 @@ async def test_a_kept_password_is_not_asked_for(store: Store):
     ],
 )
 async def test_what_is_not_kept_or_was_rejected_is_asked(store: Store, endpoint: Endpoint, reason: str):
-    assert await asked(Questions(kept_password), endpoint, reason, "typed") == "typed"
+    assert await asked(Questions(saved_password), endpoint, reason, "typed") == "typed"
 
 
 class Asking(Recorded):
@@ -117,7 +143,7 @@ async def type_password(pilot: Pilot[None], typed: str, then: str) -> None:
 
 
 def asking(lang: str = "en") -> ConsoleApp:
-    operations, questions = Asking([NodeCard("a", NODE.host)]), Questions(kept_password)
+    operations, questions = Asking([NodeCard("a", NODE.host)]), Questions(saved_password)
     operations.questions = questions
     return console(operations=operations, questions=questions, lang=lang)
 
@@ -129,7 +155,7 @@ async def test_a_typed_password_that_was_right_is_kept_when_the_person_says_so(
     store.passwords.clear()
     app = asking()
     async with app.run_test(size=(120, 40)) as pilot:
-        await type_password(pilot, "right", "Remember the password of kim@192.168.1.101:22?")
+        await type_password(pilot, "right", "Save the password for kim@192.168.1.101:22?")
         assert "right" not in text_of(app)
         await pilot.press(answer)
         await until(pilot, lambda: not isinstance(app.screen, ConfirmScreen))
@@ -163,4 +189,4 @@ async def test_without_a_keyring_of_the_system_nothing_is_offered(
 
 async def test_a_locked_keyring_is_none(store: Store):
     store.locked = True
-    assert await asked(Questions(kept_password), NODE, "password", "typed") == "typed"
+    assert await asked(Questions(saved_password), NODE, "password", "typed") == "typed"

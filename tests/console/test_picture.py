@@ -14,9 +14,9 @@ from rich.color import Color
 from fleet.events import Notice, PlanDrawn
 from tests.console.driving import text_of, until
 from tests.console.fakes import Recorded, cards, console, history
-from trainer.png import palette_png
-from tui.half_blocks import half_blocks
-from tui.png import PictureError, read_png
+from trainer.dataset.png import encode_palette_png
+from tui.rendering.half_blocks import half_blocks
+from tui.rendering.png import PictureError, read_png
 
 RED, BLUE = (255, 0, 0), (0, 0, 255)
 
@@ -52,15 +52,21 @@ def test_pixels_are_those_that_pillow_reads(
 
 
 def test_palettes_and_what_is_no_picture():
-    assert read_png(palette_png([b"\0\1", b"\1\1"], [RED, BLUE])).rows == ((RED, BLUE), (BLUE, BLUE))
-    good = palette_png([b"\0\1", b"\1\1"], [RED, BLUE])
-    for bad in (b"", b"GIF89a", good[:-40], palette_png([b"\5"], [RED]), saved(Image.new("1", (4, 4)))):
+    assert read_png(encode_palette_png([b"\0\1", b"\1\1"], [RED, BLUE])).rows == ((RED, BLUE), (BLUE, BLUE))
+    good = encode_palette_png([b"\0\1", b"\1\1"], [RED, BLUE])
+    for bad in (
+        b"",
+        b"GIF89a",
+        good[:-40],
+        encode_palette_png([b"\5"], [RED]),
+        saved(Image.new("1", (4, 4))),
+    ):
         with pytest.raises(PictureError):
             read_png(bad)
 
 
 def test_a_cell_shows_two_pixels_and_the_whole_picture_fits():
-    small = read_png(palette_png([b"\0\1", b"\1\0", b"\1\1"], [RED, BLUE]))
+    small = read_png(encode_palette_png([b"\0\1", b"\1\0", b"\1\1"], [RED, BLUE]))
     lines = half_blocks(small, 10, 10)
     colours = [[(one.style.color, one.style.bgcolor) for one in line if one.style] for line in lines]
     red, blue = Color.from_rgb(*RED), Color.from_rgb(*BLUE)
@@ -72,7 +78,7 @@ def test_a_cell_shows_two_pixels_and_the_whole_picture_fits():
 
 async def test_a_text_is_asked_for_and_the_plan_shown(tmp_path: Path):
     path = tmp_path / "plan-1.png"
-    path.write_bytes(palette_png([bytes([at // 8 % 2] * 32) for at in range(32)], [RED, BLUE]))
+    path.write_bytes(encode_palette_png([bytes([at // 8 % 2] * 32) for at in range(32)], [RED, BLUE]))
     drawn = PlanDrawn(node="gpu1", at=1.0, run="r-0914-11c0", text="부엌은 북쪽", path=str(path))
     operations = Recorded(cards(), runs=history(), told={"sample": [drawn]})
     app = console("nodes_busy", "runs", operations=operations)
@@ -80,7 +86,7 @@ async def test_a_text_is_asked_for_and_the_plan_shown(tmp_path: Path):
         await until(pilot, lambda: app.engine.running)
         await pilot.press("down", "d")
         await pilot.press("enter")
-        await until(pilot, lambda: "say what the plan should be like" in text_of(app))
+        await until(pilot, lambda: "describe the plan" in text_of(app))
         await pilot.press(*"부엌은 북쪽", "enter")
         await until(pilot, lambda: "Plan of run r-0914-11c0" in text_of(app))
         await until(pilot, lambda: text_of(app).count("▀") >= 32 * 16)

@@ -8,10 +8,10 @@ import pytest
 
 from tests.console.driving import settled, text_of, until
 from tests.console.fakes import Recorded, cards, console
-from tui.actions import MODES
-from tui.operations import NodeCard
-from tui.screens.confirm import ConfirmScreen
-from tui.screens.form import FormScreen
+from tui.dialogs.confirm import ConfirmScreen
+from tui.dialogs.form import FormScreen
+from tui.keys.action import MODES
+from tui.operations.interface import NodeCard
 
 
 def production(nodes=None) -> Recorded:
@@ -37,12 +37,12 @@ async def test_the_frame_comes_and_goes_with_the_inventory_and_changes_its_langu
         await settled(pilot)
         assert "PRODUCTION" not in text_of(app)
         app.operations.production = True
-        app.inventory_changed()
+        app.engine.follow_inventory()
         await until(pilot, lambda: "▲ PRODUCTION ▲" in text_of(app))
         await pilot.press("f8")
         await until(pilot, lambda: "▲ 운영 ▲" in text_of(app))
         app.operations.production = False
-        app.inventory_changed()
+        app.engine.follow_inventory()
         await until(pilot, lambda: "운영" not in text_of(app))
 
 
@@ -105,7 +105,7 @@ async def test_adding_a_node_asks_and_what_is_wrong_comes_back_to_the_form():
     app = console("nodes_busy", operations=production())
     async with app.run_test(size=(120, 40)) as pilot:
         await settled(pilot)
-        before = app.cards
+        before = app.session.cards
         await pilot.press("a", *"gpu9", "ctrl+s")
         await until(pilot, lambda: "Add gpu9 to the inventory?" in text_of(app))
         await pilot.press("y")
@@ -114,9 +114,9 @@ async def test_adding_a_node_asks_and_what_is_wrong_comes_back_to_the_form():
         await until(pilot, lambda: isinstance(app.screen, ConfirmScreen))
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(app.screen, FormScreen))
-        assert app.cards == before
+        assert app.session.cards == before
         await pilot.press("ctrl+s", "y")
-        await until(pilot, lambda: [card.name for card in app.cards][-1] == "gpu9")
+        await until(pilot, lambda: [card.name for card in app.session.cards][-1] == "gpu9")
         await until(pilot, lambda: not isinstance(app.screen, FormScreen))
 
 
@@ -130,7 +130,7 @@ async def test_an_import_and_a_removal_ask():
         await until(pilot, lambda: "workers.json: no such file" in text_of(app))
         await pilot.press("G", "D", "enter")
         await until(pilot, lambda: not isinstance(app.screen, ConfirmScreen))
-        assert len(app.cards) == len(cards())
+        assert len(app.session.cards) == len(cards())
 
 
 async def test_leaving_a_run_that_goes_on_is_no_writing():

@@ -9,16 +9,16 @@ from fleet.events import RunFinished, RunPlanned
 from tests.console.driving import settled, text_of, until
 from tests.console.fakes import Recorded, cards, console, history, recorded
 from tests.console.recorded_run import RUN
-from tui.screens.confirm import ConfirmScreen
+from tui.dialogs.confirm import ConfirmScreen
 
 
 @pytest.mark.parametrize(
     ("recording", "resumes", "says", "resume"),
     [
         ("failed", True, "from its checkpoint at step 250?", "--resume checkpoints/step-250"),
-        ("stopped early", True, "It has no checkpoint: from step 1.", "--resume none"),
-        ("succeeded", True, "has come to its end. Train anew", "--resume none"),
-        ("failed", False, "Its program knows from where.", ""),
+        ("stopped early", True, "It has no checkpoint and starts from step 1.", "--resume none"),
+        ("succeeded", True, "finished. Train again from step 1", "--resume none"),
+        ("failed", False, "The program decides where to resume.", ""),
     ],
 )
 async def test_a_restart_says_and_takes_the_runs_own_checkpoint(
@@ -43,7 +43,7 @@ async def test_a_restart_says_and_takes_the_runs_own_checkpoint(
 
 
 async def test_a_run_that_goes_on_or_whose_nodes_are_gone_is_not_started_again():
-    for known, says in ((cards(), "that run goes on"), (cards()[:2], "gpu2, 연구실-3")):
+    for known, says in ((cards(), "that run is still running"), (cards()[:2], "gpu2, 연구실-3")):
         operations = Recorded(known, runs=history()[:1])
         if known == cards():
             operations.recorded = lambda run: recorded("monitor_busy")  # type: ignore[method-assign]

@@ -16,7 +16,7 @@ from tests.console.fakes import console
 from transports.base import NoPrompts
 from tui.app import ConsoleApp
 from tui.collector import collecting_later
-from tui.fleet_operations import FleetOperations
+from tui.operations.fleet_operations import FleetOperations
 
 
 @pytest.fixture
@@ -68,7 +68,9 @@ async def test_a_timer_that_comes_while_it_leaves_does_nothing():
     async with app.run_test(size=(120, 40)) as pilot:
         await settled(pilot)
     app._begin()
-    app._tick()
+    app._refresh.draw_changes()
+    app._ask_next()
+    app._offer_password()
     assert app.operations.asked == [("watch",)]
 
 
@@ -88,7 +90,7 @@ async def test_the_first_frame_waits_for_no_name_server(tmp_path: Path, monkeypa
     operations = FleetOperations(path, project=tmp_path, prompts=NoPrompts())
     app = ConsoleApp(operations, begun=lambda: frames.append((text_of(app), len(asking))))
     async with app.run_test(size=(120, 40)) as pilot:
-        await until(pilot, lambda: app.cards[0].address)
+        await until(pilot, lambda: app.session.cards[0].address)
         await until(pilot, lambda: "127.0.0.1" in text_of(app))
     assert "gpu1" in frames[0][0]
     assert frames[0][1] == 0

@@ -1,9 +1,9 @@
 from __future__ import annotations
 
-import dataclasses
 import itertools
 
 import pytest
+from msgspec.structs import replace
 
 from fleet.events import (
     CheckFinished,
@@ -25,9 +25,10 @@ from fleet.events import (
     StageChanged,
     TelemetrySampled,
 )
-from fleet.state import FleetState, Way
+from fleet.state import FleetState, Route
 from fleet.state.node import KEPT_CHANGES, KEPT_LINES
 from fleet.state.series import CURVE, RECENT, Curve
+from tests.support import wire
 
 
 def planned(at=10.0):
@@ -40,7 +41,7 @@ def planned(at=10.0):
 
 
 def step(rank, number, loss, at=20.0, **more):
-    record = {"kind": "step", "step": number, "loss": loss, "step_time": 0.5, **more}
+    record = wire.record(kind="step", step=number, loss=loss, **{"step_time": 0.5, **more})
     return MetricsSeen(node="a", run="r1", rank=rank, record=record, at=at)
 
 
@@ -58,14 +59,14 @@ def test_a_link_keeps_its_latency_while_it_is_up_and_loses_it_with_the_link():
 
 def test_an_earlier_state_is_never_changed():
     before = FleetState.of(["a"]).after(planned())
-    copy = dataclasses.replace(before)
+    copy = replace(before)
     events = [
         LinkChanged(node="a", state="up"),
         CheckFinished(node="a", check="ssh", status="ok", seen="x"),
         StageChanged(node="a", stage="connect", state="running"),
         RankStarted(node="a", run="r1", rank=0, pid=7),
         step(0, 1, 2.0),
-        TelemetrySampled(node="a", sample={"gpus": [{"util": 5}]}),
+        TelemetrySampled(node="a", sample=wire.sample(gpus=[{"util": 5}])),
         Notice(level="info", text="x"),
     ]
     after = before.after_all(events)
@@ -91,8 +92,8 @@ def test_ports_and_speed_of_a_way_come_by_themselves_and_stay():
             PairProbed(node="a", peer="b", ports={"29500": "open"}),
         ]
     )
-    assert state.nodes["a"].ways == {"b": Way({"29500": "open"}, 0.3, 1e8)}
-    assert state.nodes["b"].ways == {}
+    assert state.nodes["a"].routes == {"b": Route({"29500": "open"}, 0.3, 1e8)}
+    assert state.nodes["b"].routes == {}
 
 
 def test_a_deploy_is_told_stage_by_stage_and_the_next_one_starts_clean():
@@ -139,7 +140,7 @@ def test_long_outputs_and_plans_are_bounded():
 def test_telemetry_keeps_a_short_history_and_survives_holes():
     state = FleetState()
     for number in range(RECENT + 10):
-        sample = {"gpus": [{"index": 0, "util": number}, {"index": 1, "util": None}], "cpu": None}
+        sample = wire.sample(gpus=[{"index": 0, "util": number}, {"index": 1, "util": None}])
         state = state.after(TelemetrySampled(node="a", sample=sample, at=number))
     node = state.nodes["a"]
     assert len(node.gpu_history[0]) == RECENT
@@ -159,8 +160,8 @@ def test_a_run_from_plan_to_end():
     assert state.run.phase == "joining"
     state = state.after(step(0, 10, 2.0)).after(step(1, 10, 9.0)).after(step(0, 20, 1.5))
     assert state.run.loss.drawn == ((10, 2.0), (20, 1.5))
-    assert state.run.leader["step"] == 20
-    checkpoint = {"kind": "ckpt", "step": 20, "path": "checkpoints/20"}
+    assert state.run.leader.step == 20
+    checkpoint = wire.record(kind="ckpt", step=20, path="checkpoints/20")
     state = state.after(MetricsSeen(run="r1", rank=0, record=checkpoint, at=21))
     assert [c.step for c in state.run.checkpoints] == [20]
     state = state.after(RankExited(run="r1", rank=2, code=1, at=30))
@@ -185,7 +186,7 @@ def test_a_restarted_rank_is_alive_again():
 def test_log_chunks_only_tell_that_a_rank_is_heard():
     state = FleetState().after(planned())
     first = state.after(LogChunk(run="r1", rank=0, offset=0, data=b"x", at=20.0))
-    assert first.run.ranks[0].heard == 20.0
+    assert first.run.ranks[0].last_seen == 20.0
     assert first.after(LogChunk(run="r1", rank=0, offset=1, data=b"x", at=20.5)) is first
     assert state.after(LogChunk(run="unknown", rank=0, offset=0, data=b"x", at=1)) is state
 

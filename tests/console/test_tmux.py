@@ -97,7 +97,7 @@ def test_from_adding_a_node_to_taking_up_the_run(terminal: tuple[Tmux, str]) -> 
     tmux.until("3/3 up")
 
     tmux.press("2", "p")
-    tmux.until("All nodes are fit to train")
+    tmux.until("All nodes are ready")
 
     tmux.press("3", "d")
     tmux.until("3 of 3 nodes ready")
@@ -115,13 +115,13 @@ def test_from_adding_a_node_to_taking_up_the_run(terminal: tuple[Tmux, str]) -> 
     tmux.until(r"Search \(", gone=True)
 
     tmux.press("q")
-    tmux.until("goes on")
+    tmux.until("keeps running")
     tmux.press("y")
-    shown = tmux.until(r"run \S+ goes on without the console")
-    (run,) = re.findall(r"run (\S+) goes on without the console", shown)
+    shown = tmux.until(r"Run \S+ keeps running without the console")
+    (run,) = re.findall(r"Run (\S+) keeps running without the console", shown)
 
     tmux.enter("clear")
-    tmux.until("goes on", gone=True)
+    tmux.until("keeps running", gone=True)
     tmux.enter(dtui)
     tmux.until("3/3 ranks up")
     tmux.until(run)

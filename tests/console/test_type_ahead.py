@@ -9,8 +9,8 @@ from tests.console.driving import settled, text_of, until
 from tests.console.fakes import Recorded, cards, console, history
 from tests.console.recorded_run import RUN
 from tui.app import ConsoleApp
-from tui.screens.confirm import ConfirmScreen
-from tui.screens.form import FormScreen
+from tui.dialogs.confirm import ConfirmScreen
+from tui.dialogs.form import FormScreen
 from tui.widgets.prompt import Prompt
 from tui.widgets.table import Table
 
@@ -49,7 +49,7 @@ async def test_a_search_in_a_log_that_asks_its_screen_for_the_prompt():
         await settled(pilot)
         assert not open_prompt(app)
         # Every letter that is a key of the pane has gone into the prompt.
-        assert not app.mode_screen.tiles.look.wrap
+        assert not app.mode_screen.tiles.options.wrap
         assert app.mode_screen.tiles.filter is None
         at_once(app, "&step\n")
         await until(pilot, lambda: app.mode_screen.tiles.filter is not None)
@@ -118,4 +118,4 @@ async def test_keys_act_although_a_pane_has_got_the_focus_as_it_went_away():
         await until(pilot, lambda: not pane.is_attached)
         assert app.focused is pane
         await pilot.press("q")
-        await until(pilot, lambda: f"Run {RUN} goes on" in text_of(app))
+        await until(pilot, lambda: f"Run {RUN} keeps running" in text_of(app))

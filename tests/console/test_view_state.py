@@ -11,13 +11,13 @@ from tests.console.driving import settled, text_of, until
 from tests.console.fakes import Recorded, cards, console, history
 from tui.app import ConsoleApp
 from tui.screens.columns import ColumnsScreen
-from tui.view_state import ViewState
+from tui.state.view_state import ViewState
 from tui.widgets.table import Table
 from tui.widgets.tiles import Tiles
 
 
 def started(kept: ViewState, recording: str, mode: str = "", **options: object) -> ConsoleApp:
-    """Return a console as :func:`tui.console.run_console` opens it."""
+    """Return a console as :func:`tui.cli.console_launch.run_console` opens it."""
     options.setdefault("operations", Recorded(cards(), runs=history()))
     return console(
         recording, mode or kept.mode, lang=kept.lang, theme=kept.theme, views=kept.views, **options
@@ -26,7 +26,7 @@ def started(kept: ViewState, recording: str, mode: str = "", **options: object) 
 
 def left(app: ConsoleApp, path: Path) -> ViewState:
     """Return what a second start reads after the first was left."""
-    ViewState(app.texts.lang, app.theme, app.shown, app.views).save(path)
+    ViewState(app.session.texts.lang, app.theme, app.session.shown_mode, app.session.views).save(path)
     return ViewState.load(path)
 
 
@@ -58,7 +58,7 @@ async def test_the_nodes_look_as_they_were_left(tmp_path: Path):
         assert headings(again) == shown
         assert [row.key for row in table.rows] == rows
         assert table.cursor == cursor
-        assert again.texts.lang == "ko"
+        assert again.session.texts.lang == "ko"
         assert again.theme == app.theme
         assert "연결 순" in text_of(again)
         assert "표시: gpu" in text_of(again)
@@ -84,11 +84,11 @@ async def test_the_monitor_looks_as_it_was_left(tmp_path: Path):
         await settled(pilot)
         tiles = again.mode_screen.query_one(Tiles)
         assert len(tiles.panes) == 8
-        assert all(pane.look.wrap and pane.look.times for pane in tiles.panes)
+        assert all(pane.options.wrap and pane.options.times for pane in tiles.panes)
         assert tiles.filter is not None
 
 
-async def test_the_ways_are_shown_again(tmp_path: Path):
+async def test_the_routes_are_shown_again(tmp_path: Path):
     app = started(ViewState(), "preflight_busy", "preflight")
     async with app.run_test(size=(120, 40)) as pilot:
         await settled(pilot)
@@ -186,7 +186,7 @@ async def test_the_other_language_loses_nothing(tmp_path: Path):
         await pilot.press("j", "space", "f8")
         await until(pilot, lambda: "1 marked" in text_of(app))
         assert app.mode_screen.query_one("#nodes", Table).cursor == "gpu2"
-        assert app.targets() == ["gpu1"]
+        assert app.session.targets() == ["gpu1"]
         await pilot.press("6")
         await until(pilot, lambda: app.mode_screen.mode == "config")
         await pilot.press("enter", *"hello", "f8")
@@ -211,3 +211,11 @@ async def test_an_emptied_inventory_is_not_saved(tmp_path: Path):
         await settled(pilot)
         assert (tmp_path / "nodes.yaml").read_text("utf-8") == "nodes: 5\n"
         assert ("reload",) not in app.operations.asked
+
+
+async def test_routes_of_an_earlier_version_are_shown_again():
+    kept = ViewState(mode="preflight", views={"preflight": {"ways": True}})
+    app = started(kept, "preflight_busy")
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settled(pilot)
+        assert "→ gpu1" in text_of(app)

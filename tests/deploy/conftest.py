@@ -9,9 +9,14 @@ from typing import TypeVar
 import pytest
 
 from fleet.deploy import DeployOptions, deploy
+from fleet.deploy.deploy import check_files, configure, preview
+from fleet.deploy.options import Configure
 from fleet.events import Event, NodeDeployed, StageChanged
 from fleet.fleet import Fleet
-from fleet.inventory import Inventory, Node
+from fleet.inventory import Inventory, Node, RunSettings
+from fleet.inventory.model import DataSettings
+from tests.support.login import write_profile
+from tests.support.wheels import install_uv
 from transports.base import Transport
 from transports.registry import open_transport
 
@@ -50,6 +55,11 @@ class Site:
     def __post_init__(self) -> None:
         self.source = self.path / "source"
         self.source.mkdir()
+        #: The file that the inventory was read from.
+        self.inventory: Path | None = None
+        #: What nodes.yaml has as `data` and as `run`.
+        self.data: DataSettings | None = None
+        self.run = RunSettings()
 
     def write(self, files: dict[str, str | bytes], root: Path | None = None) -> None:
         for name, contents in files.items():
@@ -69,7 +79,14 @@ class Site:
 
     def fleet(self, *nodes: Node, transports: Callable[..., Transport] = open_transport) -> Fleet:
         master = Node(name="master", transport="local", project=str(self.source))
-        inventory = Inventory(project=self.source, master=master, workers=nodes)
+        inventory = Inventory(
+            project=self.source,
+            master=master,
+            workers=nodes,
+            source=self.inventory,
+            run=self.run,
+            data=self.data,
+        )
         return Fleet(inventory, home=self.source / ".dtui", transports=transports)
 
     async def deploy(
@@ -87,6 +104,22 @@ class Site:
                 watch(event)
         return outcome
 
+    async def preview(self) -> Outcome:
+        node = self.node()
+        async with self.fleet(node) as fleet:
+            return Outcome([event async for event in preview(fleet, [node])])
+
+    async def check(self, *nodes: Node, force: bool = False) -> Outcome:
+        nodes = nodes or (self.node(),)
+        async with self.fleet(*nodes) as fleet:
+            return Outcome([event async for event in check_files(fleet, nodes, force=force)])
+
+    async def configure(self, files: Configure) -> Outcome:
+        node = self.node()
+        async with self.fleet(node) as fleet:
+            options = DeployOptions(configure=files)
+            return Outcome([event async for event in configure(fleet, [node], options)])
+
     def files(self, name: str = "node1") -> dict[str, bytes]:
         return tree(self.path / name)
 
@@ -103,5 +136,11 @@ def tree(root: Path) -> dict[str, bytes]:
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    (tmp_path / "home").mkdir()
+    write_profile(tmp_path / "home")
     return Site(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def uv_program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A uv, which the node of a test gets where a login finds it."""
+    return install_uv(tmp_path_factory.mktemp("uv"))

@@ -112,11 +112,13 @@ def test_a_list_that_arrives_damaged_or_cut_is_refused() -> None:
     whole = Unpacker()
     for piece in pieces:
         whole.feed(piece)
-    assert whole.value() == [["a", 1]] * 50
+    assert whole.value(list[tuple[str, int]]) == [("a", 1)] * 50
+    with pytest.raises(ListError, match=r"\[0\]\[1\]: expected a string, got 1"):
+        whole.value(list[tuple[str, str]])
     cut = Unpacker()
     cut.feed(pieces[0][:-4])
     with pytest.raises(ListError, match="incomplete"):
-        cut.value()
+        cut.value(object)
     with pytest.raises(ListError, match="damaged"):
         Unpacker().feed(b"not compressed")
 

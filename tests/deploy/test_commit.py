@@ -77,7 +77,7 @@ def test_a_commit_makes_the_new_tree_and_leaves_nothing_behind(tmp_path: Path) -
     commit(str(tmp_path), moves, DELETES, record)
     assert contents(tmp_path) == NEW
     assert load(str(tmp_path)) == record
-    assert [path.name for path in (tmp_path / ".dtui").iterdir()] == ["deployed.json"]
+    assert sorted(path.name for path in (tmp_path / ".dtui").iterdir()) == ["deployed.json", "private"]
     assert not (tmp_path / "gone").exists()
 
 

@@ -13,6 +13,7 @@ from agent.tree.format import block_digest, pack
 from agent.tree.places import Tree
 from agent.tree.record import Recorded
 from agent.tree.staging import Staging
+from agent.wire.operations import OPERATIONS
 from fleet.errors import OperationFailed
 from fleet.link.client import AgentClient
 from tests.deploy.conftest import Site
@@ -29,9 +30,9 @@ def test_a_file_that_keeps_coarse_times_is_known_by_the_record(tmp_path: Path) -
     os.utime(tmp_path / "a", ns=(2_000_000_000, 2_000_000_000))  # two seconds are all that FAT can tell apart
     record = {"a": Recorded(5, 2_900_000_001, 2_000_000_000, "digest", True)}
     same = answer(tmp_path, [["a", 5, 2_900_000_001, 0]], record)
-    assert (same.need, same.doubt) == ([], [])
+    assert (same.need, same.verify) == ([], [])
     newer = answer(tmp_path, [["a", 5, 3_000_000_000, 0]], record)
-    assert newer.doubt == [(0, "digest")]  # without reading it
+    assert newer.verify == [(0, "digest")]  # without reading it
 
 
 def test_a_name_that_differs_in_case_is_another_file_but_is_not_deleted_where_it_is_the_same(
@@ -62,16 +63,25 @@ def test_every_fault_of_a_manifest_is_named(tmp_path: Path) -> None:
     entries = [[path, 1, 1, 0] for path in ("../x", "/etc/x", "file/x", "link/x", "pipe", "fine")]
     found = answer(tmp_path, entries)
     assert [path for path, _ in found.faults] == ["../x", "/etc/x", "file/x", "link/x", "pipe"]
+    assert [reason.id for _, reason in found.faults] == [
+        "path.dot-part", "path.absolute", "path.file-in-the-way", "path.through-link", "path.special-file",
+    ]  # fmt: skip
+    assert found.faults[2][1] == "'file/x' needs a folder where the node has the file 'file'"
+    assert found.faults[2][1].args == {"path": "file/x", "file": "file"}
     assert found.need == [5]
+
+
+def contents(segments: list[Any], compressed: bool = False) -> Any:
+    return {"step": "contents", "compressed": compressed, "segments": segments}
 
 
 async def receive(link: AgentClient, project: str, plan: Any, body: Any, payload: bytes) -> None:
     """Send a plan and one piece as a deploy does."""
-    async with link.request("receive", project=project, deploy="x") as request:
+    async with link.request(OPERATIONS["receive"], {"project": project, "deploy": "x"}) as request:
         for piece in pack(plan):
-            await request.send("plan", piece)
+            await request.send({"step": "plan", "compressed": True, "segments": []}, piece)
         await request.send(body, payload)
-        await request.send("commit")
+        await request.send({"step": "commit", "compressed": False, "segments": []})
         await request.end()
         async for _ in request:
             pass
@@ -96,13 +106,12 @@ async def test_a_plan_that_leads_out_of_the_project_is_refused(site: Site, part:
             plan: dict[str, Any] = {"files": [], "adjust": [], "delete": [], "forget": [], part: [row]}
             segments = [[0, 4, block_digest(b"evil")]] if part == "files" else []
             try:
-                await receive(link, node.project, plan, [False, segments], b"evil" if segments else b"")
+                await receive(link, node.project, plan, contents(segments), b"evil" if segments else b"")
             except OperationFailed as error:
                 assert error.code == "path"
                 assert repr(path) in error.what
                 refused.append(path)
-    # What no deploy has put there is not deleted anyway, whatever the plan says.
-    assert refused == ([] if part == "delete" else EVIL)
+    assert refused == EVIL
     assert outside.read_text() == "untouched"
     assert outside.stat().st_mtime_ns != 1
     assert site.files()["a.py"] == b"1"
@@ -128,8 +137,8 @@ async def test_contents_that_are_not_what_was_announced_change_nothing(site: Sit
         link = await fleet.link(node)
         for segments, payload, compressed in LIES:
             with pytest.raises(OperationFailed) as caught:
-                await receive(link, node.project, plan, [compressed, segments], payload)
+                await receive(link, node.project, plan, contents(segments, compressed), payload)
             assert caught.value.code == "damaged"
             assert site.files() == {"a.py": b"1"}
-        await receive(link, node.project, plan, [False, [[0, 4, block_digest(b"good")]]], b"good")
+        await receive(link, node.project, plan, contents([[0, 4, block_digest(b"good")]]), b"good")
     assert site.files() == {"a.py": b"good"}

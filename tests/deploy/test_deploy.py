@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from fleet.deploy import DeployOptions
-from fleet.events import CopyProgressed, FileChange, Notice
+from fleet.events import CopyProgressed, DeployPreview, FileChange, NodeDeployed, Notice
 from tests.deploy.conftest import Site, tree
 
 PROJECT: dict[str, str | bytes] = {
@@ -24,14 +24,14 @@ PROJECT: dict[str, str | bytes] = {
 async def test_a_first_deploy_copies_all_but_the_excludes(site: Site) -> None:
     site.write(PROJECT)
     site.write(
-        {".git/HEAD": "x", "logs/a": "x", "src/__pycache__/m.pyc": "x", "data/raw": "x", "data/keep": "x"}
+        {".git/HEAD": "x", "logs/a": "x", "src/__pycache__/m.pyc": "x", "sets/raw": "x", "sets/keep": "x"}
     )
-    site.write({".dtuiignore": "data/raw\n"})
+    site.write({".dtuiignore": "sets/raw\n"})
     (site.source / "train.py").chmod(0o755)
     outcome = await site.deploy()
     assert outcome.end().ok
     expected = {name: text.encode() if isinstance(text, str) else text for name, text in PROJECT.items()}
-    assert site.files() == {**expected, "data/keep": b"x", ".dtuiignore": b"data/raw\n"}
+    assert site.files() == {**expected, "sets/keep": b"x", ".dtuiignore": b"sets/raw\n"}
     assert os.access(site.path / "node1/train.py", os.X_OK)
     assert not os.access(site.path / "node1/src/model.py", os.X_OK)
     assert (site.path / "node1/train.py").stat().st_mtime_ns == (site.source / "train.py").stat().st_mtime_ns
@@ -45,7 +45,10 @@ async def test_a_first_deploy_copies_all_but_the_excludes(site: Site) -> None:
     assert last.rate > 0
     assert sorted(path.name for path in (site.path / "node1/.dtui").iterdir()) == [
         "deployed.json",
+        "deploying.json",
         "environment.json",
+        "private",
+        "project.json",
     ]
 
 
@@ -137,43 +140,44 @@ async def test_a_folder_becomes_a_file_and_a_file_a_folder(site: Site) -> None:
 
 
 async def test_a_users_folder_in_the_way_is_named_and_nothing_changes(site: Site) -> None:
-    site.write({"data": "a file"})
-    site.write({"data/users.txt": "precious"}, site.path / "node1")
+    site.write({"plans": "a file"})
+    site.write({"plans/users.txt": "precious"}, site.path / "node1")
     outcome = await site.deploy()
     assert not outcome.end().ok
-    assert "'data' is a folder on the node, with files that dtui did not put there" in outcome.end().detail
-    assert site.files() == {"data/users.txt": b"precious"}
+    assert "'plans' is a folder on the node, with files that dtui did not put there" in outcome.end().detail
+    assert site.files() == {"plans/users.txt": b"precious"}
 
 
 async def test_a_dry_run_shows_each_change_and_makes_none(site: Site) -> None:
     site.write(PROJECT)
-    untouched = await site.deploy(options=DeployOptions(dry_run=True))
+    untouched = await site.preview()
     assert {change.action for change in untouched.of(FileChange)} == {"add"}
+    (nothing_there,) = untouched.of(DeployPreview)
+    assert nothing_there.files_to_send == len(PROJECT)
     assert not (site.path / "node1").exists()
     await site.deploy()
+    (unchanged,) = (await site.preview()).of(DeployPreview)
+    assert (unchanged.files_to_send, unchanged.bytes_to_send, unchanged.files_to_delete) == (0, 0, 0)
     before = site.files()
     (site.source / "empty").unlink()
     site.write({"train.py": "print('other')\n", "new.py": "1"})
-    outcome = await site.deploy(options=DeployOptions(dry_run=True))
+    outcome = await site.preview()
     changes = {(change.path, change.action, change.size) for change in outcome.of(FileChange)}
     assert changes == {("train.py", "replace", 15), ("new.py", "add", 1), ("empty", "delete", 0)}
-    assert outcome.end().ok
+    (end,) = outcome.of(DeployPreview)
+    assert (end.files_to_send, end.bytes_to_send, end.files_to_delete) == (2, 16, 1)
+    assert not outcome.of(NodeDeployed), "nothing was deployed"
     assert site.files() == before
     assert not (site.path / "node1/.dtui/deploy.lock").exists()
 
 
-async def test_skip_deploy_only_configures(site: Site) -> None:
+async def test_configuring_sends_nothing_else(site: Site) -> None:
     site.write(PROJECT)
-    options = DeployOptions(
-        skip_deploy=True, configure=lambda node: {".dtui/accelerate_config.yaml": node.name}
-    )
-    outcome = await site.deploy(options=options)
-    assert outcome.end().ok
+    outcome = await site.configure(lambda node: {".dtui/accelerate_config.yaml": node.name})
+    assert not outcome.of(NodeDeployed), "nothing was deployed"
     assert site.files() == {}
     assert (site.path / "node1/.dtui/accelerate_config.yaml").read_text() == "node1"
     assert outcome.stages() == {
-        "connect": "done",
-        "compare": "skipped",
         "copy": "skipped",
         "environment": "skipped",
         "configure": "done",
@@ -187,11 +191,11 @@ async def test_the_source_folder_itself_is_left_alone(site: Site) -> None:
     outcome = await site.deploy(site.node("master", site.source), site.node("share", linked))
     for name in ("master", "share"):
         assert outcome.end(name).ok
-        assert outcome.details(name)["copy"] == "this is the folder that is deployed"
+        assert outcome.details(name)["copy"] == "this folder is the source of the deploy"
     assert tree(site.source) == {
         name: text.encode() if isinstance(text, str) else text for name, text in PROJECT.items()
     }
-    assert sorted(path.name for path in (site.source / ".dtui").iterdir()) == ["environment.json"]
+    assert sorted(path.name for path in (site.source / ".dtui").iterdir()) == ["environment.json", "private"]
 
 
 async def test_one_failing_node_does_not_stop_the_other(site: Site) -> None:
@@ -238,7 +242,7 @@ async def test_an_empty_source_never_empties_a_node(site: Site) -> None:
         (site.source / path).unlink()
     outcome = await site.deploy()
     assert not outcome.end().ok
-    assert "no file to deploy" in outcome.end().detail
+    assert "no files to deploy" in outcome.end().detail
     assert site.files() == before
 
 

@@ -7,10 +7,13 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from fleet.deploy import DeployOptions, deploy
 from fleet.events import CopyProgressed, Notice
 from fleet.fleet import Fleet
+from fleet.inventory import RunSettings
+from fleet.inventory.model import DataSettings, DataSync
 from lab.lab import Lab
 from tests.deploy.conftest import BASE_PYTHON, Outcome, Site, tree
 
@@ -73,6 +76,47 @@ async def test_a_dropped_ssh_connection_is_taken_up_where_it_was(lab_site: LabSi
         assert outcome.end(node.name).ok, outcome.end(node.name).detail
         assert tree(lab_site.project(node.name)) == tree(site.source)
     assert [notice.node for notice in outcome.of(Notice, "node1")] == ["node1"]
+
+
+async def test_nested_ignore_rules_hold_on_ssh_nodes_and_are_told_once(lab_site: LabSite) -> None:
+    site = lab_site.site
+    site.write({"a.py": "1", ".gitignore": "/raw/\n", ".dtuiignore": "!keep.log\n"})
+    site.write({"pkg/.gitignore": "*.log\n", "pkg/keep.log": "1", "pkg/x.log": "1", "pkg/logs/b.py": "1"})
+    (site.source / "raw").mkdir()
+    with (site.source / "raw/x").open("wb") as file:
+        file.truncate(1 << 25)
+    outcome = await lab_site.deploy()
+    for node in lab_site.inventory.workers:
+        assert outcome.end(node.name).ok, outcome.end(node.name).detail
+        names = {"a.py", ".gitignore", ".dtuiignore", "pkg/.gitignore", "pkg/keep.log", "pkg/logs/b.py"}
+        assert set(tree(lab_site.project(node.name))) == names
+    (notice,) = outcome.of(Notice, "")
+    assert notice.text == "raw is not sent: 1 file, 32.0 MiB, excluded by .gitignore"
+
+
+@pytest.mark.parametrize("sync", ["once", "mirror"])
+async def test_data_goes_to_each_nodes_own_folder_over_every_transport(
+    lab_site: LabSite, sync: DataSync
+) -> None:
+    site, lab = lab_site.site, lab_site.lab
+    outside = site.path / "sets"
+    site.write({"a.bin": os.urandom(1_500_000), "한글/b.txt": "b"}, outside)
+    site.write({"train.py": ""})
+    own = lab.node("node1").home.folder / "disk"
+    site.write({"a.bin": "older", "mine.txt": "mine"}, own)
+    data = DataSettings(root="../sets", on=(("node1", "~/disk"),), sync=sync)
+    run = RunSettings(module=None, script="train.py")
+    lab_site.inventory = replace(lab_site.inventory, data=data, run=run)
+    outcome = await lab_site.deploy(cut="node2")
+    for node in lab_site.inventory.workers:
+        assert outcome.end(node.name).ok, outcome.end(node.name).detail
+        assert set(tree(lab_site.project(node.name))) == {"train.py"}
+    wanted = tree(outside)
+    kept = {"a.bin": b"older", "mine.txt": b"mine"} if sync == "once" else {}
+    assert tree(own) == {**wanted, **kept}
+    assert tree(lab_site.project("node2").parent / "sets") == wanted
+    named = [notice.text for notice in outcome.of(Notice, "node1")]
+    assert [("mine.txt" in text) for text in named] == ([True] if sync == "mirror" else [])
 
 
 async def test_a_node_that_is_off_fails_alone_and_is_named(lab_site: LabSite) -> None:

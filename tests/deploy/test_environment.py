@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import json
 import os
 import stat
@@ -13,12 +12,14 @@ from typing import Any
 
 import psutil
 import pytest
+from msgspec.structs import replace
 
 from agent.interpreter import refuse, warnings
 from agent.server import OperationError
 from fleet.deploy import DeployOptions, deploy
 from fleet.events import EnvironmentOutput, Event, Notice
 from tests.deploy.conftest import BASE_PYTHON, Site
+from tests.support.login import write_profile
 
 SMALL = """
 [project]
@@ -57,17 +58,17 @@ async def test_a_given_interpreter_is_looked_at_once(site: Site) -> None:
 @pytest.mark.parametrize(
     ("script", "said"),
     [
-        ("exit 3", "is no working Python: status 3"),
+        ("exit 3", "is not a working Python: status 3"),
         ("echo Python was not found >&2; exit 49", "only the Microsoft Store's placeholder"),
         (
-            """echo 'DTUI-FACTS {"python": "3.8.10", "packages": {}, "torch": null}'""",
+            """echo 'DTUI-FACTS {"python": "3.8.10", "packages": {}, "torch": null, "places": []}'""",
             "is Python 3.8.10, and 3.9 or newer is needed",
         ),
     ],
 )
 async def test_a_wrong_interpreter_is_told_with_its_reason(site: Site, script: str, said: str) -> None:
     site.write({"a.py": ""})
-    node = dataclasses.replace(site.node(), interpreter=program(site.path / "python", script))
+    node = replace(site.node(), interpreter=program(site.path / "python", script))
     outcome = await site.deploy(node)
     assert not outcome.end().ok
     assert said in outcome.end().detail
@@ -77,17 +78,15 @@ async def test_a_wrong_interpreter_is_told_with_its_reason(site: Site, script: s
 
 async def test_an_interpreter_that_is_not_there(site: Site) -> None:
     site.write({"a.py": ""})
-    outcome = await site.deploy(dataclasses.replace(site.node(), interpreter="/nowhere/python"))
+    outcome = await site.deploy(replace(site.node(), interpreter="/nowhere/python"))
     assert "/nowhere/python can't be started: No such file" in outcome.end().detail
 
 
-async def test_uv_is_installed_when_missing_and_makes_the_projects_environment(
-    site: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # Neither on the PATH nor beside the agent's Python.
-    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+async def test_uv_is_installed_when_missing_and_makes_the_projects_environment(site: Site) -> None:
+    # Neither on a login's PATH nor beside the agent's Python.
+    write_profile(site.path / "home", {"PATH": "/usr/bin:/bin"})
     site.write({"pyproject.toml": SMALL})
-    node = dataclasses.replace(site.node(), environment="uv", interpreter=None, python=BASE_PYTHON)
+    node = replace(site.node(), environment="uv", interpreter=None, python=BASE_PYTHON)
     outcome = await site.deploy(node)
     assert outcome.end().ok, outcome.end().detail
     printed = "".join(event.text for event in outcome.of(EnvironmentOutput))
@@ -122,22 +121,19 @@ async def test_uv_is_installed_when_missing_and_makes_the_projects_environment(
 async def test_a_project_without_dependencies_can_not_have_an_environment_of_uv(site: Site) -> None:
     site.write({"a.py": ""})
     outcome = await site.deploy(options=DeployOptions(environment="uv"))
-    assert "neither pyproject.toml nor requirements.txt" in outcome.end().detail
-    assert "existing" in outcome.end().remedy
+    assert "neither pyproject.toml, requirements.txt, setup.py" in outcome.end().detail
+    assert "set `interpreter`" in outcome.end().remedy
 
 
-async def test_a_console_that_leaves_ends_uv_with_its_children(
-    site: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_console_that_leaves_ends_uv_with_its_children(site: Site) -> None:
     pids = site.path / "pids"
     program(
-        site.path / "bin/uv",
+        site.path / "home/.local/bin/uv",
         f"""[ "$1" = --version ] && exit 0
 sleep 600 &
 echo $$ $! > {pids}.new; mv {pids}.new {pids}
 echo on; wait""",
     )
-    monkeypatch.setenv("PATH", f"{site.path / 'bin'}:{os.environ['PATH']}")
     site.write({"pyproject.toml": SMALL})
     node = site.node()
     seen: list[Event] = []
@@ -156,7 +152,7 @@ echo on; wait""",
 
 
 def facts(**torch: Any) -> dict[str, Any]:
-    usual = {"version": "2.9.1", "cuda": None, "sees_gpu": False, "gloo": True, "nccl": False}
+    usual = {"error": None, "version": "2.9.1", "cuda": None, "sees_gpu": False, "gloo": True, "nccl": False}
     full = {**usual, **torch}
     return {"python": "3.11.9", "packages": {"torch": full["version"]}, "torch": full}
 
@@ -165,8 +161,11 @@ def test_a_windows_torch_without_gloo_is_refused_by_what_it_has_not_by_its_numbe
     refuse(facts(), "python", windows=True)
     with pytest.raises(OperationError, match="without gloo") as caught:
         refuse(facts(gloo=False), "python", windows=True)
-    assert "2.11" in caught.value.hint
+    assert "2.11" in caught.value.remedy
     refuse(facts(gloo=False, nccl=True), "python", windows=False)
+    with pytest.raises(OperationError, match="without gloo") as caught:
+        refuse(facts(gloo=False), "python", windows=False)
+    assert "Windows" not in caught.value.remedy
 
 
 def test_a_torch_that_does_not_load_is_refused() -> None:
@@ -192,7 +191,7 @@ def test_output_and_silence_are_relayed_and_the_tail_is_kept(tmp_path: Path) -> 
     result = command.run(
         ["/bin/sh", "-c", "printf 'one\\nt'; sleep 0.3; printf 'wo\\n\\303'; printf '\\251 end\\n'; exit 7"],
         cwd=str(tmp_path),
-        env=command.environment({}),
+        env=os.environ,
         cancelled=threading.Event(),
         output=said.append,
         quiet=silences.append,

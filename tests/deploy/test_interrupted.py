@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from agent.wire.operations import OPERATIONS
 from fleet.deploy import DeployOptions, deploy
 from fleet.events import CopyProgressed, Notice, StageChanged
 from fleet.fleet import Fleet
@@ -21,7 +22,7 @@ from tests.deploy.conftest import Outcome, Site, tree
 from tests.support.needs import need
 from transports.base import Channel, Endpoint
 from transports.errors import ChannelLost
-from transports.local import LocalTransport
+from transports.local.transport import LocalTransport
 
 BIG = 24_000_000
 OLD: dict[str, str | bytes] = {"train.py": "old", "gone.py": "old", "same.py": "same"}
@@ -45,7 +46,7 @@ async def deploy_and_kill(site: Site, *conditions: Callable[[], bool]) -> Outcom
             link = await fleet.link(node)
             while not condition():
                 await asyncio.sleep(0.001)
-            os.kill(link.hello["pid"], signal.SIGKILL)
+            os.kill(link.hello.pid, signal.SIGKILL)
             await link.lost.wait()
 
     async with site.fleet(node) as fleet, asyncio.timeout(60), asyncio.TaskGroup() as tasks:
@@ -67,7 +68,7 @@ async def test_an_agent_killed_in_mid_copy_leaves_the_old_tree_and_what_arrived(
     outcome = await deploy_and_kill(site, lambda: staged(site) > 2_000_000, lambda: staged(site) > 6_000_000)
     assert not outcome.end().ok
     assert outcome.stages()["copy"] == "failed"
-    assert len([event for event in outcome.of(Notice) if "connecting again" in event.text]) == 1
+    assert len([event for event in outcome.of(Notice) if "reconnecting to resume" in event.text]) == 1
     assert site.files() == before
     resumed = await site.deploy()
     assert resumed.end().ok
@@ -201,7 +202,7 @@ async def test_a_console_that_leaves_in_mid_copy_leaves_the_old_tree(site: Site)
                 if isinstance(event, CopyProgressed):
                     break
         # The cancelled request ends on the node before the link does.
-        await (await fleet.link(node)).call("ping")
+        await (await fleet.link(node)).call(OPERATIONS["ping"], {})
     assert site.files() == before
     assert (await site.deploy()).end().ok
     assert site.files() == tree(site.source)
@@ -226,7 +227,7 @@ async def test_a_file_that_changes_while_it_is_copied_is_read_again(site: Site) 
     assert site.files() == tree(site.source)
 
 
-async def test_a_file_that_never_rests_is_named(site: Site) -> None:
+async def test_a_file_that_never_rests_is_left_out_and_named_once(site: Site) -> None:
     await changed_site(site)
     turn = 0
 
@@ -234,14 +235,46 @@ async def test_a_file_that_never_rests_is_named(site: Site) -> None:
         nonlocal turn
         if isinstance(event, StageChanged) and (event.stage, event.state) == ("compare", "done"):
             turn += 1
-            site.write({"train.py": "x" * (turn + 20)})
+            site.write({"up.log": "x" * (turn + 20)})
 
-    before = site.files()
-    outcome = await site.deploy(watch=change)
-    assert not outcome.end().ok
-    assert "train.py keeps changing" in outcome.end().detail
-    assert ".dtuiignore" in outcome.end().remedy
-    assert site.files() == before
+    site.write({"up.log": "begun"})
+    outcome = await site.deploy(site.node(), site.node("node2"), watch=change)
+    assert outcome.end().ok
+    assert outcome.end("node2").ok
+    (notice,) = [event for event in outcome.of(Notice, "") if "keeps changing" in event.text]
+    assert "up.log" in notice.text
+    (site.source / "up.log").unlink()
+    assert site.files() == site.files("node2") == tree(site.source)
+
+
+async def test_a_file_that_keeps_changing_keeps_the_nodes_copy(site: Site) -> None:
+    site.write({"a.py": "1", "up.log": "old"})
+    await site.deploy()
+    turn = 0
+
+    def change(event: object) -> None:
+        nonlocal turn
+        if isinstance(event, StageChanged) and (event.stage, event.state) == ("compare", "done"):
+            turn += 1
+            site.write({"up.log": "x" * (turn + 20)})
+
+    site.write({"a.py": "22", "up.log": "new"})
+    assert (await site.deploy(watch=change)).end().ok
+    assert site.files() == {"a.py": b"22", "up.log": b"old"}
+
+
+async def test_a_file_that_vanishes_is_no_error(site: Site) -> None:
+    await changed_site(site)
+    site.write({"gone/while.txt": "x" * 500_000})
+
+    def vanish(event: object) -> None:
+        if isinstance(event, StageChanged) and (event.stage, event.state) == ("compare", "done"):
+            shutil.rmtree(site.source / "gone", ignore_errors=True)
+
+    outcome = await site.deploy(watch=vanish)
+    assert outcome.end().ok, outcome.end().detail
+    assert outcome.of(Notice) == []
+    assert site.files() == tree(site.source)
 
 
 @pytest.fixture

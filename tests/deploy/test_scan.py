@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import os
 import unicodedata
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from fleet.deploy.portability import alike, decomposed, faults_on_windows
 from fleet.deploy.scan import scan
+from tests.hostile import planted
 
 
 def write(root: Path, *names: str) -> None:
@@ -17,7 +19,7 @@ def write(root: Path, *names: str) -> None:
 
 
 def test_files_are_listed_with_size_time_and_executable_bit(tmp_path: Path) -> None:
-    write(tmp_path, "b/run.sh", "a.py", ".git/HEAD", "c/logs/x")
+    write(tmp_path, "b/run.sh", "a.py", "c/.git/HEAD", "logs/x")
     (tmp_path / "b/run.sh").chmod(0o755)
     os.utime(tmp_path / "a.py", ns=(5, 1_234_567_890_123_456_700))
     found = scan(tmp_path)
@@ -47,10 +49,21 @@ def test_a_link_is_followed_only_to_a_file_inside_the_project(tmp_path: Path) ->
     ]
     reasons = {finding.path: finding.what for finding in found.left_out}
     assert set(reasons) == {"out", "sly", "dir", "broken", "self", "pipe"}
-    assert "leads out of the project" in reasons["out"]
-    assert "leads out of the project" in reasons["sly"]
+    assert "outside of the project" in reasons["out"]
+    assert "outside of the project" in reasons["sly"]
     assert "link to a folder" in reasons["dir"]
     assert "does not exist" in reasons["broken"]
+
+
+@pytest.mark.needs("posix")
+@pytest.mark.parametrize("plant", [planted.pipe, planted.link, planted.sparse])
+def test_ignore_rules_that_a_program_replaced_are_a_fault(
+    plant: Callable[[Path], None], tmp_path: Path
+) -> None:
+    write(tmp_path, "fine.py")
+    plant(tmp_path / ".dtuiignore")
+    (fault,) = scan(tmp_path).faults
+    assert fault.what.startswith("'.dtuiignore' can't be read: ")
 
 
 def test_what_can_not_be_read_is_a_fault_with_its_path(tmp_path: Path) -> None:
@@ -77,7 +90,7 @@ def test_what_can_not_be_read_is_a_fault_with_its_path(tmp_path: Path) -> None:
 def test_a_missing_or_empty_project_is_a_fault(tmp_path: Path) -> None:
     assert "No such file" in scan(tmp_path / "nowhere").faults[0].what
     write(tmp_path, "logs/only.txt")
-    assert "has no file to deploy" in scan(tmp_path).faults[0].what
+    assert "has no files to deploy" in scan(tmp_path).faults[0].what
 
 
 @pytest.mark.parametrize(
@@ -108,3 +121,18 @@ def test_names_that_look_the_same_and_names_of_macos_are_told() -> None:
     split = unicodedata.normalize("NFD", composed)
     assert [finding.path for finding in alike([composed, split, "a"])] == [split]
     assert decomposed([composed, split, "a"]) == (split,)
+
+
+def test_a_virtual_environment_of_any_name_is_left_out_and_named(tmp_path: Path) -> None:
+    for name in (
+        "train.py",
+        "myenv/pyvenv.cfg",
+        "myenv/lib/x.py",
+        "pkg/checkpoints/io.py",
+        "checkpoints/a.pt",
+    ):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("x")
+    found = scan(tmp_path)
+    assert [file.path for file in found.files] == ["pkg/checkpoints/io.py", "train.py"]
+    assert [(one.path, "virtual environment" in one.what) for one in found.left_out] == [("myenv", True)]

@@ -1,4 +1,4 @@
-"""What the documents show is true: files are accepted, links lead somewhere, the old guide has its places."""
+"""What the documents show is true: files are accepted, links have targets, the old guide is mapped."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ def test_links_lead_to_files_and_headings(path: Path) -> None:
 
 #: Documents for users, in both languages; the rest is for those who work on dtui.
 TWINS = (
-    "exit-codes", "files", "guide", "keys", "old-guide-map", "preflight", "scaling", "security", "transports",
-    "windows-support",
+    "exit-codes", "extending", "files", "guide", "keys", "old-guide-map", "preflight", "scaling", "security",
+    "transports", "windows-support",
 )  # fmt: skip
 
 
@@ -62,7 +62,7 @@ def headings(path: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", text.lower()).replace(" ", "-") for text in found}
 
 
-def test_the_numbers_of_the_lights_are_those_of_the_settings() -> None:
+def test_the_numbers_of_the_health_indicators_are_those_of_the_settings() -> None:
     limits = yaml.safe_load((ROOT / "configs" / "telemetry.yaml").read_text("utf-8"))
     for guide in GUIDES:
         rows = [
@@ -73,10 +73,10 @@ def test_the_numbers_of_the_lights_are_those_of_the_settings() -> None:
         rows = [row for row in rows if "%" in row]
         assert len(rows) == 4
         for row, name in zip(rows, ("gpu", "network", "data", "memory"), strict=True):
-            assert re.findall(r"(\d+) %", row)[:2] == [str(limits[name]["warn"]), str(limits[name]["fail"])]
+            assert re.findall(r"(\d+)%", row)[:2] == [str(limits[name]["warn"]), str(limits[name]["fail"])]
 
 
-def test_every_exit_code_of_the_command_is_told() -> None:
+def test_every_exit_code_of_the_command_is_documented() -> None:
     text = (ROOT / "docs" / "exit-codes.md").read_text("utf-8")
     for code in (exits.DONE, exits.FAILED, exits.USAGE, exits.INTERRUPTED):
         assert f"| {code} |" in text
@@ -91,7 +91,7 @@ OLD = (
     "nvidia-smi", "WandB", "netstat", "ping", "4 x 2 x 4 x 2 = 64", "134217728", "`num_workers` 8",
     "pin_memory", "persistent_workers", "Connection refused", "CUDA out of memory", "Timeout",
     "md5sum", "NCCL timeout", "CUDA OOM", "Process died", "1800", "100, 350, 650, 1200",
-    "60, 17, 9, 5", "`save_every` 250", "`max_checkpoints` 10", "95 %", "`save_every` 500",
+    "60, 17, 9, 5", "`save_every` 250", "`max_checkpoints` 10", "95%", "`save_every` 500",
     "`batch_size` 8", "fp16", "Get-Service WinRM", "TrustedHosts", "Test-WSMan", "uv sync",
     "input_text", "label_floorplan", "10 Gbit/s", "InfiniBand", "ROCm", "CUDA 11.8", "30 min",
     "5 min",
@@ -110,5 +110,12 @@ def test_the_old_guide_has_its_places(name: str, minutes: str) -> None:
 def test_checks_that_documents_name_exist() -> None:
     names = {check.name for check in checks_for()}
     text = (ROOT / "docs" / "old-guide-map.md").read_text("utf-8")
-    for told in re.findall(r"preflight(?:'s| checks) ((?:`[\w-]+`(?:, )?)+)", text):
-        assert set(re.findall(r"`([\w-]+)`", told)) <= names
+    for named in re.findall(r"preflight(?:'s| checks) ((?:`[\w-]+`(?:, )?)+)", text):
+        assert set(re.findall(r"`([\w-]+)`", named)) <= names
+
+
+def test_the_modules_that_the_architecture_page_names_exist() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    named = re.findall(r"`((?:agent|fleet|tui|transports|lab)/[\w/]+(?:\.py|/))`", text)
+    assert len(named) > 50
+    assert [name for name in named if not (ROOT / name).exists()] == []

@@ -36,24 +36,23 @@ def test_cpu_agrees_with_psutil() -> None:
 
 def test_adapters_agree_with_psutil() -> None:
     known = psutil.net_if_addrs()
-    found = {adapter["name"]: adapter for adapter in machine.adapters()}
+    found = {adapter.name: adapter for adapter in machine.adapters()}
     assert set(found) >= set(known)
     for name, addresses in known.items():
-        ours = {text.split("/")[0] for text in found[name]["interfaces"]}
+        ours = {text.split("/")[0] for text in found[name].interfaces}
         theirs = {a.address.split("%")[0] for a in addresses if a.family in (socket.AF_INET, socket.AF_INET6)}
         assert ours == theirs
 
 
 def test_a_loopback_master_is_reached_through_loopback_alone() -> None:
-    adapters = machine.adapters()
-    route = routes.mark_routes(adapters, "127.0.5.6")
+    adapters, route = routes.routed(machine.adapters(), "127.0.5.6")
+    assert route["source"] is not None
     assert route["source"].startswith("127.")
     assert [a["name"] for a in adapters if a["routes_to_master"]] == ["lo"]
 
 
 def test_without_a_master_no_adapter_claims_a_route_to_it() -> None:
-    adapters = machine.adapters()
-    route = routes.mark_routes(adapters, "")
+    adapters, route = routes.routed(machine.adapters(), "")
     assert route == {"master": None, "master_ip": None, "source": None}
     assert {adapter["routes_to_master"] for adapter in adapters} == {None}
 
@@ -63,7 +62,7 @@ def test_a_name_that_nobody_knows_is_no_route(monkeypatch: pytest.MonkeyPatch) -
         raise socket.gaierror("unknown")
 
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
-    route = routes.mark_routes(machine.adapters(), "master.example")
+    _, route = routes.routed(machine.adapters(), "master.example")
     assert route == {"master": "master.example", "master_ip": None, "source": None}
 
 
@@ -78,12 +77,7 @@ def test_an_adapter_without_speed_carrier_or_address_is_still_listed(tmp_path: P
         },
     )
     (adapter,) = linux_adapters.adapters(str(root))
-    assert (adapter["name"], adapter["up"], adapter["speed_mbps"], adapter["interfaces"]) == (
-        "eth9",
-        False,
-        None,
-        [],
-    )
+    assert (adapter.name, adapter.up, adapter.speed_mbps, adapter.interfaces) == ("eth9", False, None, [])
 
 
 def test_a_notebook_tells_its_battery_and_a_mouse_does_not_count(tmp_path: Path) -> None:

@@ -101,7 +101,7 @@ def test_a_gpu_that_is_lost_later_keeps_its_name_and_none_of_its_values() -> Non
     gpus = source.read()
     assert gpus[2]["name"] == "NVIDIA H100 80GB HBM3"
     assert gpus[2]["memory_used"] is gpus[2]["power"] is None
-    assert "fallen off the bus" in gpus[2]["error"]
+    assert "fallen off the bus" in gpus[2]["error"]["text"]
     assert gpus[3]["util"] == 97
 
 

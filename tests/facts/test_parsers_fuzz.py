@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 
 from agent.facts import linux, linux_adapters, linux_counters
 from agent.sampler import amd, nvidia_smi
-from agent.sampler.gpu import FIELDS
+from agent.sampler.gpu import blank, typed
+from agent.wire.decode import decode
+from agent.wire.gpu import Gpu
 
 NOT_THERE = st.sampled_from(
     ["[N/A]", "N/A", "[Not Supported]", "[Unknown Error]", "[GPU is lost]", "ERR!", ""]
@@ -36,7 +38,8 @@ JSON = st.recursive(
 @given(st.text())
 def test_nvidia_smi_takes_any_text(text: str) -> None:
     gpus, _ = nvidia_smi.parse_gpus(text)
-    assert all(list(gpu) == list(FIELDS) for gpu in gpus)
+    assert all(set(gpu) == set(blank(0)) for gpu in gpus)
+    assert all(decode(Gpu, typed(gpu)) for gpu in gpus)
     for processes in nvidia_smi.parse_processes(text).values():
         assert all(process["pid"] >= 0 for process in processes)
     assert nvidia_smi.explain(text)
@@ -44,7 +47,12 @@ def test_nvidia_smi_takes_any_text(text: str) -> None:
 
 @given(
     st.lists(
-        st.lists(NOT_THERE | st.integers(-5, 10**9).map(str) | PRINTED, min_size=18, max_size=22), max_size=4
+        st.lists(
+            NOT_THERE | st.integers(-5, 10**9).map(str) | PRINTED,
+            min_size=len(nvidia_smi.COLUMNS) - 2,
+            max_size=len(nvidia_smi.COLUMNS) + 2,
+        ),
+        max_size=4,
     )
 )
 def test_nvidia_smi_takes_lines_that_almost_fit(lines: list[list[str]]) -> None:
@@ -81,9 +89,11 @@ def test_nvidia_smi_gives_back_what_was_printed(rows: list[tuple[int | None, ...
 @given(JSON, JSON)
 def test_amd_programs_may_answer_any_json(metrics: Any, static: Any) -> None:
     for gpu in amd.parse_amd_smi(metrics, static if isinstance(static, dict) else {}):
-        assert list(gpu) == list(FIELDS)
+        assert set(gpu) == set(blank(0))
+        assert decode(Gpu, typed(gpu))
     for gpu in amd.parse_rocm_smi(metrics)[0]:
-        assert list(gpu) == list(FIELDS)
+        assert set(gpu) == set(blank(0))
+        assert decode(Gpu, typed(gpu))
 
 
 @given(st.text())
@@ -97,3 +107,9 @@ def test_proc_files_may_hold_any_text(text: str) -> None:
 @given(st.binary(max_size=200))
 def test_netlink_answers_may_be_cut_anywhere(data: bytes) -> None:
     assert all("/" in address for _, address in linux_adapters.parse_addresses(data))
+
+
+@given(st.floats())
+def test_an_odd_number_of_a_driver_costs_only_its_own_value(number: float) -> None:
+    gpu = typed({**blank(0), "util": number, "memory_used": number, "memory_total": 5})
+    assert decode(Gpu, gpu)["memory_total"] == 5

@@ -10,8 +10,11 @@ import pytest
 
 from agent.facts import linux, linux_adapters, linux_counters
 from agent.sampler import amd, nvidia_smi, nvml
-from agent.sampler.gpu import FIELDS, SourceError
+from agent.sampler.gpu import Raw, SourceError, blank, typed
+from agent.wire.decode import decode
+from agent.wire.gpu import Gpu
 from tests.facts.recorded_nvml import RecordedNvml
+from tests.support.nvidia_smi import RECORDED
 
 FILES = sorted((Path(__file__).parent / "recorded").glob("*.json"))
 
@@ -21,16 +24,17 @@ def records(*sources: str) -> list[Any]:
     return [pytest.param(record, id=name) for name, record in loaded if record["source"] in sources]
 
 
-def assert_gpus(seen: list[dict[str, Any]], expected: list[dict[str, Any]]) -> None:
+def assert_gpus(seen: list[Raw], expected: list[dict[str, Any]]) -> None:
     assert len(seen) == len(expected)
     for gpu, fact in zip(seen, expected, strict=True):
-        assert list(gpu) == list(FIELDS), "every source tells the same fields"
-        assert {key: gpu[key] for key in fact} == fact
+        assert set(gpu) == set(blank(0)), "every source tells the same fields"
+        sent = decode(Gpu, typed(gpu))
+        assert {key: sent[key] for key in fact} == fact
 
 
 @pytest.mark.parametrize("record", records("nvidia-smi"))
 def test_nvidia_smi_csv(record: dict[str, Any]) -> None:
-    gpus, driver = nvidia_smi.parse_gpus(record["output"])
+    gpus, driver = nvidia_smi.parse_gpus(record["output"], RECORDED)
     assert driver == record["fact"]["driver"]
     assert_gpus(gpus, record["fact"]["gpus"])
 
@@ -84,17 +88,21 @@ def test_amd_smi(record: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("record", records("/proc/meminfo"))
 def test_meminfo(record: dict[str, Any]) -> None:
-    assert list(linux.parse_meminfo(record["output"])) == record["fact"]
+    ram, paging = linux.parse_meminfo(record["output"])
+    assert (ram["limit"], paging["commit_limit"], paging["commit_free"]) == (None, None, None)
+    told = [{key: part[key] for key in ("total", "free")} for part in (ram, paging)]
+    assert told == record["fact"]
 
 
 @pytest.mark.parametrize("record", records("/proc/cpuinfo"))
 def test_cpuinfo(record: dict[str, Any]) -> None:
-    assert linux.parse_cpuinfo(record["output"]) == record["fact"]
+    assert linux.parse_cpuinfo(record["output"])._asdict() == record["fact"]
 
 
 @pytest.mark.parametrize("record", records("/etc/os-release"))
 def test_os_release(record: dict[str, Any]) -> None:
-    assert linux.parse_os_release(record["output"]) == record["fact"]
+    name, version = linux.parse_os_release(record["output"])
+    assert {"name": name, "version": version} == record["fact"]
 
 
 @pytest.mark.parametrize("record", records("/proc/stat"))

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from transports.registry import KINDS
+
 EVERYTHING_OF_FLEET = """
 import importlib, pkgutil, sys, fleet
 for module in pkgutil.walk_packages(fleet.__path__, "fleet."):
@@ -19,8 +21,8 @@ FIRST_FRAME = """
 import sys
 from pathlib import Path
 from tui.app import ConsoleApp
-from tui.fleet_operations import FleetOperations
-from tui.prompts import Questions
+from tui.operations.fleet_operations import FleetOperations
+from tui.dialogs.questions import Questions
 
 def look():
     for name, module in sorted(sys.modules.items()):
@@ -58,7 +60,7 @@ def test_the_fleet_knows_no_screen_and_no_socket_library() -> None:
     [
         ("from tui.cli.main import build_parser; build_parser()", {"textual", "asyncssh", "winrm", "torch"}),
         ("import transports.registry", {"asyncssh", "winrm"}),
-        ("import tui.console", {"textual", "asyncssh", "winrm"}),
+        ("import tui.cli.console_launch", {"textual", "asyncssh", "winrm"}),
         ("import agent.server", {"fleet", "transports", "tui"}),
     ],
 )
@@ -66,9 +68,22 @@ def test_what_is_not_used_yet_is_not_imported_yet(statement: str, unwanted: set[
     assert not loaded_by(statement) & unwanted
 
 
+#: `dtui` without a command, up to where the console is opened.
+BARE = """
+import tui.cli.commands.console, tui.cli.console_launch, tui.cli.main
+tui.cli.commands.console.is_terminal = lambda name: True
+tui.cli.console_launch.run_console = lambda *args, **options: 0
+tui.cli.main.main([])
+"""
+
+
+def test_opening_the_console_does_not_import_what_only_commands_need() -> None:
+    assert "yaml" not in loaded_by(BARE), "it comes with fleet.inventory"
+
+
 @pytest.mark.parametrize("inventory", ["", "nodes: [{name: gpu1, address: 127.0.99.1, transport: ssh}]"])
 def test_the_first_frame_waits_for_nothing_that_it_does_not_show(tmp_path: Path, inventory: str) -> None:
-    read = {"yaml"} if inventory else set()
+    read = {"transports", "yaml"} if inventory else set()
     if inventory:
         (tmp_path / "configs").mkdir()
         (tmp_path / "configs" / "nodes.yaml").write_text(inventory, "utf-8")
@@ -78,25 +93,32 @@ def test_the_first_frame_waits_for_nothing_that_it_does_not_show(tmp_path: Path,
     lines = [line.split() for line in shown.stdout.splitlines()]
     loaded = {name for name, *_ in lines}
     assert "tui.screens.nodes" in loaded
-    packages = {"agent", "asyncssh", "keyring", "lab", "torch", "trainer", "transports", "winrm", "yaml"}
+    packages = {"asyncssh", "keyring", "lab", "torch", "trainer", "transports", "winrm", "yaml"}
     assert {name.split(".")[0] for name in loaded} & packages == read
+    declarations = {"transports", "transports.kind", "transports.registry"}
+    declarations |= {f"transports.{kind}" for kind in KINDS}
+    assert {name for name in loaded if name.split(".")[0] == "transports"} <= declarations
     assert {name for name in loaded if name.startswith("tui.screens.")} == {
         "tui.screens.base", "tui.screens.nodes",
     }  # fmt: skip
+    agents = {name.split(".")[1] for name in loaded if name.startswith("agent.")}
+    assert agents <= {"wire"}, "of the agent, the types of what events hold"
     rooms = {".".join(name.split(".")[:2]) for name in loaded if name.startswith("fleet.")}
-    assert rooms <= {"fleet.frozen", "fleet.events", "fleet.state"} | (
-        {"fleet.errors", "fleet.inventory", "fleet.nodeset"} if inventory else set()
-    )
+    of_events = {"addresses", "errors", "events", "facts", "launch_method", "metrics_record"}
+    of_an_inventory = {"bounded_yaml", "inventory", "nodeset", "secrets"} if inventory else set()
+    always = {"internal_errors", "state", "terminal"}
+    shown_parts = {f"fleet.{name}" for name in always | of_events | of_an_inventory}
+    assert rooms <= shown_parts
     assert not loaded & {
         "fleet.inventory.edit",
         "fleet.inventory.render",
         "fleet.inventory.route",
         "fleet.inventory.workers",
         "tui.cli.main",
-        "tui.command_line",
-        "tui.commands",
+        "tui.navigation.command_line",
+        "tui.navigation.commands",
         "tui.i18n.ko",
         "tui.i18n.ko_actions",
-        "tui.palette",
+        "tui.navigation.palette",
     }
     assert {name: slow for name, *slow in lines if slow and name.startswith(("fleet.", "tui."))} == {}

@@ -9,6 +9,7 @@ import pytest
 from tests.scripts.gate import faults
 from tui.cli.completion import SHELLS, script
 from tui.cli.main import COMMANDS, build_parser
+from tui.i18n import Texts
 
 
 def in_bash(*words: str) -> list[str]:
@@ -16,7 +17,7 @@ def in_bash(*words: str) -> list[str]:
     typed = " ".join(f"'{word}'" for word in ("dtui", *words))
     ask = f"COMP_WORDS=({typed}); COMP_CWORD={len(words)}; _dtui; printf '%s\\n' \"${{COMPREPLY[@]}}\""
     done = subprocess.run(
-        ["bash", "-uc", f"{script(build_parser(), 'bash')}\n{ask}"],
+        ["bash", "-uc", f"{script(build_parser(), 'bash', Texts())}\n{ask}"],
         capture_output=True,
         text=True,
         check=True,
@@ -39,7 +40,7 @@ def test_bash_offers_commands_options_and_choices() -> None:
 
 @pytest.mark.parametrize("shell", SHELLS)
 def test_every_command_and_option_is_in_every_script(shell: str) -> None:
-    text = script(build_parser(), shell)
+    text = script(build_parser(), shell, Texts())
     for command in COMMANDS:
         assert command in text
     for option in ("skip-deploy", "workers-file", "read-only", "prometheus"):
@@ -47,5 +48,5 @@ def test_every_command_and_option_is_in_every_script(shell: str) -> None:
 
 
 def test_powershell_reads_its_script() -> None:
-    text = script(build_parser(), "powershell").replace("\n", "\r\n")
+    text = script(build_parser(), "powershell", Texts()).replace("\n", "\r\n")
     assert [fault for fault in faults(text.encode()) if fault.what != "an asterisk"] == []

@@ -5,12 +5,21 @@ from __future__ import annotations
 import json
 import socket
 from pathlib import Path
+from typing import TypedDict
 
+from agent.wire.message import MessageData
 from tests.init.conftest import Desk
 from tui.cli.doctor import examine
 
 
-def findings(desk: Desk) -> dict[str, dict[str, str]]:
+class Finding(TypedDict):
+    name: str
+    status: str
+    seen: MessageData
+    remedy: MessageData
+
+
+def findings(desk: Desk) -> dict[str, Finding]:
     done = desk.run("doctor", "--json")
     return {one["name"]: one for one in map(json.loads, done.stdout.splitlines())}
 
@@ -41,9 +50,9 @@ def test_a_key_that_others_may_read_and_a_faulty_inventory(desk: Desk) -> None:
     (desk.folder / "configs" / "nodes.yaml").write_text("nodes:\n  - adress: 192.168.1.101\n", "utf-8")
     found = findings(desk)
     assert found["ssh keys"]["status"] == "warn"
-    assert "chmod 600" in found["ssh keys"]["remedy"]
+    assert "chmod 600" in found["ssh keys"]["remedy"]["text"]
     assert found["inventory"]["status"] == "fail"
-    assert "adress" in found["inventory"]["seen"]
+    assert "adress" in found["inventory"]["seen"]["text"]
     assert desk.run("doctor").returncode == 1
 
 

@@ -59,7 +59,7 @@ def test_what_is_there_is_replaced_only_after_a_yes(desk: Desk) -> None:
     assert forced.returncode == 0
     assert "192.168.1.102" in path.read_text("utf-8")
     assert (desk.folder / "configs" / "train_config.yaml").read_text("utf-8") == "training: {}\n"
-    assert "stays as it is" in forced.stderr
+    assert "exists already and is not changed" in forced.stderr
 
 
 def test_hosts_of_the_ssh_files_by_name_and_a_wrong_name_writes_nothing(desk: Desk) -> None:
@@ -83,3 +83,47 @@ def test_an_ended_input_writes_nothing(desk: Desk) -> None:
     ended = desk.talk("\x04", "init")
     assert ended.returncode == 2
     assert not (desk.folder / "configs").exists()
+
+
+def test_an_inventory_of_another_tool_is_imported(desk: Desk) -> None:
+    hosts = desk.folder / "hosts.ini"
+    hosts.write_text(
+        "[gpu]\ngpu[1:2] ansible_user=train ansible_password=xyzzy\nodd ansible_connection=docker\n"
+    )
+    done = desk.run("init", "--from", str(hosts), "--script", "train.py")
+    assert done.returncode == 0, done.stderr
+    assert "ansible_password is not imported" in done.stderr
+    assert "docker" in done.stderr
+    found = load_inventory(desk.folder / "configs" / "nodes.yaml")
+    assert [(node.name, node.user, node.tags) for node in found.workers] == [
+        ("gpu1", "train", ("gpu",)), ("gpu2", "train", ("gpu",)),
+    ]  # fmt: skip
+    assert "xyzzy" not in done.stdout + done.stderr + (desk.folder / "configs" / "nodes.yaml").read_text()
+
+
+def test_an_accelerate_configuration_becomes_that_of_the_run(desk: Desk) -> None:
+    config = desk.folder / "default_config.yaml"
+    config.write_text(
+        "compute_environment: LOCAL_MACHINE\nmain_process_ip: 192.168.1.100\nmain_process_port: 29400\n"
+        "num_machines: 2\ndistributed_type: FSDP\n"
+    )
+    done = desk.run("init", "--from", str(config), "--script", "train.py")
+    assert done.returncode == 0, done.stderr
+    assert "2 machines" in done.stderr
+    found = load_inventory(desk.folder / "configs" / "nodes.yaml")
+    assert (found.run.accelerate, found.run.method, found.run.port) == (
+        "configs/accelerate.yaml",
+        "accelerate",
+        29400,
+    )
+    assert found.master.address == "192.168.1.100"
+    assert "FSDP" in (desk.folder / "configs" / "accelerate.yaml").read_text()
+
+
+def test_a_file_of_another_tool_given_as_the_inventory_is_named(desk: Desk) -> None:
+    hosts = desk.folder / "hosts.ini"
+    hosts.write_text("[gpu]\ngpu1 ansible_host=10.0.0.1\n")
+    refused = desk.run("nodes", "--inventory", str(hosts))
+    assert refused.returncode == 2
+    assert "Ansible inventory" in refused.stderr
+    assert f"dtui init --from {hosts}" in refused.stderr

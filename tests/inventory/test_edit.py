@@ -133,7 +133,7 @@ def test_windows_line_ends_stay(path: Path) -> None:
 @pytest.mark.parametrize(
     ("edit", "expected"),
     [
-        (lambda path: add_node(path, {"name": "x"}), "the name 'x' is taken"),
+        (lambda path: add_node(path, {"name": "x"}), "the name 'x' is already used"),
         (lambda path: add_node(path, {"name": "new", "prot": 1}), "unknown key 'prot'"),
         (lambda path: add_node(path, {"name": "new", "password": "hunter2"}), "a secret must not be"),
         (lambda path: change_node(path, "gpu1", {"port": 0}), "from 1 to 65535"),
@@ -153,7 +153,8 @@ def test_a_list_in_one_line_is_left_to_the_user(path: Path) -> None:
     path.write_text(text)
     for edit in (lambda: remove_node(path, "a"), lambda: add_node(path, {"name": "c"})):
         with pytest.raises(
-            InventoryError, match=r"nodes.yaml:1:8: the nodes stand in one line; edit it by hand"
+            InventoryError,
+            match=r"nodes.yaml:1:8: dtui cannot edit a list of nodes .* one line; edit the file",
         ):
             edit()
     assert path.read_text() == text

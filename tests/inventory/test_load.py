@@ -28,7 +28,7 @@ def test_a_name_and_an_address_are_enough(project: Path) -> None:
     assert inventory.master == Node(name="master", transport="local", project=str(project))
     assert inventory.workers == (Node(name="gpu1", address="192.168.1.101", project="~/dtui/floor-plan"),)
     assert inventory.run == RunSettings()
-    assert inventory.run.config_handed == "configs/train_config.yaml"
+    assert inventory.run.program_config == "configs/train_config.yaml"
     assert [node.name for node in inventory.nodes] == ["master", "gpu1"]
 
 
@@ -85,6 +85,15 @@ nodes:
     assert [node.name for node in inventory.select("@lab,!gpu2")] == ["gpu1"]
 
 
+@pytest.mark.parametrize(
+    ("written", "size"),
+    [("512MiB", 512 << 20), ("2GiB", 2 << 30), ("2 GiB", 2 << 30), ("'1TiB'", 1 << 40), ("1536KiB", 3 << 19)],
+)
+def test_the_limit_of_a_rank_s_log_is_read_in_binary_units(project: Path, written: str, size: int) -> None:
+    assert load(project, f"run: {{log_limit: {written}}}\nnodes: []\n").run.log_limit == size
+    assert load(project, "nodes: []\n").run.log_limit is None
+
+
 def test_ranks_follow_the_order_of_the_file(project: Path) -> None:
     inventory = load(
         project,
@@ -103,7 +112,7 @@ def test_texts_are_taken_as_written(project: Path) -> None:
     assert inventory.run.args == ("--lr", "1e-4", "no")
     assert inventory.run.script == "scripts/train.py"
     assert inventory.run.module is None
-    assert inventory.run.config_handed is None
+    assert inventory.run.program_config is None
 
 
 def test_an_interpreter_means_an_existing_environment_and_uv_drops_an_inherited_one(project: Path) -> None:

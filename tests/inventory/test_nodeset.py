@@ -6,7 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleet.nodeset import MAX_NAMES, NodeSetError, expand, fold, fold_in_order, natural_key, select
+from fleet.nodeset import (
+    MAX_NAMES,
+    NodeSetError,
+    expand,
+    fold,
+    fold_in_order,
+    natural_key,
+    select,
+    split_at_number,
+)  # fmt: skip
 
 words = st.text("abz-._", max_size=3)
 numbers = st.integers(0, 120)
@@ -65,7 +74,7 @@ def test_fold(given_names: list[str], expected: str) -> None:
 @pytest.mark.parametrize(
     "text",
     ["", " , ", "gpu[1-", "gpu1]", "gpu[[1]]", "gpu[]", "gpu[a-b]", "gpu[3-1]", "gpu[01-2]", "gpu[1-02]",
-     "gpu[1-99999999]", "gpu[1-100]x[1-100]", "gpu[1-]", "gpu[١-٣]"],
+     "gpu[1-99999999]", "gpu[1-1000]x[1-1000]", "gpu[1-]", "gpu[١-٣]"],
 )  # fmt: skip
 def test_what_is_not_a_node_set_is_refused(text: str) -> None:
     with pytest.raises(NodeSetError):
@@ -107,3 +116,19 @@ class TestSelect:
             "there is no node 'gpu3' (did you mean gpu2?); no node has the tag 'labb' (did you mean @lab?); "
             "there is no node 'dsk' (did you mean desk?)"
         )
+
+
+def test_a_name_with_a_number_and_the_same_without_fold_apart() -> None:
+    assert fold(["gpu1", "gpu", "gpu2"]) == "gpu,gpu[1-2]"
+
+
+def test_numbers_that_are_too_long_for_a_set_are_listed() -> None:
+    names = ("gpu1234567890123", "gpu1234567890124")
+    assert expand(fold_in_order(names)) == names
+
+
+def test_a_long_name_is_split_in_linear_time() -> None:
+    """A name may come from a file: a million characters would take hours in quadratic time."""
+    name = "gpu" + "9-" * 500_000 + "7" * 13 + "x"
+    assert split_at_number(name) is None
+    assert split_at_number("gpu" + "9-" * 500_000 + "07x") == ("gpu" + "9-" * 500_000, "07", "x")

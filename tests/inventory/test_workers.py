@@ -67,13 +67,12 @@ def test_all_faults_at_once_in_the_files_own_words(tmp_path: Path) -> None:
     found = faults_of(tmp_path, text)
     assert [fault.split(";")[0] for fault in found] == [
         "2:17: [0].IPAddress: '192.168.1.300' is not an IPv4 address",
-        "2:46: [0].GPUCount: must be a number of GPUs, not a text",
+        "2:46: [0].GPUCount: must be a number of GPUs, not text",
         "3:29: [1].Computer: unknown key 'Computer'",
         "3:46: [1].Password: a secret must not be in this file",
         "4:3: [2]: IPAddress is missing",
-        "4:20: [2].ComputerName: 'my pc' can't be a name: "
-        "use letters, digits, '.', '_' and '-' (but not all)",
-        "5:17: [3].IPAddress: the name '10.0.0.1' is taken by 10.0.0.1 (line 3)",
+        "4:20: [2].ComputerName: 'my pc' can't be a name: use up to 100 letters, digits, '.', '_' and '-'",
+        "5:17: [3].IPAddress: the name '10.0.0.1' is already used by 10.0.0.1 (line 3)",
         "5:17: [3].IPAddress: 10.0.0.1 has the same address and port as 10.0.0.1 (line 3)",
         "5:41: [3].GPUCount: must be a number of GPUs from 0 to 64, not -1",
         "6:3: [4]: must be an object, not '7'",
@@ -86,7 +85,7 @@ def test_all_faults_at_once_in_the_files_own_words(tmp_path: Path) -> None:
     ("text", "expected"),
     [
         ("", "1:1: the file is empty"),
-        ("[]", "1:1: lists no worker"),
+        ("[]", "1:1: the file lists no workers"),
         ('[{"IPAddress": "10.0.0.1",}]', "JSON syntax"),
         ("192.168.1.101", "JSON syntax"),
         ("[" * 100000, "nested too deep"),

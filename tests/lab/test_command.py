@@ -21,7 +21,7 @@ from lab.lab import Lab
 from tests.lab.test_lab import DETACH, alive, output
 from tests.support.waiting import until
 from transports.base import Endpoint
-from transports.ssh import SshTransport
+from transports.ssh.transport import SshTransport
 
 REPOSITORY = Path(__file__).parents[2]
 

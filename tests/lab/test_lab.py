@@ -25,7 +25,7 @@ from tests.support.person import Person
 from tests.support.waiting import until
 from transports.base import Endpoint
 from transports.errors import ChannelLost, Refused
-from transports.ssh import SshChannel, SshTransport
+from transports.ssh.transport import SshChannel, SshTransport
 
 #: Starts a process that leaves the session, as a detached supervisor does, and says its number.
 DETACH = "setsid sleep 600 0<&- 1>&- 2>&- & echo $!"

@@ -11,7 +11,7 @@ from fleet.errors import NoAgent
 from fleet.link.bootstrap import start_agent
 from fleet.link.bundle import pack_agent
 from transports.base import Endpoint
-from transports.local import LocalTransport
+from transports.local.transport import LocalTransport
 
 
 def interpreter(folder: Path, script: str) -> str:

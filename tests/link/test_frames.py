@@ -11,13 +11,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import agent
-from agent.protocol import MAX_HEADER, MAX_PAYLOAD, FrameDecoder, FrameError, encode
+from agent.wire.frames import MAX_HEADER, MAX_PAYLOAD, FrameDecoder, FrameError, Item, encode
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(max_size=20),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=8,
 )
+
+
+def framed(header: bytes) -> bytes:
+    return struct.pack(">II", len(header), 0) + header
 
 
 @given(
@@ -27,11 +31,11 @@ JSON = st.recursive(
 def test_frames_arrive_whole_however_the_stream_is_cut(
     frames: list[tuple[object, bytes]], cuts: list[int]
 ) -> None:
-    stream = b"".join(encode({"kind": "item", "id": 1, "body": body}, payload) for body, payload in frames)
+    stream = b"".join(encode(Item(1, body), payload) for body, payload in frames)
     decoder, seen, at, turn = FrameDecoder(), [], 0, 0
     while at < len(stream):
         step = cuts[turn % len(cuts)]
-        seen += [(frame.header["body"], frame.payload) for frame in decoder.feed(stream[at : at + step])]
+        seen += [(frame.header.body, frame.payload) for frame in decoder.feed(stream[at : at + step])]
         at, turn = at + step, turn + 1
     assert seen == frames
     assert decoder.pending == 0
@@ -46,7 +50,17 @@ def test_frames_arrive_whole_however_the_stream_is_cut(
         (struct.pack(">II", 2, 0) + b"[]", "not a JSON object"),
         (struct.pack(">II", 17, 0) + b'{"kind":"strange"', "not JSON"),
         (struct.pack(">II", 18, 0) + b'{"kind":"strange"}', "unknown frame kind 'strange'"),
-        (struct.pack(">II", 15, 0) + b'{"kind":"call"}', "without a request number"),
+        (framed(b'{"kind":"end"}'), "end.id is missing"),
+        (framed(b'{"kind":"end","id":0}'), "without a request number"),
+        (framed(b'{"kind":"end","id":true}'), "end.id: expected a whole number, got true"),
+        (framed(b'{"kind":"end","id":1,"more":2}'), "end: unknown key 'more'"),
+        (framed(b'{"kind":["end"],"id":1}'), "unknown frame kind"),
+        (framed(b'{"kind":"credit","id":1,"bytes":Infinity}'), "Infinity is not a JSON number"),
+        (framed(b'{"kind":"credit","id":1,"bytes":1e400}'), "expected a whole number"),
+        (framed(b'{"kind":"credit","id":1,"bytes":' + b"9" * 100_000 + b"}"), "has 100000 digits"),
+        (framed(b'{"kind":"pong","token":[1]}'), "pong.token: expected a whole number, got a list of 1"),
+        (framed(b'{"kind":"item","id":1,"body":' + b"[" * 100_000 + b"]" * 100_000 + b"}"), "nested"),
+        (framed(b'{"kind":"item","id":1,"body":' + b"[" * 50 + b"]" * 50 + b"}"), "more than 32 levels"),
         (b"Welcome to Ubuntu 24.04", "limits"),
     ],
 )
@@ -57,7 +71,7 @@ def test_malformed_frames_are_refused_with_a_reason(bytes_: bytes, reason: str) 
 
 def test_a_frame_over_the_limit_is_not_sent() -> None:
     with pytest.raises(FrameError, match="too large"):
-        encode({"kind": "item", "id": 1}, b"x" * (MAX_PAYLOAD + 1))
+        encode(Item(1, None), b"x" * (MAX_PAYLOAD + 1))
 
 
 @given(noise=st.binary(min_size=1, max_size=400))

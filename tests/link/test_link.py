@@ -5,25 +5,27 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from agent.protocol import MAX_REQUESTS, WINDOW
+from agent.wire.frames import MAX_REQUESTS, WINDOW
+from agent.wire.message import Message
+from agent.wire.operation import Nothing, Operation
+from agent.wire.operations import OPERATIONS
 from fleet.errors import LinkLost, OperationFailed
 from fleet.link.bootstrap import Started, start_agent
 from fleet.link.bundle import pack_agent
 from fleet.link.client import AgentClient
 from transports.base import Endpoint
-from transports.local import LocalTransport
+from transports.local.transport import LocalTransport
+
+FLY = Operation("fly", Nothing, Nothing, upload=type(None), item=type(None))
 
 
-async def start(cache: Path) -> Started:
-    return await start_agent(
-        LocalTransport(Endpoint("localhost")), pack_agent(), node="gpu1", python=sys.executable
-    )
+async def start(python: str) -> Started:
+    return await start_agent(LocalTransport(Endpoint("localhost")), pack_agent(), node="gpu1", python=python)
 
 
 @pytest.fixture
@@ -33,28 +35,28 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-async def client(cache: Path) -> AsyncIterator[AgentClient]:
-    started = await start(cache)
+async def client(cache: Path, agent_python: str) -> AsyncIterator[AgentClient]:
+    started = await start(agent_python)
     client = await AgentClient.open(started.channel, node="gpu1", head=started.head)
     yield client
     await client.close()
 
 
-async def test_the_archive_is_sent_once_and_kept_under_its_digest(cache: Path) -> None:
-    first = await start(cache)
-    second = await start(cache)
+async def test_the_archive_is_sent_once_and_kept_under_its_digest(cache: Path, agent_python: str) -> None:
+    first = await start(agent_python)
+    second = await start(agent_python)
     assert (first.sent, second.sent) == (True, False)
     assert [path.name for path in (cache / "dtui").iterdir()] == [f"agent-{pack_agent().digest}.pyz"]
     await first.channel.close()
     await second.channel.close()
 
 
-async def test_a_tampered_archive_is_not_run_but_replaced(cache: Path) -> None:
-    first = await start(cache)
+async def test_a_tampered_archive_is_not_run_but_replaced(cache: Path, agent_python: str) -> None:
+    first = await start(agent_python)
     await first.channel.close()
     (kept,) = (cache / "dtui").iterdir()
     kept.write_bytes(kept.read_bytes() + b"print('evil')")
-    second = await start(cache)
+    second = await start(agent_python)
     await second.channel.close()
     assert second.sent
     assert kept.read_bytes() == pack_agent().archive
@@ -64,14 +66,15 @@ async def test_packing_is_reproducible() -> None:
     assert pack_agent() == pack_agent()
 
 
-async def test_hello_tells_who_answers(client: AgentClient) -> None:
-    assert client.hello["executable"] == sys.executable
-    assert client.hello["pid"] != os.getpid()
+async def test_hello_tells_who_answers(client: AgentClient, agent_python: str) -> None:
+    assert client.hello is not None
+    assert client.hello.executable == agent_python
+    assert client.hello.pid != os.getpid()
 
 
 async def test_several_streams_run_at_once_and_keep_their_order(client: AgentClient) -> None:
     async def echo(name: str, pieces: int) -> list[tuple[object, bytes]]:
-        async with client.request("ping") as request:
+        async with client.request(OPERATIONS["ping"], {}) as request:
 
             async def upload() -> None:
                 for number in range(pieces):
@@ -89,7 +92,7 @@ async def test_several_streams_run_at_once_and_keep_their_order(client: AgentCli
 
 
 async def test_a_slow_reader_stops_its_own_stream_and_no_other(client: AgentClient) -> None:
-    async with client.request("ping") as slow:
+    async with client.request(OPERATIONS["ping"], {}) as slow:
         sent = 0
 
         async def upload() -> None:
@@ -102,20 +105,20 @@ async def test_a_slow_reader_stops_its_own_stream_and_no_other(client: AgentClie
         while sent < WINDOW:
             await asyncio.sleep(0)
         for _ in range(5):  # others are served while the slow one is not read
-            assert "time" in await client.call("ping")
+            assert "time" in await client.call(OPERATIONS["ping"], {})
         assert sent < 4 * WINDOW, "an unread stream must be bounded: one window up, one down, and a bit"
         assert not task.done()
         task.cancel()
-    assert "time" in await client.call("ping")
+    assert "time" in await client.call(OPERATIONS["ping"], {})
 
 
 async def test_leaving_early_cancels_on_the_node(client: AgentClient) -> None:
     for _ in range(MAX_REQUESTS * 2):  # would be busy if cancelled requests stayed
-        async with client.request("ping"):
+        async with client.request(OPERATIONS["ping"], {}):
             pass
     while True:
         try:
-            await client.call("ping")
+            await client.call(OPERATIONS["ping"], {})
         except OperationFailed as error:
             assert error.code == "busy"
         else:
@@ -124,28 +127,53 @@ async def test_leaving_early_cancels_on_the_node(client: AgentClient) -> None:
 
 async def test_an_unknown_operation_is_an_error_of_that_request_only(client: AgentClient) -> None:
     with pytest.raises(OperationFailed, match="no operation 'fly'") as caught:
-        await client.call("fly")
+        await client.call(FLY, Nothing())
     assert caught.value.node == "gpu1"
-    assert "time" in await client.call("ping")
+    assert "time" in await client.call(OPERATIONS["ping"], {})
+
+
+async def test_an_error_arrives_with_its_id_and_arguments(client: AgentClient, tmp_path: Path) -> None:
+    project = str(tmp_path / "{project} {0}")  # braces are part of the name
+    with pytest.raises(OperationFailed) as caught:
+        await client.call(OPERATIONS["stop"], {"project": project, "run": "run-1", "grace": 0.0})
+    folder = str(Path(project).resolve() / ".dtui" / "runs")
+    assert caught.value.code == "no-run"
+    what = caught.value.what
+    assert isinstance(what, Message)
+    assert (what.id, what.args) == ("run.unknown", {"run": "run-1", "folder": folder})
+    assert what == f"run run-1 is not known in {folder}"
+
+
+async def test_the_remedy_of_an_error_is_a_message_too(client: AgentClient) -> None:
+    with pytest.raises(OperationFailed) as caught:
+        await client.call(OPERATIONS["stop"], {"project": "/", "run": "run-1", "grace": 0.0})
+    what, remedy = caught.value.what, caught.value.remedy
+    assert isinstance(what, Message)
+    assert isinstance(remedy, Message)
+    assert (what.id, what.args) == ("path.disk-root", {"path": "/"})
+    assert what == "'/' is the root of a disk, not a project's folder"
+    assert (remedy.id, remedy.args) == ("project.path.remedy", {})
+    assert remedy == "correct the node's `project`"
 
 
 async def test_a_killed_agent_breaks_what_is_under_way(client: AgentClient) -> None:
-    async with client.request("ping") as request:
-        os.kill(client.hello["pid"], signal.SIGKILL)
+    async with client.request(OPERATIONS["ping"], {}) as request:
+        assert client.hello is not None
+        os.kill(client.hello.pid, signal.SIGKILL)
         with pytest.raises(LinkLost, match="the agent ended"):
             async for _ in request:
                 pass
     with pytest.raises(LinkLost):
-        await client.call("ping")
+        await client.call(OPERATIONS["ping"], {})
     assert client.lost.is_set()
 
 
-async def test_noise_from_the_console_ends_the_agent_with_a_reason(cache: Path) -> None:
-    started = await start(cache)
+async def test_noise_from_the_console_ends_the_agent_with_a_reason(cache: Path, agent_python: str) -> None:
+    started = await start(agent_python)
     client = await AgentClient.open(started.channel, node="gpu1", head=started.head)
-    async with client.request("ping") as request:
+    async with client.request(OPERATIONS["ping"], {}) as request:
         await started.channel.write(b"GET / HTTP/1.1\r\n\r\n")
-        with pytest.raises(LinkLost, match="could not read a frame of ours"):
+        with pytest.raises(LinkLost, match="it rejected a frame"):
             async for _ in request:
                 pass
     await client.close()

@@ -16,8 +16,8 @@ pytestmark = [pytest.mark.wine, pytest.mark.timeout(170)]
 CONSOLE = """
 import asyncio
 from tui.app import ConsoleApp
-from tui.fleet_operations import FleetOperations
-from tui.prompts import Questions
+from tui.operations.fleet_operations import FleetOperations
+from tui.dialogs.questions import Questions
 
 async def look():
     questions = Questions()

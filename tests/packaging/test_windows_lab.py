@@ -17,8 +17,10 @@ PROGRAM = """
 import asyncio, pathlib
 from fleet.events import LogChunk, RunFinished
 from fleet.fleet import Fleet
+from fleet import commands
 from fleet.inventory import RunSettings
-from fleet.up import UpOptions, up
+from fleet.runs.steps import RunToEnd
+from fleet.steps import Job, run_steps
 from lab.errors import LabError
 from lab.lab import Lab
 
@@ -36,7 +38,7 @@ async def main():
         lab.trust(home / "known_hosts")
         inventory = lab.inventory(project, run=RunSettings(module=None, script="train.py"))
         async with Fleet(inventory, home=home, prompts=lab.prompts) as fleet:
-            async for event in up(fleet, fleet.nodes, UpOptions()):
+            async for event in run_steps(Job(fleet, fleet.nodes), commands.up(RunToEnd())):
                 if isinstance(event, LogChunk):
                     print(event.node, event.data.decode().strip())
                 if isinstance(event, RunFinished):
@@ -63,6 +65,6 @@ def test_a_run_over_nodes_made_up_on_windows(site: Path) -> None:
         out, err = process.stdout.read().decode("utf-8"), process.stderr.read().decode("utf-8")
         assert process.wait() == 0, out + err
     lines = out.splitlines()
-    assert lines[0] == "a lab's WinRM nodes need Linux; on Windows all its nodes speak SSH"
+    assert lines[0] == "a lab's WinRM nodes need Linux; on Windows all its nodes use SSH"
     assert {"master rank 0", "node1 rank 1", "node2 rank 2"} < set(lines)
     assert lines[-2:] == ["succeeded", "left behind: False"]

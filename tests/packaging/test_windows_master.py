@@ -44,7 +44,7 @@ CONSOLE = """
 import asyncio, pathlib, sys
 from tui.app import ConsoleApp
 from tui.cli.prompts import TerminalPrompts
-from tui.fleet_operations import FleetOperations
+from tui.operations.fleet_operations import FleetOperations
 
 project = pathlib.Path.cwd()
 
@@ -157,6 +157,7 @@ async def test_one_command_checks_deploys_and_runs_on_all(master: Master) -> Non
     assert again.count("deployed, 0 bytes sent") == 3, again
 
 
+@pytest.mark.full
 async def test_a_run_outlives_its_console_and_is_stopped_by_another(master: Master) -> None:
     master.write("train.py", PATIENT)
     console = master.start("-m", "tui", "up")
@@ -176,6 +177,7 @@ async def test_a_run_outlives_its_console_and_is_stopped_by_another(master: Mast
     assert (await master.dtui("logs")).count("asked to stop") == 3
 
 
+@pytest.mark.full
 async def test_the_console_goes_the_whole_way_by_keyboard(master: Master) -> None:
     master.write("train.py", QUICK)
     master.write("drive.py", CONSOLE)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from fleet.facts import NodeFacts
 from fleet.inventory import Inventory, Node, RunSettings, default_master
+from tests.support import wire
 
 PROJECT = Path("/home/kim/floorplan")
 
@@ -22,13 +24,13 @@ def inventory(*workers: Node, master: str = "192.168.1.100", run: RunSettings | 
 
 def facts(
     address: str, *, gpus: int = 0, system: str = "Linux", adapter: str = "eth0", routes: bool = True
-) -> dict[str, Any]:
+) -> NodeFacts:
     """What `probe` tells of a node with one adapter besides loopback."""
     loopback = address.startswith("127.")
-    return {
-        "os": {"system": system},
-        "gpus": [{"index": index, "name": "GPU"} for index in range(gpus)],
-        "adapters": [
+    return wire.facts(
+        os={"system": system},
+        gpus=[{"index": index, "name": "GPU"} for index in range(gpus)],
+        adapters=[
             {"name": "lo", "addresses": ["127.0.0.1", "::1"], "routes_to_master": routes and loopback},
             {"name": "vpn0", "addresses": ["10.9.9.9"], "routes_to_master": False},
             {
@@ -37,4 +39,4 @@ def facts(
                 "routes_to_master": routes and not loopback,
             },
         ],
-    }
+    )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
+from agent.wire.message import to_data
 from fleet.events import RankPlan
 from fleet.inventory import Inventory, RunSettings
 from fleet.plan import INTERPRETER, PlanError, PlanFormatError, RunPlan, plan_run
@@ -56,9 +58,19 @@ class TestRanks:
             "LOCAL_WORLD_SIZE": "4",
             "MASTER_ADDR": "192.168.1.100",
             "MASTER_PORT": "29501",
-            "USE_LIBUV": "0",
-            "PYTHONUTF8": "1",
-            "PYTHONUNBUFFERED": "1",
+            "GROUP_RANK": "1",
+            "GROUP_WORLD_SIZE": "3",
+            "NODE_RANK": "1",
+            "ROLE_NAME": "default",
+            "ROLE_RANK": "5",
+            "ROLE_WORLD_SIZE": "7",
+            "TORCHELASTIC_RESTART_COUNT": "0",
+            "TORCHELASTIC_MAX_RESTARTS": "0",
+            "TORCHELASTIC_RUN_ID": "20250101-120000",
+            "TORCHELASTIC_USE_AGENT_STORE": "False",
+            "TORCHELASTIC_SIGNALS_TO_HANDLE": "SIGTERM,SIGINT,SIGHUP,SIGQUIT",
+            "TORCH_NCCL_ASYNC_ERROR_HANDLING": "1",
+            "OMP_NUM_THREADS": "1",
             "ACCELERATE_MIXED_PRECISION": "bf16",
             "GLOO_SOCKET_IFNAME": "eth0",
             "NCCL_SOCKET_IFNAME": "=eth0",
@@ -89,32 +101,107 @@ class TestRanks:
         assert [part.node for part in plan.nodes] == ["gpu1", "gpu2"]
         assert plan.master_address == "192.168.1.101"
 
+    @pytest.mark.parametrize(
+        ("cpu", "threads"),
+        [
+            ({"cores": 16, "threads": 32, "usable": 32}, "4"),
+            ({"cores": 16, "threads": 32, "usable": 8}, "2"),
+            ({"cores": 2, "threads": 4, "usable": 4}, "1"),
+            ({"cores": None, "threads": None, "usable": None}, "1"),
+        ],
+    )
+    def test_ranks_of_a_node_share_its_cores(self, cpu: dict[str, int | None], threads: str) -> None:
+        told = {
+            "master": facts("192.168.1.100"),
+            "gpu1": facts("192.168.1.101") | {"cpu": {"model": None, **cpu}},
+        }
+        fleet = inventory(worker("gpu1", "192.168.1.101", processes=4))
+        plan = plan_run(fleet, told, run_id="r1")
+        assert {one.env["OMP_NUM_THREADS"] for one in plan.part("gpu1").processes} == {threads}
+        assert "OMP_NUM_THREADS" not in plan.part("master").processes[0].env
+
+    def test_nothing_that_the_user_sets_is_replaced_by_a_default(self) -> None:
+        own = (("ACCELERATE_MIXED_PRECISION", "bf16"), ("OMP_NUM_THREADS", "3"))
+        fleet = replace(gpu_fleet(), run=RunSettings(env=own))
+        part = plan_run(fleet, gpu_facts(), run_id="r1").part("gpu1")
+        assert part.variables == dict(own)
+        assert not set(dict(own)) & set(part.processes[0].env)
+
+    def test_only_windows_needs_these(self) -> None:
+        told = gpu_facts() | {"gpu2": facts("192.168.1.102", gpus=1, system="Windows")}
+        plan = plan_run(gpu_fleet(), told, run_id="r1")
+        assert {"USE_LIBUV", "PYTHONUTF8"} <= set(plan.part("gpu2").processes[0].env)
+        assert not {"USE_LIBUV", "PYTHONUTF8"} & set(plan.part("gpu1").processes[0].env)
+
     def test_variables_of_the_node_win_over_those_of_the_run_but_not_over_the_rank(self) -> None:
         run = RunSettings(env=(("A", "run"), ("B", "run"), ("RANK", "77"), ("GLOO_SOCKET_IFNAME", "ib0")))
         fleet = replace(gpu_fleet(env=(("A", "node"),)), run=run)
-        env = plan_run(fleet, gpu_facts(), run_id="r1").part("gpu1").processes[0].env
-        assert (env["A"], env["B"], env["RANK"], env["GLOO_SOCKET_IFNAME"]) == ("node", "run", "2", "ib0")
+        part = plan_run(fleet, gpu_facts(), run_id="r1").part("gpu1")
+        assert part.variables == {"A": "node", "B": "run", "GLOO_SOCKET_IFNAME": "ib0"}
+        assert part.processes[0].env["RANK"] == "2"
+        assert "GLOO_SOCKET_IFNAME" not in part.processes[0].env
+
+    def test_a_variable_of_the_shell_that_no_rank_gets_is_named_with_the_line_to_write(self) -> None:
+        shell = {
+            "HF_HOME": "/data/hf", "WANDB_PROJECT": "$x", "WANDB_API_KEY": "hunter2-4f9c", "NCCL_DEBUG": "",
+            "https_proxy": "http://me:hunter2-4f9c@proxy:1", "TERM": "xterm", "UV_CACHE_DIR": "/uv",
+        }  # fmt: skip
+        fleet = replace(gpu_fleet(), run=RunSettings(env=(("UV_CACHE_DIR", "/own"),)))
+        plan = plan_run(fleet, gpu_facts(), run_id="r1", shell=shell)
+        plain, hidden = (note for note in plan.notes if "this shell sets" in note)
+        assert "HF_HOME, WANDB_PROJECT" in plain
+        assert "`env: {HF_HOME: /data/hf, WANDB_PROJECT: '$$x'}`" in plain
+        assert "`secrets: [WANDB_API_KEY, https_proxy]`" in hidden
+        assert not any(word in text for word in ("hunter2", "TERM", "UV_CACHE_DIR") for text in plan.notes)
+
+    def test_a_variable_that_every_login_sets_alike_is_not_named(self) -> None:
+        told = {
+            name: fact | {"login": {"HF_HOME": "/hf", "HF_TOKEN": None}} for name, fact in gpu_facts().items()
+        }
+        shell = {"HF_HOME": "/hf", "HF_TOKEN": "hunter2-4f9c"}
+        assert not plan_run(gpu_fleet(), told, run_id="r1", shell=shell).notes
+
+    def test_logins_that_set_a_variable_differently_are_named(self) -> None:
+        told = gpu_facts()
+        told["master"] = told["master"] | {"login": {"HF_HOME": "/a", "NCCL_DEBUG": "INFO", "HF_TOKEN": None}}
+        told["gpu1"] = told["gpu1"] | {"login": {"HF_HOME": "/b"}}
+        fleet = replace(gpu_fleet(), run=RunSettings(env=(("NCCL_DEBUG", "WARN"),), secrets=("HF_TOKEN",)))
+        (note,) = plan_run(fleet, told, run_id="r1").notes
+        assert "set HF_HOME differently: '/a' on master; '/b' on gpu1; not set on gpu2" in note
+
+    def test_a_login_whose_start_files_do_not_work_is_named(self) -> None:
+        told = gpu_facts()
+        told["gpu2"] = told["gpu2"] | {"login_problem": to_data("the login shell is broken")}
+        assert "gpu2: the login shell is broken" in plan_run(gpu_fleet(), told, run_id="r1").notes
 
 
 class TestCommand:
     def test_the_trainer_gets_its_config(self) -> None:
         plan = plan_run(gpu_fleet(), gpu_facts(), run_id="r1")
         assert plan.nodes[0].processes[0].argv == (
-            INTERPRETER, "-m", "trainer", "--config", "configs/train_config.yaml",
+            INTERPRETER, "-u", "-m", "trainer", "--config", "configs/train_config.yaml",
         )  # fmt: skip
 
     def test_a_foreign_script_gets_only_what_was_written(self) -> None:
         run = RunSettings(module=None, script="train.py", args=("--epochs", "3"))
         plan = plan_run(replace(gpu_fleet(), run=run), gpu_facts(), run_id="r1")
-        assert plan.nodes[1].processes[0].argv == (INTERPRETER, "train.py", "--epochs", "3")
+        assert plan.nodes[1].processes[0].argv == (INTERPRETER, "-u", "train.py", "--epochs", "3")
+
+    def test_paths_of_the_program_are_those_of_its_working_folder(self) -> None:
+        run = RunSettings(module=None, script="a/b/train.py", config="configs/c.yaml", workdir="a")
+        plan = plan_run(replace(gpu_fleet(), run=run), gpu_facts(), run_id="r1")
+        assert plan.nodes[1].processes[0].argv[2:] == ("b/train.py", "--config", "../configs/c.yaml")
+        launched = plan_run(replace(gpu_fleet(), run=run), gpu_facts(), run_id="r1", method="accelerate")
+        assert "../.dtui/accelerate_config.gpu1.yaml" in launched.nodes[1].processes[0].argv
 
     def test_accelerate_is_started_once_a_node_and_numbers_its_ranks_itself(self) -> None:
         plan = plan_run(gpu_fleet(), gpu_facts(), run_id="r1", method="accelerate")
         (launcher,) = plan.part("gpu1").processes
-        assert launcher.argv[:5] == (
-            INTERPRETER, "-m", "accelerate.commands.launch", "--config_file", ".dtui/accelerate_config.yaml",
+        assert launcher.argv[:6] == (
+            INTERPRETER, "-u", "-m", "accelerate.commands.launch",
+            "--config_file", ".dtui/accelerate_config.gpu1.yaml",
         )  # fmt: skip
-        assert launcher.argv[5:7] == ("-m", "trainer")
+        assert launcher.argv[6:8] == ("-m", "trainer")
         assert (launcher.rank, launcher.ranks) == (2, 4)
         assert not {"RANK", "LOCAL_RANK", "WORLD_SIZE", "MASTER_ADDR"} & set(launcher.env)
 
@@ -135,13 +222,21 @@ class TestBackend:
         fleet = inventory(worker("gpu1", "192.168.1.101", processes=3))
         plan = plan_run(fleet, told, run_id="r1")
         assert (plan.cpu, plan.backend, plan.world_size) == (True, "gloo", 4)
-        assert plan.notes == ("no node has a GPU that works, so the ranks train on the CPU",)
-        assert plan.part("gpu1").processes[0].env["ACCELERATE_USE_CPU"] == "true"
+        assert plan.notes == ("no node has a usable GPU, so the ranks train on the CPU",)
+        assert "ACCELERATE_USE_CPU" not in plan.part("gpu1").processes[0].env
+
+    @pytest.mark.parametrize("asked", [{"cpu": True}, {"method": "accelerate"}])
+    def test_accelerate_is_told_to_use_the_cpu_where_it_would_not_by_itself(
+        self, asked: dict[str, Any]
+    ) -> None:
+        told = {"master": facts("192.168.1.100")}
+        plan = plan_run(inventory(), told, run_id="r1", **asked)
+        assert plan.part("master").processes[0].env["ACCELERATE_USE_CPU"] == "true"
 
     def test_cpu_and_gpu_nodes_do_not_mix_unless_asked(self) -> None:
-        told = gpu_facts() | {"master": facts("192.168.1.100") | {"gpu_error": "driver not loaded"}}
+        told = gpu_facts() | {"master": facts("192.168.1.100") | {"gpu_error": to_data("driver not loaded")}}
         (fault,) = faults_of(gpu_fleet(), told)
-        assert fault.startswith("master: no GPU to train on (driver not loaded), while gpu[1-2] has;")
+        assert fault.startswith("master: no GPU to train on (driver not loaded), unlike gpu[1-2];")
         assert "--cpu" in fault
         plan = plan_run(gpu_fleet(), told, run_id="r1", cpu=True)
         assert (plan.cpu, plan.world_size, plan.nodes[1].gpus) == (True, 3, ())
@@ -176,11 +271,13 @@ class TestMeeting:
         fleet = inventory(worker("gpu1", "192.168.1.101"), master="127.0.0.1")
         told = {"master": facts("127.0.0.1"), "gpu1": facts("192.168.1.101")}
         (fault,) = faults_of(fleet, told)
-        assert "can't be reached by gpu1" in fault
+        assert "cannot be reached from gpu1" in fault
 
     def test_a_given_adapter_that_is_not_there_is_a_fault_with_those_that_are(self) -> None:
         (fault,) = faults_of(gpu_fleet(interface="eth7"), gpu_facts())
-        assert fault == "gpu1: there is no adapter 'eth7'; it has: 'lo', 'vpn0', 'eth0'; correct `interface`"
+        assert fault == (
+            "gpu1: network adapter 'eth7' was not found; available: 'lo', 'vpn0', 'eth0'; correct `interface`"
+        )
 
     def test_an_adapter_with_a_korean_name_and_accelerate_on_windows_are_noted(self) -> None:
         told = gpu_facts("Windows")
@@ -198,12 +295,12 @@ def test_every_fault_is_reported_at_once() -> None:
     )
     faults = faults_of(fleet, gpu_facts(), port=80, method="magic", mixed_precision="fp4")
     assert [fault.split(";")[0] for fault in faults] == [
-        "port 80 can't be the rendezvous",
+        "port 80 cannot be the rendezvous port",
         "unknown launch method 'magic'",
         "unknown mixed precision 'fp4'",
-        "gpu1: the inventory says 8 GPUs, the node has 4",
-        "gpu2: there is no GPU 5",
-        "gpu3: the node has not told what it has",
+        "gpu1: `gpus` is 8, but the node has 4 GPUs",
+        "gpu2: GPU 5 was not found",
+        "gpu3: the node has not reported its hardware yet",
     ]
 
 

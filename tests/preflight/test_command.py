@@ -23,12 +23,12 @@ def orphan(project: Project) -> Iterator[subprocess.Popen[bytes]]:
         yield process
 
 
-def test_loopback_nodes_are_fit_and_the_table_says_so(project: Project) -> None:
+def test_loopback_nodes_pass_and_the_table_shows_it(project: Project) -> None:
     project.write("train.py", "print(1)\n")
     done = project.run("preflight", "--check", "reach", "--check", "ports", "--check", "machine", "--pairs")
     assert done.returncode == 0, done.stderr
-    assert "a run can start" in done.stdout
-    assert "node1: agent: answers in" in done.stderr
+    assert "Ready to run: " in done.stdout
+    assert "node1: agent: responds in" in done.stderr
     matrix = done.stdout[done.stdout.index("FROM") :].split("\n")
     assert [line.split() for line in matrix[1:4]] == [
         ["master", ".", "ok", "ok"],
@@ -77,7 +77,7 @@ def test_a_fix_is_shown_and_not_applied_without_a_yes(
     )
     assert agreed.returncode == 0, agreed.stderr
     assert orphan.wait(10) != 0
-    assert "leftovers: nothing of earlier runs" in agreed.stderr
+    assert "leftovers: no processes of earlier runs" in agreed.stderr
 
 
 def test_forecast_measures_and_shows_the_guide_beside_it(project: Project) -> None:
@@ -87,10 +87,10 @@ def test_forecast_measures_and_shows_the_guide_beside_it(project: Project) -> No
     assert [line.split()[:2] for line in lines[2:6]] == [["1", "1"], ["4", "1"], ["8", "2"], ["12", "3"]]
     assert lines[3].endswith("3.5x")
     assert lines[4].endswith("6.5x")
-    assert "slowest link of the ring, measured: " in done.stdout
-    told = project.run("forecast")
-    assert told.returncode == 1
-    assert "--parameters" in told.stderr
+    assert "Slowest link of the ring, measured: " in done.stdout
+    refused = project.run("forecast")
+    assert refused.returncode == 1
+    assert "--parameters" in refused.stderr
 
 
 def test_forecast_from_numbers_alone(project: Project) -> None:

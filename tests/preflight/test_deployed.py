@@ -1,13 +1,13 @@
-"""Environment checks after a real deploy to lab nodes, by SSH and WinRM; then things go wrong on a node."""
+"""Environment checks after a real deploy to lab nodes, by SSH and WinRM; then faults are made on a node."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from fleet.deploy import DeployOptions, deploy
 from fleet.events import CheckFinished
@@ -20,15 +20,17 @@ from tests.deploy.conftest import BASE_PYTHON
 CONFIG = "training:\n  batch_size: 8\n  gradient_accumulation_steps: 2\n  mixed_precision: 'no'\n"
 
 
-class Site:
+class DeployedProject:
     """A project that is deployed to two workers."""
 
     def __init__(self, lab: Lab, folder: Path) -> None:
         self.lab = lab
         self.folder = folder
-        run = RunSettings(module=None, script="train.py", config="configs/train_config.yaml")
-        # A Python without torch: looking at it takes no time.
-        self.inventory = lab.inventory(folder, python=BASE_PYTHON, run=run)
+        run = RunSettings(module="trainer", config="configs/train_config.yaml")
+        # A Python without torch: its probe takes no time.
+        self.inventory = replace(
+            lab.inventory(folder, python=BASE_PYTHON, run=run), source=folder / "cluster.yaml"
+        )
         lab.trust(folder / ".dtui/known_hosts")
 
     def project(self, name: str) -> Path:
@@ -37,7 +39,7 @@ class Site:
     def fleet(self) -> Fleet:
         return Fleet(self.inventory, home=self.folder / ".dtui", prompts=self.lab.prompts)
 
-    async def look(self, *checks: str) -> dict[tuple[str, str], CheckFinished]:
+    async def run_checks(self, *checks: str) -> dict[tuple[str, str], CheckFinished]:
         async with self.fleet() as fleet:
             options = PreflightOptions(checks=checks)
             events = [event async for event in preflight(fleet, fleet.nodes, options)]
@@ -45,12 +47,15 @@ class Site:
 
 
 @pytest.fixture
-async def site(own_network: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Site]:
+async def site(
+    own_network: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[DeployedProject]:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     folder = tmp_path / "project"
     for name, text in {
-        "train.py": "print('trained')\n",
+        "trainer/__main__.py": "print('trained')\n",
         "configs/train_config.yaml": CONFIG,
+        "cluster.yaml": "nodes: []\n",  # the inventory, which stays on the master
         **{f"data/train/input_text/{number}.txt": f"plan {number}" for number in range(60)},
         **{f"data/train/label_floorplan/{number}.png": f"picture {number}" for number in range(60)},
     }.items():
@@ -58,15 +63,15 @@ async def site(own_network: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, "utf-8")
     async with Lab(2, winrm=1, root=tmp_path / "lab") as lab:
-        made = Site(lab, folder)
+        made = DeployedProject(lab, folder)
         async with made.fleet() as fleet:
             async for _ in deploy(fleet, fleet.nodes, DeployOptions()):
                 pass
         yield made
 
 
-async def test_what_differs_on_a_node_is_found_and_named(site: Site) -> None:
-    before = await site.look(*AFTER, "ports")
+async def test_what_differs_on_a_node_is_found_and_named(site: DeployedProject) -> None:
+    before = await site.run_checks(*AFTER, "ports")
     assert not [one for one in before.values() if one.status in ("warn", "fail")]
     for node in ("master", "node1", "node2"):
         assert before[node, "environment"].status == "ok"
@@ -77,7 +82,7 @@ async def test_what_differs_on_a_node_is_found_and_named(site: Site) -> None:
     assert before["master", "batch"].seen.endswith("60 training pairs")
 
     one, two = site.project("node1"), site.project("node2")
-    (one / "train.py").write_text("print('edited on the node')\n")
+    (one / "trainer/__main__.py").write_text("print('edited on the node')\n")
     (one / "data/train/label_floorplan/7.png").write_text("PICTURE 7", "utf-8")
     (two / "data/train/input_text/3.txt").unlink()
     described = two / ".dtui/environment.json"
@@ -85,9 +90,9 @@ async def test_what_differs_on_a_node_is_found_and_named(site: Site) -> None:
     described.write_text(json.dumps({**environment, "python": "3.8.1"}))
     (site.folder / "configs/train_config.yaml").write_text("training: [\n", "utf-8")
 
-    after = await site.look(*AFTER)
+    after = await site.run_checks(*AFTER)
     assert after["node1", "code"].status == "fail"
-    assert "train.py" in after["node1", "code"].seen
+    assert "trainer/__main__.py" in after["node1", "code"].seen
     assert after["node1", "data"].status == "fail"
     assert "data/train/label_floorplan/7.png" in after["node1", "data"].seen
     assert "data/train/input_text has 59 files instead of 60" in after["node2", "data"].seen
@@ -96,23 +101,23 @@ async def test_what_differs_on_a_node_is_found_and_named(site: Site) -> None:
     assert "train_config.yaml:" in after["master", "config"].seen
 
 
-async def test_a_node_that_is_off_leaves_the_others_judged(site: Site) -> None:
+async def test_a_node_that_is_off_does_not_affect_the_others(site: DeployedProject) -> None:
     await site.lab.node("node1").stop()
-    seen = await site.look("reach", "ports", "machine")
+    seen = await site.run_checks("reach", "ports", "machine")
     assert seen["node1", "reach"].status == "fail"
     assert seen["node1", "ssh"].status == "fail"
     assert seen["node1", "29500"].status == "skip"
     assert seen["node2", "winrm"].status == "ok"
     for node in ("master", "node2"):
         assert seen[node, "29500"].status == "ok"
-        assert "not tried from node1" in seen[node, "29500"].seen
+        assert "not tested from node1" in seen[node, "29500"].seen
         assert seen[node, "ephemeral"].status == "ok"
 
 
-async def test_several_nodes_of_one_machine_share_its_ports(tmp_path: Path, site: Site) -> None:
+async def test_several_nodes_of_one_machine_share_its_ports(tmp_path: Path, site: DeployedProject) -> None:
     """As nodes that own some GPUs each of one machine do: one address, one set of listeners."""
     master = replace(site.inventory.master, address="127.0.0.1")
     twins = tuple(replace(master, name=name, project=str(tmp_path / name)) for name in ("left", "right"))
     site.inventory = replace(site.inventory, master=master, workers=twins)
-    seen = await site.look("ports")
+    seen = await site.run_checks("ports")
     assert {one.status for one in seen.values()} == {"ok"}, seen

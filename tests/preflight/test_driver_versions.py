@@ -6,9 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from agent.wire.deploy import TorchFacts
 from fleet.inventory import Inventory, Node
 from fleet.preflight.check import Situation, Subject
-from fleet.preflight.judges.gpus import cuda
+from fleet.preflight.checks.torch_gpus import cuda
+from fleet.preflight.observations import CONDITIONS, FACTS, ObservationStore
+from tests.support import wire
 
 
 @pytest.mark.parametrize(
@@ -18,13 +21,15 @@ from fleet.preflight.judges.gpus import cuda
 def test_580_159_is_newer_than_580_65(tmp_path: Path, driver: str, status: str) -> None:
     node = Node(name="gpu1", address="192.168.1.101", project=str(tmp_path))
     inventory = Inventory(project=tmp_path, master=node)
-    torch = {"version": "2.11.0+cu130", "cuda": "13.0", "sees_gpu": True}
-    seen = {
-        "gpu1": {
-            "facts": {"os": {"system": "Linux"}, "gpus": [{"index": 0, "driver": driver}]},
-            "conditions": {"environment": {"torch": torch}},
-        }
+    torch = {
+        **dict.fromkeys(TorchFacts.__annotations__),
+        "version": "2.11.0+cu130",
+        "cuda": "13.0",
+        "sees_gpu": True,
     }
-    verdict = cuda(Subject(node, Situation(inventory, (node,), (29500,)), seen))
+    seen = ObservationStore()
+    seen.put("gpu1", FACTS, wire.facts(gpus=[{"driver": driver}]))
+    seen.put("gpu1", CONDITIONS, wire.conditions(environment={"torch": torch}))
+    verdict = cuda(Subject(node, Situation(inventory, (node,)), seen))
     assert verdict.status == status
     assert ("580.65 or newer" in verdict.seen) == (status == "fail")

@@ -1,20 +1,22 @@
-"""Every fix as the command that is shown, made from what a node told."""
+"""Every fix as the command that is shown, made from what a node reported."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
-from fleet.preflight.fixes import Patient, command_text, fixable, fixes_for
+from fleet.preflight.fixes import FixContext, command_text, fixable, fixes_for
 from tests.preflight.recordings import inventory, observations
+from tui.i18n import Texts
 
-OTHERS = ("192.168.1.100", "192.168.1.102")
+OTHERS = {"master": "192.168.1.100", "gpu2": "192.168.1.102"}
 
 
-def patient(others: tuple[str, ...] = OTHERS, **conditions: Any) -> Patient:
+def context(others: Mapping[str, str] = OTHERS, **conditions: Any) -> FixContext:
     seen = observations({})["gpu1"]
-    return Patient(inventory().node("gpu1"), seen["facts"], {**seen["conditions"], **conditions}, others)
+    return FixContext(inventory().node("gpu1"), seen["facts"], {**seen["conditions"], **conditions}, others)
 
 
 @pytest.mark.parametrize(
@@ -50,7 +52,7 @@ def patient(others: tuple[str, ...] = OTHERS, **conditions: Any) -> Patient:
     ],
 )
 def test_on_windows(check: str, shown: str) -> None:
-    (fix,) = fixes_for(patient(), [check])
+    (fix,) = fixes_for(context(), [check])
     assert fix.shown == shown
     assert check in fix.checks
 
@@ -63,42 +65,54 @@ def test_on_windows(check: str, shown: str) -> None:
         ("firewalld", "firewall-cmd --permanent"),
     ],
 )
-def test_each_firewall_lets_in_the_cluster_and_nobody_else(kind: str, first: str) -> None:
-    (fix,) = fixes_for(patient(firewall=kind), ["ephemeral", "29500", "29501"])
+def test_each_firewall_allows_only_the_cluster(kind: str, first: str) -> None:
+    (fix,) = fixes_for(context(firewall=kind), ["ephemeral", "29500", "29501"])
     assert fix.shown.startswith(first)
-    for address in OTHERS:
+    for address in OTHERS.values():
         assert address in fix.shown
     assert "0.0.0.0" not in fix.shown
     assert "any" not in [word for line in fix.shown.splitlines() for word in line.split()]
 
 
 def test_without_a_known_firewall_or_peers_nothing_is_proposed() -> None:
-    assert fixes_for(patient(firewall=None), ["29500"]) == []
-    assert fixes_for(patient(others=()), ["29500"]) == []
+    assert fixes_for(context(firewall=None), ["29500"]) == []
+    assert fixes_for(context(others={}), ["29500"]) == []
+
+
+def test_nodes_whose_address_is_a_host_name_are_named_as_left_out() -> None:
+    (fix,) = fixes_for(context({**OTHERS, "gpu3": "gpu3.lan", "gpu4": "box"}, firewall="ufw"), ["29500"])
+    assert fix.values == tuple(OTHERS.values())
+    assert fix.what == (
+        "allow 192.168.1.100, 192.168.1.102 on all TCP ports, but not gpu3, gpu4: "
+        "a firewall rule needs IP addresses"
+    )
+    korean = Texts("ko").translate(fix.what)
+    assert "gpu3, gpu4" in korean
+    assert "allow" not in korean
 
 
 def test_leftovers_are_ended_by_run_and_pid() -> None:
     orphans = [{"run": "run-1", "rank": 0, "pid": 4711}, {"run": "run-1", "rank": 1, "pid": 4712}]
-    (fix,) = fixes_for(patient(orphans=orphans), ["leftovers"])
+    (fix,) = fixes_for(context(orphans=orphans), ["leftovers"])
     assert fix.shown == "end process 4711 of run run-1\nend process 4712 of run run-1"
 
 
 def test_the_adapter_is_written_into_the_inventory_only_when_it_is_not_known() -> None:
-    assert fixes_for(patient(), ["adapter"]) == []
-    unknown = patient()
+    assert fixes_for(context(), ["adapter"]) == []
+    unknown = context()
     for adapter in unknown.facts["adapters"]:
         adapter["routes_to_master"] = None
     (fix,) = fixes_for(unknown, ["adapter"])
     assert fix.interface == "이더넷"
-    assert fix.shown == "in the inventory, at gpu1: `interface: 이더넷`"
+    assert fix.shown == "in the inventory, for gpu1: `interface: 이더넷`"
 
 
 def test_a_name_with_a_quote_stays_one_word_of_powershell() -> None:
-    (fix,) = fixes_for(patient(project="C:\\Users\\o'neill\\p"), ["defender"])
+    (fix,) = fixes_for(context(project="C:\\Users\\o'neill\\p"), ["defender"])
     assert fix.commands[0][-1] == "Add-MpPreference -ExclusionPath 'C:\\Users\\o''neill\\p'"
 
 
 def test_what_has_no_fix_is_not_offered() -> None:
     assert not fixable("gpu")
-    assert fixes_for(patient(), ["gpu", "ram"]) == []
+    assert fixes_for(context(), ["gpu", "ram"]) == []
     assert command_text(["reg", "a b", ""]) == 'reg "a b" ""'

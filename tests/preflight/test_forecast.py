@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from fleet.events import LogChunk, MetricsSeen, PairProbed, to_json
+from fleet.event_json import to_json
+from fleet.events import LogChunk, MetricsSeen, PairProbed
 from fleet.forecast import METHODS, Link, Workload, WorkloadUnknown, find_workload, forecast, ring_links
 from fleet.forecast.links import links_of
 from fleet.forecast.workload import computing
@@ -17,6 +18,7 @@ from fleet.plan import plan_run
 from fleet.preflight import PreflightOptions, preflight
 from fleet.runs import RunStore
 from tests.plan.fleets import facts, inventory
+from tests.support import wire
 from tests.support.namespaces import network
 
 FP32, FP16, LOW = METHODS
@@ -28,7 +30,7 @@ def two(workload: Workload, method: Any, link: Link = GIGABIT) -> float:
     return forecast(workload, method, gpus=2, nodes=2, ring=[link, link]).step_seconds
 
 
-def test_one_gpu_needs_nobody() -> None:
+def test_one_gpu_needs_no_communication() -> None:
     alone = forecast(S16, FP32, gpus=1, nodes=1, ring=[])
     assert (alone.step_seconds, alone.efficiency, alone.speed_up) == (0.35, 1.0, 1.0)
 
@@ -57,7 +59,7 @@ def test_the_slowest_link_of_the_ring_decides() -> None:
     assert found.step_seconds > 4 / 3 * S16.gradient_bytes / 10e6 * 0.9
 
 
-def test_the_known_gigabit_run_is_met() -> None:
+def test_the_known_gigabit_run_is_predicted() -> None:
     """33.6M parameters, two nodes at 1 Gbit/s: 1.28-1.36 s a step in fp32, 0.80 in fp16 (measured before)."""
     known = Workload(33_600_000 * 4, 0.16)
     assert two(known, FP32) == pytest.approx(1.32, rel=0.2)
@@ -80,13 +82,13 @@ def test_the_known_gigabit_run_is_met() -> None:
         (42.4e6, 2440.1, "gloo", 5.5e9, FP16, 1647.3),
     ],
 )
-def test_the_known_runs_of_two_gpus_are_met(
+def test_the_known_runs_of_two_gpus_are_predicted(
     parameters: float, alone: float, backend: str, link: float, method: Any, together: float
 ) -> None:
     ring = [Link("a", "b", link, 0.12e-3)] * 2 if backend == "gloo" else []
     workload = Workload(int(parameters * 4), 64 / alone)
-    told = forecast(workload, method, gpus=2, nodes=2, ring=ring, backend=backend)
-    assert 128 / told.step_seconds == pytest.approx(together, rel=0.15)
+    found = forecast(workload, method, gpus=2, nodes=2, ring=ring, backend=backend)
+    assert 128 / found.step_seconds == pytest.approx(together, rel=0.15)
 
 
 def test_what_a_node_received_is_the_rate_of_the_peer_s_link() -> None:
@@ -96,11 +98,11 @@ def test_what_a_node_received_is_the_rate_of_the_peer_s_link() -> None:
 
 @pytest.mark.parametrize(("comm", "alone"), [(None, 1.0), (0.0, 1.0), (0.8, 0.4), (0.999, 0.05), (0.2, 1.0)])
 def test_computing_is_what_remains_of_a_step(comm: float | None, alone: float) -> None:
-    assert computing({"step_time": 1.0, "comm_time": comm}) == pytest.approx(alone)
-    assert computing({"loss": 3}) is None
+    assert computing(wire.record(step_time=1.0, comm_time=comm)) == pytest.approx(alone)
+    assert computing(wire.record(loss=3)) is None
 
 
-def test_the_newest_run_tells_what_nobody_gave(tmp_path: Path) -> None:
+def test_the_newest_run_supplies_the_missing_numbers(tmp_path: Path) -> None:
     with pytest.raises(WorkloadUnknown) as caught:
         find_workload(tmp_path, parameters=1e6)
     assert "--step-seconds" in caught.value.what
@@ -112,7 +114,7 @@ def test_the_newest_run_tells_what_nobody_gave(tmp_path: Path) -> None:
     events: list[Any] = [
         LogChunk(run=plan.run, rank=0, offset=0, data=b"Model S/16: 42.31M parameters; effective batch 48"),
         *(
-            MetricsSeen(run=plan.run, rank=0, record={"kind": "step", "step_time": seconds})
+            MetricsSeen(run=plan.run, rank=0, record=wire.record(kind="step", step_time=seconds))
             for seconds in (9.0, 5.0, 0.5, 0.4, 0.6)
         ),
     ]
@@ -131,7 +133,7 @@ async def test_within_a_fifth_of_a_measured_run_on_a_shaped_link(tmp_path: Path)
             machine.shape("200mbit")
         async with net.fleet() as nodes:
             options = PreflightOptions(checks=("network",), measure_bytes=8 << 20, measure_seconds=0.5)
-            ways = [
+            links = [
                 event
                 async for event in preflight(nodes, nodes.nodes, options)
                 if isinstance(event, PairProbed) and event.bytes_per_second
@@ -145,11 +147,11 @@ async def test_within_a_fifth_of_a_measured_run_on_a_shaped_link(tmp_path: Path)
             }  # fmt: skip
             words = [f"{name}={value}" for name, value in env.items()]
             ranks.append(machine.start("env", *words, sys.executable, script, "512", "8", "7", "fp32"))
-        told = [json.loads(rank.communicate(timeout=90)[0]) for rank in ranks]
-    workload = Workload(told[0]["parameters"] * 4, max(one["alone"] for one in told))
-    ring = ring_links(["master", "gpu1"], links_of(ways))
+        found = [json.loads(rank.communicate(timeout=90)[0]) for rank in ranks]
+    workload = Workload(found[0]["parameters"] * 4, max(one["alone"] for one in found))
+    ring = ring_links(["master", "gpu1"], links_of(links))
     assert len(ring) == 2
     expected = forecast(workload, FP32, gpus=2, nodes=2, ring=ring)
-    measured = max(one["together"] for one in told)
+    measured = max(one["together"] for one in found)
     assert expected.step_seconds == pytest.approx(measured, rel=0.2)
     assert expected.step_seconds > 2 * workload.compute_seconds, "the link decides, as it should here"

@@ -7,16 +7,17 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
+from agent.wire.operations import OPERATIONS
 from fleet.events import CheckFinished, Event, Notice, PairProbed
 from fleet.inventory import Inventory
 from fleet.preflight import PreflightOptions, preflight
+from fleet.preflight.fix_runner import apply_fix, find_fixes
 from fleet.preflight.fixes import Fix
-from fleet.preflight.mend import find_fixes, mend
 from tests.support.namespaces import Network, network
 
 pytestmark = pytest.mark.namespaces
@@ -31,7 +32,7 @@ def net(tmp_path: Path) -> Iterator[Network]:
         yield made
 
 
-class Seen(list[Event]):
+class PreflightEvents(list[Event]):
     """The events of one preflight."""
 
     def cell(self, node: str, check: str) -> CheckFinished:
@@ -47,7 +48,7 @@ class Seen(list[Event]):
         return {(one.node, one.check) for one in self.cells if one.status == "fail"}
 
     @property
-    def troubles(self) -> dict[str, list[str]]:
+    def failed_checks(self) -> dict[str, list[str]]:
         found: dict[str, list[str]] = {}
         for one in self.cells:
             if one.status in ("warn", "fail"):
@@ -57,26 +58,28 @@ class Seen(list[Event]):
     @property
     def closed(self) -> dict[tuple[str, str], dict[str, str]]:
         """Source, target -> the ports that are not open."""
-        ways = [one for one in self if isinstance(one, PairProbed) and one.ports]
+        probed = [one for one in self if isinstance(one, PairProbed) and one.ports]
         found = {
             (one.node, one.peer): {port: word for port, word in one.ports.items() if word != "open"}
-            for one in ways
+            for one in probed
         }
         return {pair: ports for pair, ports in found.items() if ports}
 
     @property
-    def told(self) -> list[str]:
+    def notices(self) -> list[str]:
         return [one.text for one in self if isinstance(one, Notice)]
 
 
-async def look(net: Network, *checks: str, inventory: Inventory | None = None, **options: object) -> Seen:
+async def run_checks(
+    net: Network, *checks: str, inventory: Inventory | None = None, **options: object
+) -> PreflightEvents:
     async with net.fleet(inventory) as fleet:
         wanted = PreflightOptions(checks=checks, **options)  # type: ignore[arg-type]
-        return Seen([event async for event in preflight(fleet, fleet.nodes, wanted)])
+        return PreflightEvents([event async for event in preflight(fleet, fleet.nodes, wanted)])
 
 
 async def test_open_machines_are_green_in_every_column(net: Network) -> None:
-    seen = await look(net, "reach", "ports", "machine", inventory=net.inventory(ssh=True))
+    seen = await run_checks(net, "reach", "ports", "machine", inventory=net.inventory(ssh=True))
     assert not seen.failed
     assert not seen.closed
     for node in net.machines:
@@ -88,11 +91,11 @@ async def test_open_machines_are_green_in_every_column(net: Network) -> None:
 
 async def test_the_matrix_names_exactly_the_broken_pairs_and_how_they_are_broken(net: Network) -> None:
     net.between(
-        f"{net.way('gpu1', 'gpu2')} tcp dport 29501 drop",
-        f"{net.way('gpu2', 'gpu1')} meta l4proto tcp reject with icmp admin-prohibited",
-        f"{net.way('gpu2', 'master')} tcp dport 29500 reject with tcp reset",
+        f"{net.connections('gpu1', 'gpu2')} tcp dport 29501 drop",
+        f"{net.connections('gpu2', 'gpu1')} meta l4proto tcp reject with icmp admin-prohibited",
+        f"{net.connections('gpu2', 'master')} tcp dport 29500 reject with tcp reset",
     )
-    seen = await look(net, "ports")
+    seen = await run_checks(net, "ports")
     assert seen.closed == {
         ("gpu1", "gpu2"): {"29501": "dropped"},
         ("gpu2", "gpu1"): dict.fromkeys(PORTS, "unreachable"),
@@ -100,36 +103,41 @@ async def test_the_matrix_names_exactly_the_broken_pairs_and_how_they_are_broken
     }
     assert seen.failed == {("master", "29500"), ("gpu1", "ephemeral")}, "what the run needs"
     assert seen.cell("gpu2", "29501").status == "warn", "what it does not need"
-    assert any(text.startswith("gpu1 can't reach gpu2 on 29501: no answer although") for text in seen.told)
-    assert any(text.startswith("gpu2 can't reach gpu1 on any port") for text in seen.told)
-    assert any(text.startswith("gpu2 can't reach master on 29500: refused although") for text in seen.told)
-    assert len(seen.told) == 3
+    for text in (
+        "gpu1 cannot connect to gpu2 on port 29501: no response although",
+        "gpu2 cannot connect to gpu1 on any port",
+        "gpu2 cannot connect to master on port 29500: refused although",
+    ):
+        assert any(notice.startswith(text) for notice in seen.notices)
+    assert len(seen.notices) == 3
 
 
-async def test_a_node_that_drops_everything_in_is_told_from_one_way_ports(net: Network) -> None:
+async def test_a_node_that_drops_everything_in_differs_from_single_blocked_ports(net: Network) -> None:
     net["gpu1"].filter("ct state established accept", "iif lo accept", "drop")
-    seen = await look(net, "29500", "ephemeral")
+    seen = await run_checks(net, "29500", "ephemeral")
     assert seen.closed == {(source, "gpu1"): dict.fromkeys(PORTS, "dropped") for source in ("master", "gpu2")}
     assert seen.failed == {("gpu1", "ephemeral")}
-    assert "nothing at all comes through from" in seen.cell("gpu1", "ephemeral").seen
+    assert "no port is reachable from" in seen.cell("gpu1", "ephemeral").seen
     assert seen.cell("gpu1", "ephemeral").remedy
 
 
-async def test_a_pair_that_is_closed_the_way_gloo_does_not_go_is_a_warning(net: Network) -> None:
+async def test_a_pair_that_is_blocked_in_the_direction_that_gloo_does_not_use_is_a_warning(
+    net: Network,
+) -> None:
     """Of two nodes that with the higher address connects: here each to those named before it."""
-    net.between(f"{net.way('gpu1', 'gpu2')} drop", f"{net.way('master', 'gpu2')} drop")
-    seen = await look(net, "29500", "ephemeral")
+    net.between(f"{net.connections('gpu1', 'gpu2')} drop", f"{net.connections('master', 'gpu2')} drop")
+    seen = await run_checks(net, "29500", "ephemeral")
     assert not seen.failed
     cell = seen.cell("gpu2", "ephemeral")
     assert cell.status == "warn"
-    assert f"gpu2 has the higher address ({net['gpu2'].address}), and gloo connects from there" in cell.seen
-    net.between(f"{net.way('gpu2', 'gpu1')} tcp dport 30000-65535 drop")
-    assert (await look(net, "29500", "ephemeral")).failed == {("gpu1", "ephemeral")}
+    assert f"gpu2 has the higher address ({net['gpu2'].address}), so gloo connects from gpu2" in cell.seen
+    net.between(f"{net.connections('gpu2', 'gpu1')} tcp dport 30000-65535 drop")
+    assert (await run_checks(net, "29500", "ephemeral")).failed == {("gpu1", "ephemeral")}
 
 
 async def test_a_lossy_link_is_a_warning_and_never_a_closed_port(net: Network) -> None:
     net.between("meta l4proto icmp numgen inc mod 5 == 0 drop", "meta l4proto tcp numgen inc mod 9 == 0 drop")
-    seen = await look(net, "reach", "ports", inventory=net.inventory(ssh=True))
+    seen = await run_checks(net, "reach", "ports", inventory=net.inventory(ssh=True))
     assert not seen.closed
     assert not seen.failed
     assert {seen.cell(node, "ping").status for node in ("gpu1", "gpu2")} == {"warn"}
@@ -138,7 +146,7 @@ async def test_a_lossy_link_is_a_warning_and_never_a_closed_port(net: Network) -
 
 async def test_the_slow_link_is_measured_and_named(net: Network) -> None:
     net["gpu2"].shape("100mbit")
-    seen = await look(net, "network", measure_bytes=4 << 20, measure_seconds=0.6)
+    seen = await run_checks(net, "network", measure_bytes=4 << 20, measure_seconds=0.6)
     for node in ("master", "gpu1"):
         cell = seen.cell(node, "bandwidth")
         assert (cell.status, "to gpu2, the slowest of 2" in cell.seen) == ("warn", True), cell
@@ -150,18 +158,18 @@ async def test_the_slow_link_is_measured_and_named(net: Network) -> None:
     assert len(rates) == 6
     for target in ("master", "gpu1"):
         assert rates["gpu2", target] * 8 == pytest.approx(100e6, rel=0.2)
-        assert rates[target, "gpu2"] > 4 * rates["gpu2", target], "the other way is not slow"
+        assert rates[target, "gpu2"] > 4 * rates["gpu2", target], "the other direction is not slow"
 
 
 async def test_who_holds_the_port_is_named_where_it_matters(net: Network) -> None:
     net["master"].listen(29500)
     net["gpu1"].listen(29502)
-    seen = await look(net, "29500", "29502")
+    seen = await run_checks(net, "29500", "29502")
     assert seen.failed == {("master", "29500")}
     # `ip netns exec` becomes the program, so its pid is the listener's.
     assert f"(pid {net['master'].processes[0].pid})" in seen.cell("master", "29500").seen
-    assert "this run does not listen there" in seen.cell("gpu1", "29502").seen
-    assert not seen.closed, "what could not be tried is not called closed"
+    assert "this run does not listen on it" in seen.cell("gpu1", "29502").seen
+    assert not seen.closed, "a port that could not be tested does not count as closed"
 
 
 async def test_a_disk_that_is_too_small_for_the_deploy(net: Network) -> None:
@@ -169,11 +177,11 @@ async def test_a_disk_that_is_too_small_for_the_deploy(net: Network) -> None:
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "none", str(small)], check=True)
     try:
         (net["master"].project / "weights.bin").write_bytes(bytes(5 << 20))
-        seen = await look(net, "disk")
+        seen = await run_checks(net, "disk")
     finally:
         subprocess.run(["umount", str(small)], check=True)
     assert seen.failed == {("gpu1", "disk")}
-    assert "5.2 MB are to be deployed" in seen.cell("gpu1", "disk").seen
+    assert "the deploy needs 5.0 MiB" in seen.cell("gpu1", "disk").seen
 
 
 async def test_a_clock_that_is_wrong(net: Network, tmp_path: Path) -> None:
@@ -189,20 +197,20 @@ async def test_a_clock_that_is_wrong(net: Network, tmp_path: Path) -> None:
     early.chmod(0o755)
     fleet = net.inventory()
     skewed = tuple(replace(one, python=str(early)) if one.name == "gpu1" else one for one in fleet.workers)
-    seen = await look(net, "clock", inventory=replace(fleet, workers=skewed))
+    seen = await run_checks(net, "clock", inventory=replace(fleet, workers=skewed))
     assert (seen.cell("gpu1", "clock").status, seen.cell("gpu2", "clock").status) == ("warn", "ok")
     assert "97.0 s ahead of the master" in seen.cell("gpu1", "clock").seen
 
 
-async def test_doors_as_they_look_from_outside(net: Network) -> None:
+async def test_services_as_seen_from_outside(net: Network) -> None:
     server = (
         "import socket, sys, threading\n"
         "def serve(port, words):\n"
-        "    with socket.create_server(('0.0.0.0', port)) as door:\n"
+        "    with socket.create_server(('0.0.0.0', port)) as listener:\n"
         "        while True:\n"
-        "            guest = door.accept()[0]\n"
-        "            guest.sendall(words)\n"
-        "            guest.close()\n"
+        "            client = listener.accept()[0]\n"
+        "            client.sendall(words)\n"
+        "            client.close()\n"
         "for port, words in ((22, b'Welcome\\r\\nSSH-2.0-OpenSSH_9.5\\r\\n'), (23, b'HTTP/1.0 400\\r\\n')):\n"
         "    threading.Thread(target=serve, args=(port, words)).start()\n"
         "print('ready', flush=True)\n"
@@ -215,9 +223,18 @@ async def test_doors_as_they_look_from_outside(net: Network) -> None:
         link = await fleet.link(fleet.inventory.master)
 
         async def outcome(host: str, port: int) -> tuple[str, str]:
-            found = await link.call("netprobe", host=host, ssh=port, winrm=[["http", 5985]])
-            assert found["winrm"][0]["outcome"] == "refused"
-            return found["ssh"]["outcome"], found["ssh"]["banner"]
+            probes = [
+                {"transport": "ssh", "protocol": "ssh", "scheme": "", "port": port},
+                {"transport": "winrm", "protocol": "winrm", "scheme": "http", "port": 5985},
+                {"transport": "new", "protocol": "tcp", "scheme": "", "port": port},
+            ]
+            found = await link.call(OPERATIONS["netprobe"], {"host": host, "services": probes})
+            ssh, winrm, tcp = found["services"]
+            assert winrm["outcome"] == "refused"
+            # A plain TCP service is open if it accepts the connection, whatever it sends.
+            assert tcp["outcome"] == ("open" if ssh["outcome"] == "foreign" else ssh["outcome"])
+            assert [one["transport"] for one in found["services"]] == ["ssh", "winrm", "new"]
+            return ssh["outcome"], ssh["banner"]
 
         gpu1, gpu2 = net["gpu1"].address, net["gpu2"].address
         found = await asyncio.gather(
@@ -247,13 +264,13 @@ async def test_a_closed_firewall_is_opened_for_the_cluster_alone_and_checked_aga
     subprocess.run(net["gpu1"].command(*closed), check=True)
     async with net.fleet() as fleet:
         options = PreflightOptions(checks=("ports",))
-        before = Seen([event async for event in preflight(fleet, fleet.nodes, options)])
+        before = PreflightEvents([event async for event in preflight(fleet, fleet.nodes, options)])
         assert before.failed == {("gpu1", "ephemeral")}
-        fixes: list[Fix] = await find_fixes(fleet, fleet.nodes, before.troubles)
+        fixes: list[Fix] = await find_fixes(fleet, fleet.nodes, before.failed_checks)
         (fix,) = fixes
         addresses = ",".join(net[name].address for name in ("master", "gpu2"))
         assert fix.shown == f"iptables -I INPUT -p tcp -s {addresses} -j ACCEPT"
-        after = Seen([event async for event in mend(fleet, fleet.nodes, fix, options)])
+        after = PreflightEvents([event async for event in apply_fix(fleet, fleet.nodes, fix, options)])
         assert {one.check for one in after.cells} == set(PORTS)
         assert {(one.node, one.status) for one in after.cells} == {("gpu1", "ok")}
 
@@ -271,8 +288,8 @@ async def test_a_cancelled_preflight_leaves_no_listener(net: Network) -> None:
         assert found.stdout.strip() == ""
 
 
-async def test_ways_are_tried_while_a_gpu_driver_takes_its_time(net: Network, tmp_path: Path) -> None:
-    """Opening a driver that nobody keeps loaded takes seconds, and only what is about GPUs waits for it."""
+async def test_connections_are_tested_while_a_gpu_driver_is_loading(net: Network, tmp_path: Path) -> None:
+    """Loading a GPU driver takes seconds, and only the checks of GPUs wait for it."""
     loaded, programs = tmp_path / "loaded", tmp_path / "bin"
     programs.mkdir()
     slow = programs / "nvidia-smi"

@@ -1,4 +1,4 @@
-"""Each entry of ``recorded/outputs.json`` is what a program said and the fact in it."""
+"""Each entry of ``recorded/outputs.json`` is the output of a program and the fact in it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from agent.checks import doors, echo, portbinding
+from agent.checks import echo, portbinding, services
 from tests.preflight.recordings import recorded
 
 OUTPUTS = recorded("outputs")
@@ -43,8 +43,8 @@ def test_answers_to_ping(entry: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("entry", entries("Identify"))
-def test_what_winrm_says_it_is(entry: dict[str, Any]) -> None:
-    assert doors.product(entry["output"]) == entry["fact"]
+def test_the_product_of_a_winrm_service(entry: dict[str, Any]) -> None:
+    assert services.product(entry["output"]) == entry["fact"]
 
 
 def test_an_echo_request_has_a_right_checksum() -> None:

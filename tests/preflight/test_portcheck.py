@@ -1,4 +1,4 @@
-"""Whether ports can be listened on, asked of the operation as the agent asks it."""
+"""Whether ports can be listened on, tested with the operation as the agent runs it."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ def check(address: str = "127.0.0.1") -> dict[str, Any]:
 
 def test_a_port_that_another_nodes_check_holds_for_a_moment_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
     holder = socket.create_server(("127.0.0.1", PORT))
-    looked: list[float] = []
+    waits: list[float] = []
 
     def while_waiting(seconds: float) -> None:
-        looked.append(seconds)
+        waits.append(seconds)
         holder.close()
 
     monkeypatch.setattr(operation.time, "sleep", while_waiting)
     assert check() == {"all": None, "own": None, "holder": None}
-    assert len(looked) == 1
+    assert len(waits) == 1
 
 
-def test_a_port_that_stays_in_use_is_told_with_its_holder() -> None:
+def test_a_port_that_stays_in_use_is_reported_with_its_holder() -> None:
     with socket.create_server(("127.0.0.1", PORT)):
         found = check()
         assert (found["all"], found["own"]) == ("in-use", "in-use")

@@ -10,27 +10,25 @@ from pathlib import Path
 import pytest
 
 from agent.operations.trial import read_result
-from fleet.link.bootstrap import start_agent
-from fleet.link.bundle import pack_agent
+from agent.wire.operations import TRIAL
+from agent.wire.preflight import TrialArgs
 from fleet.link.client import AgentClient
-from transports.base import Endpoint
-from transports.local import LocalTransport
+from tests.support import wire
+from tests.support.agents import local_agent
 
 
 @pytest.fixture
 async def agent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[AgentClient]:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    started = await start_agent(
-        LocalTransport(Endpoint("localhost")), pack_agent(), node="gpu1", python=sys.executable
-    )
-    client = await AgentClient.open(started.channel, node="gpu1", head=started.head)
-    yield client
-    await client.close()
+    async with local_agent() as client:
+        yield client
 
 
 def deployed(folder: Path, interpreter: str) -> Path:
     (folder / ".dtui").mkdir(parents=True)
-    (folder / ".dtui/environment.json").write_text(json.dumps({"interpreter": interpreter}), "utf-8")
+    (folder / ".dtui/environment.json").write_text(
+        json.dumps(wire.environment(interpreter=interpreter)), "utf-8"
+    )
     return folder
 
 
@@ -38,19 +36,24 @@ def deployed(folder: Path, interpreter: str) -> Path:
 async def test_gloo_starts_and_a_cpu_build_shows_no_device(agent: AgentClient, tmp_path: Path) -> None:
     project = deployed(tmp_path / "project", sys.executable)
     env = {"GLOO_SOCKET_IFNAME": "lo", "CUDA_VISIBLE_DEVICES": ""}
-    found = await agent.call("trial", project=str(project), backend="gloo", gpu=True, env=env)
+    found = await agent.call(
+        TRIAL, TrialArgs(project=str(project), backend="gloo", gpu=True, env=env, variables={})
+    )
     assert found["error"] is None
     assert found["backend"] == "works"
     assert found["devices"] == []
     assert found["method"] == "session", "it does not belong to the login's session"
-    assert [path.name for path in (project / ".dtui").iterdir()] == ["environment.json"], "nothing is left"
+    left = sorted(path.name for path in (project / ".dtui").iterdir())
+    assert left == ["environment.json", "private"], "nothing else is left"
 
 
 @pytest.mark.torch
 async def test_a_wrong_adapter_is_found_before_a_run_hangs_on_it(agent: AgentClient, tmp_path: Path) -> None:
     project = deployed(tmp_path / "project", sys.executable)
     env = {"GLOO_SOCKET_IFNAME": "no-such-adapter"}
-    found = await agent.call("trial", project=str(project), backend="gloo", gpu=False, env=env)
+    found = await agent.call(
+        TRIAL, TrialArgs(project=str(project), backend="gloo", gpu=False, env=env, variables={})
+    )
     assert "no-such-adapter" in found["backend"]
 
 
@@ -59,10 +62,22 @@ async def test_an_interpreter_that_dies_is_quoted(agent: AgentClient, tmp_path: 
     broken.write_text("#!/bin/sh\necho c10.dll was not found\nexit 53\n", "utf-8")
     broken.chmod(0o755)
     project = deployed(tmp_path / "project", str(broken))
-    found = await agent.call("trial", project=str(project), backend="gloo", gpu=True, env={})
-    assert "status 53" in found["error"]
-    assert "c10.dll was not found" in found["error"]
+    found = await agent.call(
+        TRIAL, TrialArgs(project=str(project), backend="gloo", gpu=True, env={}, variables={})
+    )
+    assert found["error"] is not None
+    assert "status 53" in found["error"]["text"]
+    assert "c10.dll was not found" in found["error"]["text"]
 
 
-def test_what_did_not_end_is_said() -> None:
-    assert "did not end" in read_result({"status": None, "output": "half a line"})["error"]
+def test_a_trial_that_does_not_end_is_reported() -> None:
+    error = read_result({"status": None, "output": "half a line"})["error"]
+    assert error is not None
+    assert error["text"] == "it did not end within 90 s"
+    assert (error["id"], error["args"]) == ("trial.timeout", {"seconds": 90.0})
+
+
+def test_the_error_of_torch_is_an_argument() -> None:
+    output = json.dumps({"error": "ImportError: {x}", "devices": [], "backend": None})
+    error = read_result({"status": 0, "output": f"DTUI-TRIAL {output}\n"})["error"]
+    assert error == {"id": "trial.failed", "args": {"error": "ImportError: {x}"}, "text": "ImportError: {x}"}

@@ -10,7 +10,7 @@ import pytest
 from fleet.events import CheckFinished, PairProbed
 from fleet.fleet import Fleet
 from fleet.preflight import PreflightOptions, preflight
-from fleet.preflight.mend import find_fixes, mend
+from fleet.preflight.fix_runner import apply_fix, find_fixes
 from lab.lab import Lab
 from lab.wine.locale_files import KOREAN
 from lab.wine.machine import WindowsMachine
@@ -24,7 +24,7 @@ def korean() -> Iterator[WindowsMachine]:
         yield running
 
 
-async def test_windows_nodes_are_looked_at_and_mended(korean: WindowsMachine, tmp_path: Path) -> None:
+async def test_windows_nodes_are_checked_and_fixed(korean: WindowsMachine, tmp_path: Path) -> None:
     async with Lab(2, winrm=1, windows=korean) as lab:
         home = tmp_path / ".dtui"
         lab.trust(home / "known_hosts")
@@ -34,11 +34,11 @@ async def test_windows_nodes_are_looked_at_and_mended(korean: WindowsMachine, tm
             cells = {(one.node, one.check): one for one in events if isinstance(one, CheckFinished)}
             assert not [one for one in cells.values() if one.status == "fail"]
             probed = [one for one in events if isinstance(one, PairProbed)]
-            ways = {(one.node, one.peer): set(one.ports.values()) for one in probed if one.ports}
+            outcomes = {(one.node, one.peer): set(one.ports.values()) for one in probed if one.ports}
             measured = {(one.node, one.peer) for one in probed if one.bytes_per_second}
-            assert measured == set(ways), "both systems pour and drink"
-            assert len(ways) == 6
-            assert all(words == {"open"} for words in ways.values()), "Linux and Windows reach each other"
+            assert measured == set(outcomes), "both systems send and receive"
+            assert len(outcomes) == 6
+            assert all(found == {"open"} for found in outcomes.values()), "Linux and Windows reach each other"
             assert "OpenSSH_for_Windows" in cells["node1", "ssh"].seen
             assert "Microsoft" in cells["node2", "winrm"].seen
             for node in ("node1", "node2"):
@@ -48,6 +48,6 @@ async def test_windows_nodes_are_looked_at_and_mended(korean: WindowsMachine, tm
             (fix,) = await find_fixes(fleet, fleet.nodes, {"node1": ["long-paths"]})
             assert fix.node == "node1"
             assert fix.shown.startswith("reg add HKLM")
-            again = [event async for event in mend(fleet, fleet.nodes, fix, options)]
+            again = [event async for event in apply_fix(fleet, fleet.nodes, fix, options)]
             (cell,) = [one for one in again if isinstance(one, CheckFinished)]
             assert (cell.node, cell.check, cell.status) == ("node1", "long-paths", "ok")

@@ -15,6 +15,7 @@ from fleet.fleet import Fleet
 from fleet.inventory import Inventory, Node, RunSettings
 from fleet.plan import RunPlan, plan_run
 from fleet.runs import WatchOptions, watch
+from tests.support import wire
 
 E = TypeVar("E", bound=Event)
 
@@ -71,7 +72,7 @@ def fleet_of(inventory: Inventory) -> Fleet:
 
 
 def plan_of(inventory: Inventory, run: str = "run-1") -> RunPlan:
-    facts: dict[str, Any] = {node.name: {"os": {"system": "Linux"}} for node in inventory.nodes}
+    facts = {node.name: wire.facts(host=node.name) for node in inventory.nodes}
     return plan_run(inventory, facts, run_id=run)
 
 

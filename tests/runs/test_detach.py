@@ -31,7 +31,7 @@ def test_a_session_of_its_own_without_our_pipes(tmp_path: Path) -> None:
     pid, session, stdout = started.read_text().split()
     who = identify(int(pid))
     assert who is not None
-    end([who], patience=0.0)
+    end([who], timeout=0.0)
     assert outcome == ("session", [])
     assert session == pid
     assert stdout == os.devnull
@@ -58,11 +58,11 @@ def test_a_launcher_that_says_yes_and_starts_nothing_is_passed_over(
     )
     who = identify(int(wait_until(started.read_text).split()[0]))
     assert who is not None
-    end([who], patience=0.0)
+    end([who], timeout=0.0)
     assert outcome.method == "session"
     assert outcome.tried == [
-        "cim: powershell did not say that it started anything",
-        "task: schtasks ended with 5, saying denied",
+        "cim: powershell did not confirm the start of a process",
+        "task: schtasks ended with status 5: denied",
     ]
     asked = base64.b64decode((tmp_path / "powershell.asked").read_text()).decode("utf-16-le")
     assert "Win32_Process" in asked
@@ -71,7 +71,7 @@ def test_a_launcher_that_says_yes_and_starts_nothing_is_passed_over(
 
 
 def test_when_nothing_comes_up_every_reason_is_told(tmp_path: Path) -> None:
-    with pytest.raises(NotDetached, match="session: no process came up within 0 s"):
+    with pytest.raises(NotDetached, match="session: no process started within 0 s"):
         detach(
             [sys.executable, "-c", ""],
             folder=str(tmp_path),

@@ -10,22 +10,16 @@ from typing import Any
 
 import pytest
 
+from agent.wire.operations import OPERATIONS
 from fleet.errors import OperationFailed
-from fleet.link.bootstrap import start_agent
-from fleet.link.bundle import pack_agent
 from fleet.link.client import AgentClient, Request
-from transports.base import Endpoint
-from transports.local import LocalTransport
+from tests.support.agents import local_agent
 
 
 @pytest.fixture
-async def link() -> AsyncIterator[AgentClient]:
-    started = await start_agent(
-        LocalTransport(Endpoint("localhost")), pack_agent(), node="gpu1", python=sys.executable
-    )
-    link = await AgentClient.open(started.channel, node="gpu1", head=started.head)
-    yield link
-    await link.close()
+async def link(agent_python: str) -> AsyncIterator[AgentClient]:
+    async with local_agent(agent_python) as link:
+        yield link
 
 
 @pytest.fixture
@@ -36,7 +30,7 @@ def project(tmp_path: Path) -> Path:
 
 def follow(link: AgentClient, project: Path, **offsets: int) -> Request:
     files = [{"file": f"logs/{name}.log", "offset": offset} for name, offset in offsets.items()]
-    return link.request("follow", project=str(project), files=files)
+    return link.request(OPERATIONS["follow"], {"project": str(project), "files": files})
 
 
 class Reader:
@@ -53,7 +47,7 @@ class Reader:
                 item = await anext(self._items)
                 if item.body["file"] != f"logs/{name}.log":
                     continue
-                if "restarted" in item.body:
+                if item.body["restarted"]:
                     self.told.append(item.body)
                 data += item.payload
         return data
@@ -117,12 +111,37 @@ async def test_a_replaced_file_is_read_to_its_end_before_the_new_one(
     assert reader.told == [{"file": "logs/a.log", "offset": 0, "restarted": "replaced"}]
 
 
+async def test_a_file_that_is_rewritten_all_the_time_is_abandoned(link: AgentClient, project: Path) -> None:
+    (project / "logs" / "a.log").write_bytes(b"first")
+    (project / "logs" / "b.log").write_bytes(b"b")
+    told = []
+    async with follow(link, project, a=0, b=0) as request, asyncio.timeout(60):
+        async for item in request:
+            if item.body["restarted"]:
+                told.append(item.body["restarted"])
+            if told and told[-1] == "abandoned":
+                break
+            if item.body["file"] == "logs/a.log" and item.payload:
+                (project / "logs" / "a.new").write_bytes(b"again")
+                (project / "logs" / "a.new").rename(project / "logs" / "a.log")
+        (project / "logs" / "a.log").write_bytes(b"a text that is not read any more")
+        with (project / "logs" / "b.log").open("ab") as other:
+            other.write(b"more")
+        item = await anext(request.__aiter__())
+        assert (item.body["file"], item.payload) == ("logs/b.log", b"more")
+    assert told == ["replaced"] * 20 + ["abandoned"]
+
+
 async def test_it_ends_with_the_run_when_everything_is_read(link: AgentClient, project: Path) -> None:
-    rank = {"rank": 0, "local_rank": 0, "argv": [sys.executable, "-c", "print('x' * 500_000)"]}
-    await link.call("start", project=str(project), run="r", node="gpu1", ranks=[rank])
+    rank = {"rank": 0, "local_rank": 0, "argv": [sys.executable, "-c", "print('x' * 500_000)"], "env": {}}
+    await link.call(
+        OPERATIONS["start"], {"project": str(project), "run": "r", "node": "gpu1", "ranks": [rank]}
+    )
     files = [{"file": ".dtui/runs/r/rank-0.log", "offset": 0}, {"file": "logs/never.log", "offset": 0}]
     async with asyncio.timeout(20):
-        async with link.request("follow", project=str(project), run="r", files=files) as request:
+        async with link.request(
+            OPERATIONS["follow"], {"project": str(project), "run": "r", "files": files}
+        ) as request:
             data = b"".join([item.payload async for item in request])
     assert data == b"x" * 500_000 + b"\n"
     assert request.result == {"offsets": {".dtui/runs/r/rank-0.log": 500_001, "logs/never.log": 0}}
@@ -131,5 +150,8 @@ async def test_it_ends_with_the_run_when_everything_is_read(link: AgentClient, p
 @pytest.mark.parametrize("file", ["../secret", "/etc/passwd", "logs/../../secret", ""])
 async def test_a_path_cannot_leave_the_project(link: AgentClient, project: Path, file: str) -> None:
     with pytest.raises(OperationFailed) as caught:
-        await link.call("follow", project=str(project), files=[{"file": file, "offset": 0}], once=True)
+        await link.call(
+            OPERATIONS["follow"],
+            {"project": str(project), "files": [{"file": file, "offset": 0}], "once": True},
+        )
     assert caught.value.code == "path"

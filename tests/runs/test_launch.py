@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
+import json
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from agent.processes import identify
+from agent.wire.operations import OPERATIONS
 from fleet.errors import FleetError
 from fleet.events import (
     Notice,
@@ -36,12 +38,12 @@ async def test_when_one_node_cannot_start_none_stays(tmp_path: Path) -> None:
     blocked = project(fleet, "gpu2") / ".dtui"
     blocked.write_text("a file where a folder has to be")
     async with fleet:
-        with pytest.raises(LaunchFailed, match="gpu2 could not start its part"):
+        with pytest.raises(LaunchFailed, match="gpu2 failed to start its ranks"):
             await collect(launch(fleet, plan_of(fleet.inventory)))
         events = list(replay(fleet.home / "runs" / "run-1" / "events.jsonl"))
         for name in ("master", "gpu1"):
             node = fleet.inventory.node(name)
-            answer = await (await fleet.link(node)).call("status", project=node.project)
+            answer = await (await fleet.link(node)).call(OPERATIONS["status"], {"project": node.project})
             assert [run["state"] for run in answer["runs"]] in ([], ["stopped"], ["failed"])
             pids = [rank["pid"] for run in answer["runs"] for rank in run["ranks"]]
             assert not any(map(identify, pids))
@@ -49,12 +51,25 @@ async def test_when_one_node_cannot_start_none_stays(tmp_path: Path) -> None:
     assert finish(events).outcome == "failed"
 
 
+@pytest.mark.parametrize(("limit", "delivered"), [(None, 1 << 30), (3 << 20, 3 << 20)])
+async def test_the_limit_of_the_logs_reaches_every_node(
+    tmp_path: Path, limit: int | None, delivered: int
+) -> None:
+    made = inventory(tmp_path, "", master=1, gpu1=1)
+    async with fleet_of(replace(made, run=replace(made.run, log_limit=limit))) as fleet:
+        await collect(launch(fleet, plan_of(fleet.inventory)))
+        await watched(fleet)
+    for name in ("master", "gpu1"):
+        file = project(fleet, name) / ".dtui" / "runs" / "run-1" / "spec.json"
+        assert json.loads(file.read_text())["log_limit"] == delivered
+
+
 async def test_when_one_node_is_out_of_reach_nothing_is_started(tmp_path: Path) -> None:
     fleet = fleet_of(inventory(tmp_path, "", master=1, gpu1=1))
     lost = fleet.inventory.workers[0]
-    object.__setattr__(lost, "python", str(tmp_path / "no-python"))
+    fleet.inventory = fleet.inventory.with_workers((replace(lost, python=str(tmp_path / "no-python")),))
     async with fleet:
-        with pytest.raises(LaunchFailed, match="gpu1 could not start its part: no usable Python"):
+        with pytest.raises(LaunchFailed, match="gpu1 failed to start its ranks: no usable Python"):
             await collect(launch(fleet, plan_of(fleet.inventory)))
     assert not (project(fleet, "master") / ".dtui" / "runs" / "run-1" / "spec.json").exists()
 
@@ -66,7 +81,7 @@ async def test_a_second_run_in_the_same_project_is_refused_unless_forced(tmp_pat
         with pytest.raises(LaunchFailed, match="run run-1 is under way"):
             await collect(launch(fleet, plan_of(fleet.inventory, "run-2")))
         await collect(launch(fleet, plan_of(fleet.inventory, "run-3"), LaunchOptions(force=True)))
-        with pytest.raises(FleetError, match="there is a run run-3 already"):
+        with pytest.raises(FleetError, match="run run-3 already exists"):
             await collect(launch(fleet, plan_of(fleet.inventory, "run-3")))
 
 
@@ -82,7 +97,7 @@ async def test_a_launch_that_is_left_half_way_leaves_no_rank(tmp_path: Path) -> 
         for node in fleet.nodes:
             link = await fleet.link(node)
             async with asyncio.timeout(20):
-                answer = await link.call("status", project=node.project)
+                answer = await link.call(OPERATIONS["status"], {"project": node.project})
             assert all(run["state"] in ("stopped", "failed") for run in answer["runs"])
             assert not [rank for run in answer["runs"] for rank in run["ranks"] if identify(rank["pid"])]
 

@@ -15,13 +15,15 @@ from typing import Any
 import pytest
 
 from agent.processes import identify
+from agent.supervisor.folder import RunFolder, read_status, write, write_status
+from agent.supervisor.supervise import Supervisor
+from agent.wire.message import NO_MESSAGE, message, to_data
+from agent.wire.operations import OPERATIONS
+from agent.wire.runs import RunStatus
 from fleet.errors import OperationFailed
-from fleet.link.bootstrap import start_agent
-from fleet.link.bundle import pack_agent
 from fleet.link.client import AgentClient
 from tests.runs.fleets import until
-from transports.base import Endpoint
-from transports.local import LocalTransport
+from tests.support.agents import local_agent
 
 
 class NodeUnderTest:
@@ -32,7 +34,7 @@ class NodeUnderTest:
         self.project = project
 
     async def call(self, op: str, **args: Any) -> Any:
-        return await self.link.call(op, project=str(self.project), **args)
+        return await self.link.call(OPERATIONS[op], {"project": str(self.project), **args})
 
     async def start(self, *programs: str, run: str = "run-1", **more: Any) -> Any:
         ranks = [
@@ -51,14 +53,10 @@ class NodeUnderTest:
 
 
 @pytest.fixture
-async def node(tmp_path: Path) -> AsyncIterator[NodeUnderTest]:
-    started = await start_agent(
-        LocalTransport(Endpoint("localhost")), pack_agent(), node="gpu1", python=sys.executable
-    )
-    link = await AgentClient.open(started.channel, node="gpu1", head=started.head)
+async def node(tmp_path: Path, agent_python: str) -> AsyncIterator[NodeUnderTest]:
     (tmp_path / "project").mkdir()
-    yield NodeUnderTest(link, tmp_path / "project")
-    await link.close()
+    async with local_agent(agent_python) as link:
+        yield NodeUnderTest(link, tmp_path / "project")
 
 
 async def test_start_waits_for_all_ranks_and_records_how(node: NodeUnderTest) -> None:
@@ -88,6 +86,27 @@ async def test_a_rank_sees_its_run_and_reads_no_input(node: NodeUnderTest) -> No
     assert node.file("rank-0.log").read_text() == expected
 
 
+@pytest.mark.parametrize("text", ["", "{", '{"run": 1}'])
+def test_a_specification_that_cannot_be_loaded_does_not_cost_the_node_s_name(
+    tmp_path: Path, text: str
+) -> None:
+    folder = RunFolder(str(tmp_path), "run-1")
+    folder.create()
+    announced: RunStatus = {
+        "run": "run-1", "node": "gpu1", "state": "starting", "error": NO_MESSAGE, "supervisor": None,
+        "ranks": [], "at": 0.0,
+    }  # fmt: skip
+    write_status(folder, announced)
+    Path(folder.spec).write_text(text)
+    me = identify(os.getpid())
+    assert me is not None
+    Supervisor(folder, me).run()
+    status = read_status(folder)
+    assert status is not None
+    assert (status["node"], status["state"]) == ("gpu1", "failed")
+    assert status["error"]["text"].startswith("spec.json is not valid: ")
+
+
 async def test_the_interpreter_comes_from_the_environment_step(node: NodeUnderTest) -> None:
     with pytest.raises(OperationFailed, match="no training interpreter is known here"):
         await node.start("print(1)", interpreter=None)
@@ -98,8 +117,13 @@ async def test_the_interpreter_comes_from_the_environment_step(node: NodeUnderTe
 
 
 async def test_a_rank_that_cannot_start_takes_the_others_along(node: NodeUnderTest) -> None:
-    sleeper = {"rank": 0, "local_rank": 0, "argv": [sys.executable, "-c", "import time; time.sleep(100)"]}
-    missing = {"rank": 1, "local_rank": 1, "argv": ["/no/such/program"]}
+    sleeper = {
+        "rank": 0,
+        "local_rank": 0,
+        "argv": [sys.executable, "-c", "import time; time.sleep(100)"],
+        "env": {},
+    }
+    missing = {"rank": 1, "local_rank": 1, "argv": ["/no/such/program"], "env": {}}
     with pytest.raises(OperationFailed, match="rank 1: /no/such/program can't be started"):
         await node.call("start", run="run-1", node="gpu1", ranks=[sleeper, missing])
     status = (await node.call("status", run="run-1"))["runs"][0]
@@ -109,29 +133,38 @@ async def test_a_rank_that_cannot_start_takes_the_others_along(node: NodeUnderTe
 
 async def test_all_faults_of_a_request_are_told_at_once(node: NodeUnderTest) -> None:
     ranks = [
-        {"rank": 0, "local_rank": 0, "argv": []},
-        {"rank": "x"},
-        {"rank": 0, "local_rank": 1, "argv": [1]},
+        {"rank": 0, "local_rank": 0, "argv": [], "env": {}},
+        {"rank": 0, "local_rank": 1, "argv": ["a\0b"], "env": {}},
     ]
     with pytest.raises(OperationFailed) as caught:
         await node.call("start", run="run-1", node="gpu1", ranks=ranks)
-    for fault in ("`ranks[0]` has no command", "`ranks[1]` is not a rank", "`ranks[2]` is not a rank"):
+    for fault in ("`ranks[0]` has no command", "`ranks[1]` has a NUL", "a rank is in `ranks` twice"):
         assert fault in caught.value.what
+    with pytest.raises(OperationFailed, match=r"ranks\[0\]\.argv\[0\]: expected a string, got 1") as caught:
+        await node.call("start", run="run-1", node="gpu1", ranks=[{**ranks[0], "argv": [1]}])
+    assert caught.value.code == "bad-request"
     assert not (node.project / ".dtui").exists()
 
 
 @pytest.mark.parametrize("run", ["../evil", "a/b", "", ".."])
 async def test_a_run_id_cannot_lead_elsewhere(node: NodeUnderTest, run: str) -> None:
-    for op in ("start", "status", "stop"):
+    requests: list[tuple[str, dict[str, Any]]] = [
+        ("start", {"node": "gpu1", "ranks": []}),
+        ("status", {}),
+        ("stop", {"grace": 0}),
+    ]
+    for op, args in requests:
         with pytest.raises(OperationFailed) as caught:
-            await node.call(op, run=run, node="gpu1", ranks=[], grace=0)
+            await node.call(op, run=run, **args)
         assert caught.value.code == "path"
 
 
 async def test_a_console_that_leaves_during_the_start_leaves_no_rank(node: NodeUnderTest) -> None:
     text = "import time; time.sleep(100)"
-    rank = {"rank": 0, "local_rank": 0, "argv": [sys.executable, "-c", text]}
-    async with node.link.request("start", project=str(node.project), run="run-1", node="gpu1", ranks=[rank]):
+    rank = {"rank": 0, "local_rank": 0, "argv": [sys.executable, "-c", text], "env": {}}
+    async with node.link.request(
+        OPERATIONS["start"], {"project": str(node.project), "run": "run-1", "node": "gpu1", "ranks": [rank]}
+    ):
         await until(node.file("status.json").exists)
     status = await node.ended()
     assert status["state"] == "stopped"
@@ -228,3 +261,26 @@ async def test_of_two_supervisors_of_a_run_the_second_leaves(node: NodeUnderTest
     assert await second.wait() == 1
     status = (await node.call("status", run="run-1"))["runs"][0]
     assert status["supervisor"] == answer["supervisor"]
+
+
+def test_the_error_of_a_run_is_a_message_and_that_of_an_earlier_version_is_read(tmp_path: Path) -> None:
+    folder = RunFolder(str(tmp_path), "run-1")
+    folder.create()
+    stored = {"run": "run-1", "node": "n", "state": "failed", "error": "x", "ranks": [], "at": 0.0}
+    write(folder.status, {**stored, "supervisor": None})
+    status = read_status(folder)
+    assert status is not None
+    assert status["error"] == {"id": "", "args": {}, "text": "x"}
+    error = to_data(message("spec.no-interpreter", "there is no interpreter at {path}", path="/x"))
+    write_status(folder, {**status, "error": error})
+    assert read_status(folder) == {**status, "error": error}
+
+
+async def test_what_a_program_puts_in_the_way_is_no_fault_of_dtui(node: NodeUnderTest) -> None:
+    await node.start("import time; time.sleep(100)")
+    request = node.project / ".dtui" / "runs" / "run-1" / "observer" / "stacks.request"
+    request.mkdir()
+    with pytest.raises(OperationFailed, match=r"stacks\.request: ") as caught:
+        await node.call("stacks", run="run-1")
+    assert caught.value.code == "filesystem"
+    assert "report it" not in caught.value.remedy

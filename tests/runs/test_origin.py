@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
-from fleet.events import RunPlanned, from_json, to_json
+from fleet.event_json import from_json, to_json
+from fleet.events import RunPlanned
 from fleet.inventory import Inventory
 from fleet.runs import launch
 from fleet.runs.origin import Origin, read_origin
@@ -22,7 +23,7 @@ CONFIG = "training:\n  batch_size: 8\n  betas: [0.9, 0.95]\nwandb:\n  api_key: h
 def configured(tmp_path: Path) -> Inventory:
     plain = inventory(tmp_path, 'say("done")\n', master=1)
     (plain.project / "train.yaml").write_text(CONFIG, encoding="utf-8")
-    return dataclasses.replace(plain, run=dataclasses.replace(plain.run, config="train.yaml"))
+    return replace(plain, run=replace(plain.run, config="train.yaml"))
 
 
 def test_settings_are_flat_and_secrets_are_not_kept(configured: Inventory) -> None:
@@ -79,7 +80,7 @@ async def test_a_launch_records_it_and_an_old_recording_still_loads(configured: 
 
     old = json.loads(to_json(planned))
     del old["config_digest"], old["code_digest"]
-    assert from_json(json.dumps(old)) == dataclasses.replace(planned, config_digest="", code_digest="")
+    assert from_json(json.dumps(old)) == replace(planned, config_digest="", code_digest="")
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"settings": 5}', '{"settings": {}}', "\x00"])

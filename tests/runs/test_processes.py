@@ -70,7 +70,7 @@ def test_another_process_under_the_same_pid_is_neither_alive_nor_ended(start: St
     earlier = Identity(process.pid, identity(process).start_time + "0")
     assert not alive(earlier)
     assert members(earlier) == []
-    assert end([earlier], patience=0.0) == ([], [])
+    assert end([earlier], timeout=0.0) == ([], [])
     assert process.poll() is None
 
 
@@ -96,7 +96,7 @@ time.sleep(100)
 """
     process = start(program, str(tmp_path / "ready"))
     wait_until((tmp_path / "ready").exists)
-    assert end([identity(process)], patience=0.1).left == []
+    assert end([identity(process)], timeout=0.1).left == []
     assert process.wait() == -signal.SIGKILL
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from fleet.errors import FleetError
-from fleet.events import LogChunk, MetricsSeen, Notice, RankStarted, RunFinished, to_json
+from fleet.event_json import to_json
+from fleet.events import LogChunk, MetricsSeen, Notice, RankStarted, RunFinished
 from fleet.inventory import save_inventory
 from fleet.runs import NoSuchRun, find_runs, launch, new_run_id, replay, watch
 from fleet.runs.recorder import Recorder
@@ -84,7 +85,7 @@ for number in range(3000):
         events = await watched(fleet)
     for rank, name in enumerate(("master", "gpu1")):
         assert output(events, rank) == rank_log(fleet, name, rank).read_bytes()
-        assert [e.record["step"] for e in of(events, MetricsSeen) if e.rank == rank] == list(range(3000))
+        assert [e.record.step for e in of(events, MetricsSeen) if e.rank == rank] == list(range(3000))
     assert len(of(events, RankStarted)) == 2
     assert finish(events).outcome == "succeeded"
     assert list(replay(fleet.home / "runs" / "run-1" / "events.jsonl")) == events
@@ -96,9 +97,10 @@ def test_a_torn_last_line_is_neither_replayed_nor_kept(store: RunStore) -> None:
     with store.events_file.open("ab") as file:
         file.write(to_json(chunk(5, b"torn" * 40_000)).encode()[:150_000])
     assert list(store.events()) == [chunk(0, b"whole")]
+    started = RankStarted(run="run-1", rank=0, pid=7)
     with Recorder(store) as recorder:
-        recorder.write(chunk(5, b"again"))
-    assert list(store.events()) == [chunk(0, b"whole"), chunk(5, b"again")]
+        recorder.write(started)
+    assert list(store.events()) == [chunk(0, b"whole"), started]
 
 
 def test_one_records_and_a_second_does_not(store: RunStore) -> None:
@@ -121,16 +123,20 @@ def test_a_line_that_is_no_event_becomes_a_notice_in_its_place(store: RunStore) 
 
 
 FULL_DISK = """
-import pathlib, resource, sys
-from fleet.events import LogChunk, Notice
+import os, pathlib, resource, sys
+from fleet.events import LogChunk, Notice, RankStarted
 from fleet.runs.recorder import Recorder
 from fleet.runs.store import RunStore
 resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000))
 store = RunStore(pathlib.Path(sys.argv[1]), "run-1")
-with Recorder(store) as recorder:
-    told = [recorder.write(LogChunk(run="run-1", rank=0, offset=n, data=b"x" * 1000)) for n in range(8)]
-whole = [event.offset for event in store.events()]
-assert whole == [0, 1, 2], whole
+def output(n): return LogChunk(run="run-1", rank=0, offset=n * 1000, data=os.urandom(1000))
+def lifecycle(n): return RankStarted(run="run-1", rank=n, pid=1, node="n" * 1000)
+make, kept = {"output": (output, 4), "lifecycle": (lifecycle, 4)}[sys.argv[2]]
+from fleet.runs.record.limits import RecordLimits
+with Recorder(store, RecordLimits(flush=0.0)) as recorder:
+    told = [recorder.write(make(n)) for n in range(8)]
+whole = [event for event in store.events() if isinstance(event, (LogChunk, RankStarted))]
+assert len(whole) == kept, len(whole)
 assert store.events_file.read_bytes().endswith(b"\\n")
 (notice,) = [one for one in told if one]
 assert isinstance(notice, Notice) and "no longer recorded" in notice.text
@@ -138,9 +144,10 @@ print("ok")
 """
 
 
-def test_a_full_disk_ends_the_recording_with_a_notice_and_whole_lines(store: RunStore) -> None:
+@pytest.mark.parametrize("kind", ["output", "lifecycle"])
+def test_a_full_disk_ends_the_recording_with_a_notice_and_whole_lines(store: RunStore, kind: str) -> None:
     answer = subprocess.run(
-        [sys.executable, "-c", FULL_DISK, str(store.home)],
+        [sys.executable, "-c", FULL_DISK, str(store.home), kind],
         cwd=Path(__file__).parents[2],
         capture_output=True,
         text=True,
@@ -168,9 +175,9 @@ def test_runs_are_found_in_the_order_of_their_launch(tmp_path: Path) -> None:
 
 
 def test_an_id_is_used_once_and_an_unknown_one_is_told(store: RunStore) -> None:
-    with pytest.raises(FleetError, match="there is a run run-1 already"):
+    with pytest.raises(FleetError, match="run run-1 already exists"):
         store.create(store.plan())
-    with pytest.raises(NoSuchRun, match="no run 'run-2' was launched"):
+    with pytest.raises(NoSuchRun, match="no run 'run-2' was started"):
         RunStore(store.home, "run-2").plan()
 
 

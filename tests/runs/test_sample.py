@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import shutil
+import stat
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -12,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from fleet.errors import FleetError
 from fleet.events import Event, Notice, PlanDrawn
@@ -21,7 +23,7 @@ from fleet.inventory import Inventory, RunSettings, save_inventory
 from fleet.runs import NoSuchRun, SampleFailed, launch, sample, watch
 from lab.lab import Lab
 from tests.runs.fleets import SWIFT, collect, finish, fleet_of, inventory, of, plan_of, project, watched
-from tests.trainer.ranks import ROOT, SMALL
+from tests.trainer.training_runs import ROOT, SMALL
 
 TEXT = "부엌은 북동쪽, the bathroom is south."
 #: A program that leaves a checkpoint, and draws: its arguments become the picture's text.
@@ -30,9 +32,25 @@ import json, os, pathlib, sys
 arguments = sys.argv[1:]
 out = arguments[arguments.index("--out") + 1]
 print("drawing", flush=True)
+from PIL import Image, PngImagePlugin
 told = {"arguments": arguments, "gpus": os.environ.get("CUDA_VISIBLE_DEVICES"), "cwd": os.getcwd()}
-pathlib.Path(out).write_text(json.dumps(told), encoding="utf-8")
+info = PngImagePlugin.PngInfo()
+info.add_itxt("told", json.dumps(told))
+Image.new("RGB", (8, 8)).save(out, pnginfo=info)
 """
+
+
+def told_by(picture: Path) -> Any:
+    """What the stand-in wrote into its picture."""
+    opened = Image.open(picture)
+    assert isinstance(opened, PngImagePlugin.PngImageFile)
+    return json.loads(opened.text["told"])
+
+
+#: Programs that leave something else than a picture.
+WRITES = "import pathlib, sys; pathlib.Path(sys.argv[sys.argv.index('--out') + 1]).write_bytes("
+PNG = "b'\\x89PNG\\r\\n\\x1a\\n\\0\\0\\0\\rIHDR'"
+CHECK = "check what the program's `sample` writes on master"
 
 
 async def patiently(events: AsyncIterator[Event]) -> list[Event]:
@@ -63,8 +81,8 @@ async def test_the_runs_program_draws_with_its_checkpoints_and_leaves_nothing(tm
         events = await collect(sample(fleet, "run-1", TEXT, out, best=True, seed=7))
         (drawn,) = of(events, PlanDrawn)
         assert (drawn.node, drawn.run, drawn.text, drawn.path) == ("master", "run-1", TEXT, str(out))
-        assert of(events, Notice)[0].text == "drawing a plan with the best of made/here"
-        told = json.loads(out.read_text("utf-8"))
+        assert of(events, Notice)[0].text == "drawing a plan with the best checkpoint of made/here"
+        told = told_by(out)
         assert f"--text={TEXT}" in told["arguments"]
         assert told["arguments"][3:] == [
             "--checkpoint",
@@ -78,6 +96,7 @@ async def test_the_runs_program_draws_with_its_checkpoints_and_leaves_nothing(tm
         assert told["cwd"] == str(project(fleet, "master"))
         assert not list((project(fleet, "master") / ".dtui").glob("program-*"))
         assert [path.name for path in out.parent.iterdir()] == ["plan.png"]
+        assert os.name == "nt" or stat.S_IMODE(out.stat().st_mode) == 0o600
 
 
 async def test_the_command_prints_where_the_plan_is(tmp_path: Path) -> None:
@@ -96,7 +115,7 @@ async def test_the_command_prints_where_the_plan_is(tmp_path: Path) -> None:
     done = await asyncio.to_thread(dtui, "--text", TEXT, "-o", "a.png")
     assert (done.returncode, done.stdout) == (0, "a.png\n"), done.stderr
     assert "✓ master: run run-1 drew a.png" in done.stderr
-    assert f"--text={TEXT}" in json.loads((made.project / "a.png").read_text("utf-8"))["arguments"]
+    assert f"--text={TEXT}" in told_by(made.project / "a.png")["arguments"]
     (Path(made.master.project) / "painter" / "sample.py").write_text(
         "raise SystemExit('no checkpoint there')"
     )
@@ -111,8 +130,12 @@ async def test_the_command_prints_where_the_plan_is(tmp_path: Path) -> None:
     [
         ("import sys\nprint('first')\nsys.exit('nothing\\n  -> train longer')", "nothing", "train longer"),
         ("raise RuntimeError('memory is full')", "RuntimeError: memory is full", ""),
-        ("import nowhere_to_be_found", "No module named 'nowhere_to_be_found'", "deploy to this node again"),
-        ("", "it ended with status 0 and said nothing", ""),
+        ("import nowhere_to_be_found", "No module named 'nowhere_to_be_found'", "deploy to master again"),
+        ("", "the program ended with status 0 and printed nothing", ""),
+        (f"{WRITES} b'GIF89a' + bytes(100))", "the node sent a file that is not a PNG image", CHECK),
+        (f"{WRITES} b'')", "the node sent a file that is not a PNG image", CHECK),
+        (f"{WRITES} {PNG} + b'\\xff' * 8)", "has 4294967295 x 4294967295 pixels", CHECK),
+        (f"{WRITES} {PNG} + bytes(8))", "has 0 x 0 pixels", CHECK),
         ("import time\ntime.sleep(600)", "it did not end within 1 s, and was ended", ""),
     ],
 )  # fmt: skip
@@ -120,9 +143,9 @@ async def test_what_went_wrong_is_said_in_words(tmp_path: Path, draws: str, told
     async with fleet_of(stand_in(tmp_path, draws)) as fleet:
         await collect(launch(fleet, plan_of(fleet.inventory)))
         await watched(fleet)
-        patience = 1.0 if "sleep" in draws else 60.0
+        timeout = 1.0 if "sleep" in draws else 60.0
         with pytest.raises(FleetError) as raised:
-            await collect(sample(fleet, "run-1", TEXT, tmp_path / "plan.png", patience=patience))
+            await collect(sample(fleet, "run-1", TEXT, tmp_path / "plan.png", timeout=timeout))
         assert told in raised.value.what
         assert (raised.value.node, raised.value.remedy) == ("master", remedy)
         assert not (tmp_path / "plan.png").exists()
@@ -136,7 +159,7 @@ async def test_runs_that_can_not_draw(tmp_path: Path) -> None:
             await collect(sample(fleet, "run-9", TEXT, tmp_path / "plan.png"))
         await collect(launch(fleet, plan_of(fleet.inventory)))
         await watched(fleet)
-        with pytest.raises(SampleFailed, match="started a script of its own"):
+        with pytest.raises(SampleFailed, match="run run-1 started a script"):
             await collect(sample(fleet, "run-1", TEXT, tmp_path / "plan.png"))
 
 

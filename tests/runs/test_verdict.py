@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fleet.events import RankExited, RunFinished, RunPlanned
+from fleet.metrics_record import MetricsRecord, parse_record
 from fleet.runs import LaunchOptions, find_runs, run_to_end
 from fleet.runs.gang import Gang, NodeEnded
 from fleet.runs.metrics import MetricsReader
@@ -66,7 +67,9 @@ def test_metrics_cut_anywhere_and_taken_up_anywhere_give_each_record_once(
     # A console that is killed here has recorded `first`, and the next one begins at the last record's end.
     later = MetricsReader(first[-1][1] if first else 0)
     rest = later.feed(file[later.offset :])
-    assert [record for record, _ in first] + [record for record, _ in rest] == records
+    assert [record for record, _ in first] + [record for record, _ in rest] == [
+        parse_record(record) for record in records
+    ]
     assert reader.offset == cut
 
 
@@ -74,7 +77,7 @@ def test_a_line_without_end_is_not_kept_for_ever() -> None:
     reader = MetricsReader()
     for _ in range(40):
         assert list(reader.feed(b"x" * 65_536)) == []
-    assert list(reader.feed(b'\n{"a": 1}\n')) == [({"a": 1}, 40 * 65_536 + 10)]
+    assert list(reader.feed(b'\n{"a": 1}\n')) == [(MetricsRecord(numbers={"a": 1.0}), 40 * 65_536 + 10)]
 
 
 async def test_a_failed_run_is_started_again_under_its_own_name(tmp_path: Path) -> None:

@@ -9,7 +9,11 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+import pytest
+from msgspec.structs import replace
+
 from agent.processes import identify
+from agent.wire.operations import OPERATIONS
 from fleet.events import (
     LinkChanged,
     LogChunk,
@@ -37,6 +41,7 @@ from tests.runs.fleets import (
     watch_until,
     watched,
 )
+from tests.support.ports import free_port
 
 
 async def test_a_run_over_unequal_nodes_succeeds_and_every_byte_arrives(tmp_path: Path) -> None:
@@ -59,7 +64,7 @@ sys.stdout.write("x" * 300_000)
         text = f"rank {rank} of 3 on {node}\n".encode() + b"x" * 300_000
         assert output(events, rank) == text
     assert {(e.rank, e.phase) for e in of(events, RankPhase)} == {(0, "joined"), (1, "joined"), (2, "joined")}
-    assert sorted(e.rank for e in of(events, MetricsSeen) if e.record["kind"] == "step") == [0, 1, 2]
+    assert sorted(e.rank for e in of(events, MetricsSeen) if e.record.kind == "step") == [0, 1, 2]
     assert sorted((e.rank, e.code, e.stopped) for e in of(events, RankExited)) == [
         (rank, 0, False) for rank in range(3)
     ]
@@ -82,7 +87,10 @@ time.sleep(100)
         await until(lambda: all(rank_log(fleet, n, r).read_bytes() for n, r in (("master", 0), ("gpu2", 2))))
         (project(fleet, "gpu1") / "go").touch()
         events = await watched(fleet)
-        swept = [await (await fleet.link(node)).call("sweep", project=node.project) for node in fleet.nodes]
+        swept = [
+            await (await fleet.link(node)).call(OPERATIONS["sweep"], {"project": node.project})
+            for node in fleet.nodes
+        ]
     ends = {event.rank: event for event in of(events, RankExited)}
     assert (ends[1].code, ends[1].stopped) == (7, False)
     assert ends[0].stopped
@@ -129,13 +137,13 @@ for number in range(400):
                     cuts += 1
                     link = await fleet.link(fleet.inventory.workers[0])
                     with suppress(ProcessLookupError):  # already cut, and not noticed yet
-                        os.kill(link.hello["pid"], signal.SIGKILL)
+                        os.kill(link.hello.pid, signal.SIGKILL)
                     for name in ("master", "gpu1"):
                         (project(fleet, name) / "go").touch()
     assert {"lost", "up"} <= {e.state for e in of(events, LinkChanged) if e.node == "gpu1"}
     for rank, name in enumerate(("master", "gpu1")):
         assert output(events, rank) == rank_log(fleet, name, rank).read_bytes()
-        steps = [e.record["step"] for e in of(events, MetricsSeen) if e.rank == rank]
+        steps = [e.record.step for e in of(events, MetricsSeen) if e.rank == rank]
         assert steps == list(range(400))
     assert finish(events).outcome == "succeeded"
 
@@ -199,14 +207,14 @@ async def test_a_supervisor_that_was_killed_fails_the_run_and_its_ranks_are_ende
         launched = await collect(launch(fleet, plan_of(fleet.inventory)))
         node = fleet.inventory.workers[0]
         link = await fleet.link(node)
-        status = (await link.call("status", project=node.project, run="run-1"))["runs"][0]
+        status = (await link.call(OPERATIONS["status"], {"project": node.project, "run": "run-1"}))["runs"][0]
         os.kill(status["supervisor"]["pid"], signal.SIGKILL)
         await until(lambda: identify(status["supervisor"]["pid"]) is None)
-        lost = (await link.call("status", project=node.project, run="run-1"))["runs"][0]
+        lost = (await link.call(OPERATIONS["status"], {"project": node.project, "run": "run-1"}))["runs"][0]
         events = await watched(fleet)
     assert lost["state"] == "lost"
     assert finish(events).outcome == "failed"
-    assert finish(events).cause.startswith("the supervisor of gpu1 is gone")
+    assert finish(events).cause.startswith("the supervisor on gpu1 has ended unexpectedly")
     assert sorted(e.rank for e in of(events, RankExited) if e.stopped) == [0, 1, 2]
     assert not any(identify(event.pid) for event in of(launched, RankStarted))
 
@@ -251,7 +259,7 @@ async def test_a_log_that_is_cut_short_is_told_and_read_again(tmp_path: Path) ->
                 elif of([event], LogChunk) and event.offset + len(event.data) == 1006:
                     os.truncate(log, 0)
     assert [notice.text for notice in of(events, Notice) if notice.node] == [
-        ".dtui/runs/run-1/rank-0.log was truncated on the node; it is read again from its beginning"
+        ".dtui/runs/run-1/rank-0.log was truncated on the node and is read again from its beginning"
     ]
 
 
@@ -262,13 +270,13 @@ async def test_a_node_that_stays_out_of_reach_does_not_hold_up_a_failed_run(tmp_
     async with fleet:
         await collect(launch(fleet, plan_of(fleet.inventory)))
         lost = fleet.inventory.workers[0]
-        object.__setattr__(lost, "python", str(tmp_path / "no-python"))
-        os.kill((await fleet.link(lost)).hello["pid"], signal.SIGKILL)
+        fleet.inventory = fleet.inventory.with_workers((replace(lost, python=str(tmp_path / "no-python")),))
+        os.kill((await fleet.link(lost)).hello.pid, signal.SIGKILL)
         (project(fleet, "master") / "go").touch()
         events = await watched(fleet, options=options)
     assert finish(events).cause == "rank 0 (master) ended with exit code 4"
     (notice,) = [event for event in of(events, Notice) if event.node == "gpu1"]
-    assert "they may still run" in notice.text
+    assert "they may still be running" in notice.text
 
 
 async def test_times_are_the_masters_whatever_the_nodes_clocks_say(tmp_path: Path) -> None:
@@ -279,3 +287,33 @@ async def test_times_are_the_masters_whatever_the_nodes_clocks_say(tmp_path: Pat
         events = await watched(fleet)
     times = [event.at for event in launched + events if not isinstance(event, RunPlanned)]
     assert all(launched[0].at - 1 < at < finish(events).at + 1 for at in times)
+
+
+NEVER_JOINS = """
+import torch.distributed as dist
+def load_data():
+    wait_for("never", 100)
+if RANK == 1:
+    load_data()
+dist.init_process_group("gloo")
+"""
+
+
+@pytest.mark.torch
+async def test_a_rank_of_any_program_that_does_not_reach_the_rendezvous_is_named_with_its_line(
+    tmp_path: Path,
+) -> None:
+    nodes = inventory(tmp_path, NEVER_JOINS, master=1, gpu1=1)
+    port = free_port()
+    fleet = fleet_of(replace(nodes, run=replace(nodes.run, port=port)))
+    async with fleet:
+        await collect(launch(fleet, plan_of(fleet.inventory)))
+        async with asyncio.timeout(60):
+            options = WatchOptions(join_notice=2.0, start_timeout=12.0)
+            events = [event async for event in watch(fleet, "run-1", options)]
+    cause = finish(events).cause
+    assert finish(events).outcome == "failed"
+    assert "rank 1 (gpu1) has been in program.py:" in cause
+    assert "`wait_for`" in cause
+    assert f"rank 0 waiting at 127.0.0.1:{port}" in cause
+    assert "rank 0 (" not in cause

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from benchmarks.scaling.cells import Grid
 from benchmarks.scaling.project import Load, run_of, settings_of

@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from benchmarks.scaling.cells import Cell
 from benchmarks.scaling.figures import figures_of
 from benchmarks.scaling.measure import Measured
 from benchmarks.scaling.report import missing_row, row_of, table
+from fleet.metrics_record import MetricsRecord
+from tests.support import wire
 from tests.telemetry.samples import gpu, sample
 
 CELL = Cell(size="S/16", world=2, backend="gloo", gradients="fp32", shares=((0,), (0,)))
 
 
-def records(*times: float, comm: float | None = 0.25, batch: int = 8, world: int = 2) -> list[dict[str, Any]]:
+def records(*times: float, comm: float | None = 0.25, batch: int = 8, world: int = 2) -> list[MetricsRecord]:
     """Step records every 10 steps, each after a stretch of steps of ``times`` seconds."""
     at, told = 1000.0, []
     for number, seconds in enumerate(times, 1):
         at += 10 * seconds
         told.append(
-            {"kind": "step", "t": at, "step": 10 * number, "step_time": seconds,
-             "samples_s": batch * world / seconds, "data_time": 0.1 * seconds,
-             "comm_time": None if comm is None else comm * seconds, "mem_gb": 1.5, "mfu": None}
+            wire.record(
+                kind="step", time=at, step=10 * number, step_time=seconds,
+                samples_per_second=batch * world / seconds, data_time=0.1 * seconds,
+                comm_time=None if comm is None else comm * seconds, numbers={"mem_gb": 1.5},
+            )
         )  # fmt: skip
     return told
 
@@ -66,7 +68,7 @@ def test_utilisation_is_that_of_the_steady_steps() -> None:
 
 
 @pytest.mark.parametrize("ranks", [{}, {0: records(1.0)}, {0: records(1.0, 1.0), 1: records(1.0)}])
-def test_a_run_without_enough_records_has_no_figures(ranks: dict[int, list[dict[str, Any]]]) -> None:
+def test_a_run_without_enough_records_has_no_figures(ranks: dict[int, list[MetricsRecord]]) -> None:
     with pytest.raises(ValueError, match="step records"):
         figures_of(ranks, [])
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
+from msgspec.structs import replace
 
 from fleet.accelerate_config import accelerate_config
 from fleet.events import Event, NodeProbed, TelemetrySampled
@@ -20,6 +22,7 @@ from fleet.state import FleetState
 from fleet.telemetry import watch
 from lab.lab import Lab
 from tests.runs.fleets import PRELUDE, collect, of, output
+from tests.support import nvidia_smi
 
 RECORDED = Path(__file__).parents[1] / "facts" / "recorded" / "smi_eight.json"
 TOLD = ("CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "RANK", "WORLD_SIZE")
@@ -49,11 +52,7 @@ class Shared:
 
 @pytest.fixture
 async def shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Shared]:
-    program = tmp_path / "bin" / "nvidia-smi"
-    program.parent.mkdir()
-    lines = json.loads(RECORDED.read_text("utf-8"))["output"]
-    program.write_text(f"#!/bin/sh\ncase \"$1\" in --query-gpu=*) cat <<'END'\n{lines}\nEND\n;; esac\n")
-    program.chmod(0o755)
+    program = nvidia_smi.install(tmp_path / "bin", json.loads(RECORDED.read_text("utf-8"))["output"])
     monkeypatch.setenv("PATH", f"{program.parent}:/usr/bin:/bin")
     async with Lab(2, root=tmp_path / "lab") as lab:
         yield Shared(lab, tmp_path)
@@ -91,8 +90,8 @@ async def test_each_node_trains_on_its_gpus_and_shows_no_other(shared: Shared) -
         assert drawn(state) == {"node1": [0, 1], "node2": [5]}
 
         plan = plan_run(fleet.inventory, facts, run_id="run-1", nodes=nodes)
-        assert 'gpu_ids: "0,1"' in accelerate_config(plan, "node1")
-        assert 'gpu_ids: "5"' in accelerate_config(plan, "node2")
+        assert yaml.safe_load(accelerate_config(plan, "node1"))["gpu_ids"] == "0,1"
+        assert yaml.safe_load(accelerate_config(plan, "node2"))["gpu_ids"] == "5"
         ranks = await told_by(run_to_end(fleet, plan), 3)
         assert [
             (each["RANK"], each["LOCAL_RANK"], each["LOCAL_WORLD_SIZE"], each["WORLD_SIZE"])
@@ -115,7 +114,7 @@ async def test_a_gpu_that_is_not_there_is_named_with_those_that_are(shared: Shar
         _, facts = await facts_of(fleet)
         with pytest.raises(PlanError) as caught:
             plan_run(fleet.inventory, facts, run_id="run-1", nodes=fleet.inventory.workers)
-    assert "there is no GPU 8; it has: 0, 1, 2, 3, 4, 5, 6, 7" in str(caught.value)
+    assert "GPU 8 was not found; available: 0, 1, 2, 3, 4, 5, 6, 7" in str(caught.value)
 
 
 async def test_a_node_without_gpus_of_its_own_shows_none(shared: Shared) -> None:

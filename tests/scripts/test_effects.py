@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
+from fleet.facts import NodeFacts
 from fleet.inventory import Inventory, default_master, parse_inventory
 from fleet.inventory.model import DEFAULT_PORT
-from fleet.preflight.catalog import GUIDE_PORTS
+from fleet.preflight.catalog import DEFAULT_PORTS
 from fleet.preflight.check import Situation, Subject
-from fleet.preflight.fixes import Patient, fixes_for
-from fleet.preflight.judges import settings
-from fleet.preflight.observers.outside import doors_of
+from fleet.preflight.checks import settings
+from fleet.preflight.fixes import FixContext, fixes_for
+from fleet.preflight.observations import FACTS, ObservationStore
+from fleet.preflight.observers.outside import services_of
 from tests.scripts.reading import ENTRIES, ROOT, SCRIPTS, effects, parameters, text
+from tests.support import wire
 from transports.base import Endpoint
 from transports.winrm.options import read_options
 from tui.cli.main import build_parser
@@ -33,34 +36,36 @@ def spans(rules: list[dict[str, Any]], transports: set[str]) -> set[int]:
 
 
 @pytest.mark.parametrize("transport", ["ssh", "winrm", "auto"])
-def test_the_worker_opens_the_doors_that_preflight_knocks_at(transport: str) -> None:
-    worker = dataclasses.replace(default_master(ROOT), name="w", address="192.168.1.101", transport=transport)  # type: ignore[arg-type]
-    doors = doors_of(worker)
-    wanted = {port for _, port in doors["winrm"]} | ({doors["ssh"]} if doors["ssh"] else set())
+def test_the_worker_opens_the_doors_that_preflight_probes(transport: str) -> None:
+    worker = replace(default_master(ROOT), name="w", address="192.168.1.101", transport=transport)
+    wanted = {probe["port"] for probe in services_of(worker)}
     chosen = {"ssh", "winrm", "both"} if transport == "auto" else {transport, "both"}
-    assert spans(effects("worker_setup")["firewall"], chosen) == wanted | set(GUIDE_PORTS)
+    assert spans(effects("worker_setup")["firewall"], chosen) == wanted | set(DEFAULT_PORTS)
 
 
 @pytest.mark.parametrize("name", ["worker_setup", "master_setup"])
 def test_ranks_reach_the_rendezvous_and_ports_of_the_systems_choice(name: str) -> None:
     rules = effects(name)["firewall"]
-    assert spans([rule for rule in rules if rule["name"] == "dtui-rendezvous"], {"both"}) == set(GUIDE_PORTS)
-    assert DEFAULT_PORT in GUIDE_PORTS
+    assert spans([rule for rule in rules if rule["name"] == "dtui-rendezvous"], {"both"}) == set(
+        DEFAULT_PORTS
+    )
+    assert DEFAULT_PORT in DEFAULT_PORTS
     assert [rule["name"] for rule in rules if rule["ports"] == "dynamic"] == ["dtui-ranks"]
     assert [rule["name"] for rule in rules if rule["protocol"] == "ICMPv4"] == ["dtui-ping"]
 
 
 def test_the_master_opens_nothing_but_what_the_workers_ranks_need() -> None:
-    assert spans(effects("master_setup")["firewall"], {"both"}) == set(GUIDE_PORTS)
+    assert spans(effects("master_setup")["firewall"], {"both"}) == set(DEFAULT_PORTS)
 
 
-def test_the_listener_is_the_https_door() -> None:
-    worker = dataclasses.replace(default_master(ROOT), name="w", address="192.168.1.101", transport="winrm")
-    listeners = [[entry["scheme"].lower(), entry["port"]] for entry in effects("worker_setup")["listeners"]]
-    assert all(listener in doors_of(worker)["winrm"] for listener in listeners)
+def test_the_listener_is_the_https_service() -> None:
+    worker = replace(default_master(ROOT), name="w", address="192.168.1.101", transport="winrm")
+    listeners = [(entry["scheme"].lower(), entry["port"]) for entry in effects("worker_setup")["listeners"]]
+    probed = {(probe["scheme"], probe["port"]) for probe in services_of(worker)}
+    assert set(listeners) <= probed
 
 
-def test_the_services_are_those_of_the_two_doors() -> None:
+def test_the_services_are_those_of_the_two_transports() -> None:
     services = effects("worker_setup")["services"]
     assert {entry["name"]: entry["transport"] for entry in services} == {"WinRM": "winrm", "sshd": "ssh"}
     assert {entry["start"] for entry in services} == {"Automatic"}
@@ -84,17 +89,18 @@ def test_preflight_is_content_with_a_machine_that_was_set_up_and_warns_about_one
         "execution_policy": "Restricted",
         "power": {"plan": "Power saver", "sleep_minutes_ac": 30, "hibernate_minutes_ac": 180},
     }
-    judges = (settings.long_paths, settings.execution_policy, settings.power, settings.sleep)
-    assert [judge(subject(after)).status for judge in judges] == ["ok"] * 4
-    assert [judge(subject(before)).status for judge in judges] == ["warn"] * 4
+    evaluators = (settings.long_paths, settings.execution_policy, settings.power, settings.sleep)
+    assert [evaluate(subject(wire.facts(**after))).status for evaluate in evaluators] == ["ok"] * 4
+    assert [evaluate(subject(wire.facts(**before))).status for evaluate in evaluators] == ["warn"] * 4
 
 
 def test_what_preflight_mends_is_what_the_script_would_have_set() -> None:
     changed = effects("worker_setup")
-    facts = {"os": {"system": "Windows"}}
-    patient = Patient(default_master(ROOT), facts, {"firewall": "windows"}, ("192.168.1.101",))
+    facts = wire.facts(os={"system": "Windows"})
+    conditions = wire.conditions(firewall="windows")
+    context = FixContext(default_master(ROOT), facts, conditions, {"gpu1": "192.168.1.101"})
     said = {
-        fix.checks[0]: fix.shown for fix in fixes_for(patient, ["sleep", "long-paths", "execution-policy"])
+        fix.checks[0]: fix.shown for fix in fixes_for(context, ["sleep", "long-paths", "execution-policy"])
     }
     for entry in changed["power"]:
         assert f"/change {entry['name']} {entry['minutes']}" in said["sleep"]
@@ -105,9 +111,10 @@ def test_what_preflight_mends_is_what_the_script_would_have_set() -> None:
 
 
 def test_the_rule_that_preflight_makes_is_the_scripts_and_undo_takes_it_back() -> None:
-    facts = {"os": {"system": "Windows"}}
-    patient = Patient(default_master(ROOT), facts, {"firewall": "windows"}, ("192.168.1.101",))
-    (fix,) = fixes_for(patient, ["ephemeral"])
+    facts = wire.facts(os={"system": "Windows"})
+    conditions = wire.conditions(firewall="windows")
+    context = FixContext(default_master(ROOT), facts, conditions, {"gpu1": "192.168.1.101"})
+    (fix,) = fixes_for(context, ["ephemeral"])
     command = fix.commands[0][-1]
     named = set(re.findall(r"-Name (\S+)", command))
     for script in ("worker_setup", "master_setup"):
@@ -127,10 +134,12 @@ def test_the_rule_that_preflight_makes_is_the_scripts_and_undo_takes_it_back() -
     assert len(journals) == 2
 
 
-def subject(facts: dict[str, Any]) -> Subject:
+def subject(facts: NodeFacts) -> Subject:
     node = default_master(ROOT)
-    situation = Situation(Inventory(project=ROOT, master=node), (node,), GUIDE_PORTS)
-    return Subject(node, situation, {node.name: {"facts": facts}})
+    situation = Situation(Inventory(project=ROOT, master=node), (node,))
+    seen = ObservationStore()
+    seen.put(node.name, FACTS, facts)
+    return Subject(node, situation, seen)
 
 
 @pytest.mark.parametrize(

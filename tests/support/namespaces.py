@@ -8,14 +8,16 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from msgspec.structs import replace
 
 from fleet.fleet import Fleet
 from fleet.inventory import Inventory, Node, RunSettings
 from transports.base import Endpoint, Prompts, Transport
-from transports.local import LocalChannel, LocalTransport
+from transports.local.transport import LocalChannel, LocalTransport
 
 
 def run(*argv: str, data: str | None = None) -> str:
@@ -106,12 +108,12 @@ class Network:
             f"type filter hook forward priority 0; policy accept;\n{body}\n}}\n}}\n",
         )  # fmt: skip
 
-    def way(self, source: str, target: str) -> str:
+    def connections(self, source: str, target: str) -> str:
         """Return the nft match of new connections from one machine to another."""
         return f"ip saddr {self[source].address} ip daddr {self[target].address} ct state new"
 
     def inventory(self, *, ssh: bool = False, **changes: Any) -> Inventory:
-        """Return the network as an inventory; with ``ssh`` the workers' doors are looked at, too."""
+        """Return the network as an inventory; with ``ssh`` the workers' SSH services are checked, too."""
         nodes = [
             Node(
                 name=machine.name,

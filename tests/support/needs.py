@@ -1,7 +1,8 @@
 """What a test needs from the machine beside Python packages.
 
-Where it is missing the test is skipped on a user's machine, with the way to get it, and fails in CI:
-there nothing may pass because it was not run.
+Where it is missing, the test is skipped on a user's machine, and the reason says how to install it. In CI and
+in `make full` it fails instead: there, nothing may pass because it was not run. CI requires what
+`.ci/run` installs or demands, and `make full` requires everything.
 """
 
 from __future__ import annotations
@@ -9,9 +10,12 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
+
+from tests.support.pythons import OLDEST, VERSIONS, find, remedy
 
 
 def _root() -> bool:
@@ -20,6 +24,10 @@ def _root() -> bool:
 
 def _program(*places: str) -> Callable[[], bool]:
     return lambda: any(shutil.which(place) or Path(place).exists() for place in places)
+
+
+def _python(version: str) -> bool:
+    return find(version) is not None
 
 
 #: Name -> (is it there, how to get it).
@@ -35,19 +43,31 @@ NEEDS: dict[str, tuple[Callable[[], bool], str]] = {
     "iptables": (_program("iptables", "/usr/sbin/iptables"), "apt-get install iptables"),
     "git": (_program("git"), "apt-get install git"),
     "tmux": (_program("tmux"), "apt-get install tmux"),
+    "pwsh": (_program("pwsh"), "install PowerShell 7 and put `pwsh` on the PATH"),
+    **{f"python{version}": (partial(_python, version), remedy(version)) for version in VERSIONS},
     "posix": (lambda: os.name == "posix", "run the tests on Linux"),
 }
+#: What `make full` requires and `.ci/run` does not.
+_NOT_IN_CI = {"pwsh", *(f"python{version}" for version in VERSIONS if version != OLDEST)}
 #: A test's marker -> what it needs.
 MARKERS = {"wine": ("wine", "mingw"), "namespaces": ("root", "ip", "nft", "iptables")}
 
 
 def need(*names: str) -> None:
-    """Skip the running test when one of ``names`` is missing here; fail it in CI."""
+    """Skip the running test when one of ``names`` is missing here, or fail it where it is required."""
     for name in names:
         there, remedy = NEEDS[name]
         if there():
             continue
         reason = f"needs {name}: {remedy}"
-        if os.environ.get("CI"):
+        if os.environ.get("DTUI_FULL") or (os.environ.get("CI") and name not in _NOT_IN_CI):
             pytest.fail(reason)
         pytest.skip(reason)
+
+
+def needed_python(version: str) -> str:
+    """Return this version's interpreter; the test is skipped or fails without it, as in :func:`need`."""
+    need(f"python{version}")
+    found = find(version)
+    assert found is not None
+    return found

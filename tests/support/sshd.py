@@ -10,6 +10,7 @@ import shutil
 import socket
 import subprocess
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import asyncssh
@@ -28,7 +29,7 @@ PasswordAuthentication no
 KbdInteractiveAuthentication no
 PermitRootLogin yes
 AcceptEnv nothing
-SetEnv XDG_CACHE_HOME={folder}/cache
+SetEnv XDG_CACHE_HOME={folder}/cache{variables}
 LogLevel VERBOSE
 {extra}
 """
@@ -38,16 +39,18 @@ _START_SECONDS = 20.0
 class OpenSshServer:
     """sshd in the foreground; use as ``with``. One key may log in as the user who runs the tests.
 
-    ``extra`` are further lines of sshd_config. ``log`` is the file that it writes.
+    ``extra`` are further lines of sshd_config, ``variables`` what it sets in its sessions. ``log`` is the
+    file that it writes.
     """
 
-    def __init__(self, folder: Path, *, extra: str = "") -> None:
+    def __init__(self, folder: Path, *, extra: str = "", variables: Mapping[str, str] | None = None) -> None:
         self.folder = folder
         self.log = folder / "sshd.log"
         self.user = getpass.getuser()
         self.identity = folder / "id_ed25519"
         self.host_key = asyncssh.generate_private_key("ssh-ed25519")
         self._extra = extra
+        self._variables = "".join(f" {name}={value}" for name, value in (variables or {}).items())
 
     def __enter__(self) -> OpenSshServer:
         need("sshd")
@@ -62,7 +65,14 @@ class OpenSshServer:
         user_key.write_public_key(self.folder / "authorized_keys")
         config = self.folder / "sshd_config"
         config.write_text(
-            _CONFIG.format(host=self.host, port=self.port, folder=self.folder, extra=self._extra), "utf-8"
+            _CONFIG.format(
+                host=self.host,
+                port=self.port,
+                folder=self.folder,
+                extra=self._extra,
+                variables=self._variables,
+            ),
+            "utf-8",
         )
         if os.geteuid() == 0:
             Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # where sshd locks its unprivileged half in

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import Path
@@ -11,11 +10,9 @@ from typing import Protocol
 import psutil
 import pytest
 
-from fleet.link.bootstrap import start_agent
-from fleet.link.bundle import pack_agent
 from fleet.link.client import AgentClient
-from transports.base import Endpoint
-from transports.local import LocalTransport
+from tests.support import nvidia_smi as nvidia_smi_program
+from tests.support.agents import local_agent
 
 GPU_LINE = (
     "{index}, GPU-{index}, NVIDIA GeForce RTX 4090, 551.86, Default, 24564, 1893, {util}, 3, 31.52, 450.00, "
@@ -33,15 +30,8 @@ def nvidia_smi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeNvidiaSmi
 
     def install(gpus: int) -> None:
         lines = "\n".join(GPU_LINE.format(index=index, util=10 * index) for index in range(gpus))
-        program = tmp_path / "bin" / "nvidia-smi"
-        program.parent.mkdir(exist_ok=True)
-        program.write_text(
-            '#!/bin/sh\ncase "$1" in\n'
-            f"--query-gpu=*) cat <<'END'\n{lines}\nEND\n;;\n"
-            "--query-compute-apps=*) echo 'GPU-1, 4711, [N/A], /home/kim/.venv/bin/python' ;;\n"
-            "esac\n"
-        )
-        program.chmod(0o755)
+        processes = "GPU-1, 4711, [N/A], /home/kim/.venv/bin/python"
+        program = nvidia_smi_program.install(tmp_path / "bin", lines, processes)
         monkeypatch.setenv("PATH", f"{program.parent}:/usr/bin:/bin")
 
     return install
@@ -51,18 +41,14 @@ def nvidia_smi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeNvidiaSmi
 async def agent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[AgentClient]:
     """A link to an agent that was started just now; ask for ``nvidia_smi`` before it."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    started = await start_agent(
-        LocalTransport(Endpoint("localhost")), pack_agent(), node="gpu1", python=sys.executable
-    )
-    client = await AgentClient.open(started.channel, node="gpu1", head=started.head)
-    yield client
-    await client.close()
+    async with local_agent() as client:
+        yield client
 
 
 def samplers(agent: AgentClient) -> list[psutil.Process]:
     """Return the living sampler processes of an agent."""
     found = []
-    for child in psutil.Process(agent.hello["pid"]).children():
+    for child in psutil.Process(agent.hello.pid).children():
         with suppress(psutil.Error):  # it may end while it is looked at
             if "sample" in child.cmdline():
                 found.append(child)

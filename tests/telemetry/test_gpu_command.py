@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.wire.message import message, to_data
 from fleet.telemetry.history import HistoryWriter
 from tests.telemetry.conftest import FakeNvidiaSmi
 from tests.telemetry.samples import gpu, sample
@@ -39,11 +40,11 @@ def run(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 def test_without_an_inventory_this_machine_is_shown(tmp_path: Path) -> None:
     result = run(tmp_path)
     assert (result.returncode, result.stderr) == (0, "")
-    master, lights, first, second = result.stdout.splitlines()[:4]
+    master, indicators, first, second = result.stdout.splitlines()[:4]
     assert master.startswith("master   CPU ")
     assert "driver 551.86" in master
-    assert "memory" in lights
-    assert first.split()[:5] == ["0", "RTX", "4090", "0", "%"]
+    assert "memory" in indicators
+    assert first.split()[:4] == ["0", "RTX", "4090", "0%"]
     assert "1.8/24.0 GiB" in second
     assert second.endswith("python 4711")
 
@@ -52,10 +53,19 @@ def test_lights_and_remarks_are_said_in_korean(tmp_path: Path) -> None:
     result = run(tmp_path, "--lang", "ko")
     assert "메모리: " in result.stdout.splitlines()[1]
     throttled = gpu(throttle=0x040, ecc_uncorrected=3)
-    stale = sample(throttled, stale=True, gpu_age=42.0, error="")
+    stale = sample(throttled, stale=True, gpu_age=42.0, error=None)
     lines = table({"gpu1": stale}, {}, Texts("ko"))
-    assert lines[0].endswith("GPU 값이 42초째 그대로입니다: 응답이 없습니다")
-    assert lines[1].endswith("클럭이 낮아짐: 온도 (하드웨어), ! 메모리 오류 3개")
+    assert lines[0].endswith("GPU 값이 42초 동안 갱신되지 않았습니다: 응답 없음")
+    assert lines[1].endswith("메모리 오류 3개")
+
+
+def test_errors_of_a_driver_and_of_a_gpu_are_in_korean() -> None:
+    reset = message("gpu.reset-required", "the GPU must be reset; restart the node")
+    silent = message("gpu.driver-silent", "the GPU driver does not answer")
+    broken = sample(gpu(error=to_data(reset)), stale=True, gpu_age=42.0, error=to_data(silent))
+    node, gpu_line = table({"gpu1": broken}, {}, Texts("ko"))
+    assert node.endswith("GPU 드라이버가 응답하지 않습니다")
+    assert "GPU를 초기화해야 합니다" in gpu_line
 
 
 def test_of_a_shared_machine_each_node_shows_its_own_gpus(tmp_path: Path) -> None:
@@ -137,8 +147,8 @@ def test_what_was_kept_of_the_newest_run_is_exported(tmp_path: Path) -> None:
     result = run(tmp_path, "--export", "csv")
     assert result.returncode == 0
     assert result.stdout.splitlines()[0].startswith("node,time,iso,cpu.util,")
-    assert result.stderr == "1 samples of run 20260102-b\n"
+    assert result.stderr == "Exported 1 sample of run 20260102-b.\n"
     assert run(tmp_path, "--export", "json", "--run", "20260101-a").returncode == 0
     missing = run(tmp_path, "--export", "json", "--run", "20260103-without")
     assert missing.returncode == 2
-    assert "no telemetry of run 20260103-without is kept" in missing.stderr
+    assert "has no telemetry of run 20260103-without" in missing.stderr

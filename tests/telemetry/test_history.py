@@ -86,8 +86,8 @@ def test_the_recorder_takes_samples_of_all_nodes_and_nothing_else(tmp_path: Path
     with TelemetryRecorder(tmp_path) as recorder:
         for second in range(3):
             for node in ("gpu1", "gpu-2.lab"):
-                recorder.take(TelemetrySampled(node=node, at=1e9 + second, sample=sample(gpu())))
-            recorder.take(Notice(level="info", text="no sample"))
+                recorder.add(TelemetrySampled(node=node, at=1e9 + second, sample=sample(gpu())))
+            recorder.add(Notice(level="info", text="no sample"))
     assert recorded_nodes(tmp_path) == ("gpu-2.lab", "gpu1")
     assert len(read_history(tmp_path, "gpu-2.lab").times) == 3
 
@@ -156,7 +156,7 @@ def test_the_newest_samples_stay_in_memory_and_the_oldest_go() -> None:
     ring = Ring(kept=100)
     for second in range(1000):
         gpus = [gpu(0, util=second % 100)] + ([gpu(1, util=7)] if second >= 950 else [])
-        ring.take(TelemetrySampled(node="gpu1", at=float(second), sample=sample(*gpus)))
+        ring.add(TelemetrySampled(node="gpu1", at=float(second), sample=sample(*gpus)))
     history = ring.history("gpu1", lambda name: name.startswith("gpu"))
     assert 100 <= len(history.times) <= 125
     assert history.times[-1] == 999.0
@@ -177,3 +177,21 @@ def test_export_to_a_table_and_to_json_tells_the_same(tmp_path: Path) -> None:
     assert rows[3]["iso"] == "2001-09-09T01:46:43.000+00:00"
     for row, record in zip(rows, records, strict=True):
         assert {key: "" if value is None else str(value) for key, value in record.items()} == row
+
+
+def test_a_hostile_block_costs_itself_only() -> None:
+    """A bomb, a false count, columns of another type: passed over, and the blocks around them are read."""
+    good = pack_block([(1.0, {"cpu.util": 5.0})])
+    bodies = [
+        b"0" * (80 << 20),
+        b'{"names": [], "steps": [], "count": 1000000000000, "sizes": []}\n',
+        b'{"names": ["a"], "steps": ["x"], "count": 1, "sizes": [1]}\n\x02\x02',
+        b'{"names": 5, "steps": [1], "count": 1}\n\x02\x02',
+        b"[" * 100_000,
+        b"\xff\n",
+    ]
+    hostile = b""
+    for body in bodies:
+        packed = zlib.compress(body, 1)
+        hostile += struct.pack(">4sII", b"DTB1", len(packed), zlib.crc32(packed)) + packed
+    assert list(read_blocks(good + hostile + good)) == [[(1.0, {"cpu.util": 5.0})]] * 2

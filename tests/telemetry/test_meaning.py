@@ -1,4 +1,4 @@
-"""What samples and step records mean: shares, waits, stragglers, energy, lights."""
+"""What samples and step records mean: shares, waits, stragglers, energy, indicators."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from typing import Any
 
 import pytest
 
+from agent.wire.gpu import Gpu
+from agent.wire.message import to_data
+from agent.wire.telemetry import Sample
 from fleet.events import (
     MetricsSeen,
     RankExited,
@@ -16,14 +19,15 @@ from fleet.events import (
     RunPlanned,
     TelemetrySampled,
 )
-from fleet.telemetry import LIGHTS, Meter, TelemetrySettings, read_tallies, worst
+from fleet.telemetry import INDICATORS, Meter, TelemetrySettings, read_tallies, worst
 from fleet.telemetry.energy import EnergyMeter, cost
-from fleet.telemetry.lights import lights_of, memory_use, network_use
+from fleet.telemetry.health import indicators_of, memory_use, network_use
 from fleet.telemetry.settings import Band
 from fleet.telemetry.shares import Share, training_share
-from fleet.telemetry.steps import Bound, StepWindow, bound_of, straggler_of
+from fleet.telemetry.steps import Bottleneck, StepWindow, bottleneck_of, straggler_of
 from fleet.telemetry.tally import write_tallies
-from fleet.telemetry.throttle import harmful, reasons
+from fleet.telemetry.throttle import harmful
+from tests.support import wire
 from tests.telemetry.samples import GIB, gpu, process, sample
 
 SETTINGS = TelemetrySettings()
@@ -51,8 +55,8 @@ def window(**ranks: list[tuple[float, float | None, float | None]]) -> StepWindo
     steps = StepWindow(60)
     for rank, records in ranks.items():
         for at, (whole, data, communication) in enumerate(records):
-            record = {"step_time": whole, "data_time": data, "comm_time": communication}
-            steps.take(1000.0 + at, int(rank[1:]), record)
+            record = wire.record(kind="step", step_time=whole, data_time=data, comm_time=communication)
+            steps.add(1000.0 + at, int(rank[1:]), record)
     return steps
 
 
@@ -70,12 +74,12 @@ def window(**ranks: list[tuple[float, float | None, float | None]]) -> StepWindo
 )
 def test_what_a_run_waits_for(step: Any, util: Any, network: Any, kind: str) -> None:
     steps = window(r0=[step] * 5).of([0])
-    assert bound_of(steps, SETTINGS, util, network).kind == kind
+    assert bottleneck_of(steps, SETTINGS, util, network).kind == kind
 
 
 def test_without_steps_and_load_nothing_is_claimed() -> None:
-    assert bound_of([], SETTINGS, None, None) == Bound("unknown")
-    assert bound_of([], SETTINGS, 10, 5) == Bound("unknown")
+    assert bottleneck_of([], SETTINGS, None, None) == Bottleneck("unknown")
+    assert bottleneck_of([], SETTINGS, 10, 5) == Bottleneck("unknown")
 
 
 def test_the_straggler_is_the_rank_that_does_not_wait() -> None:
@@ -115,14 +119,14 @@ def test_old_steps_are_forgotten() -> None:
 
 def test_energy_comes_from_the_counters_and_else_from_the_power() -> None:
     meter = EnergyMeter()
-    meter.take(0.0, sample(gpu(0, energy=1000, power=999.0), gpu(1, energy=None, power=100.0)))
-    meter.take(2.0, sample(gpu(0, energy=1500, power=999.0), gpu(1, energy=None, power=300.0)))
+    meter.add(0.0, sample(gpu(0, energy=1000, power=999.0), gpu(1, energy=None, power=100.0)))
+    meter.add(2.0, sample(gpu(0, energy=1500, power=999.0), gpu(1, energy=None, power=300.0)))
     assert meter.joules == 500 + 400
-    meter.take(3.0, sample(gpu(0, energy=7, power=50.0), stale=False))  # the driver was loaded again
+    meter.add(3.0, sample(gpu(0, energy=7, power=50.0), stale=False))  # the driver was loaded again
     assert meter.joules == 900 + (999 + 50) / 2
-    meter.take(500.0, sample(gpu(1, power=100.0)))  # nobody looked for minutes: no guess
+    meter.add(500.0, sample(gpu(1, power=100.0)))  # nobody looked for minutes: no guess
     assert meter.joules == 900 + (999 + 50) / 2
-    meter.take(501.0, sample(gpu(1, power=1e9), stale=True))
+    meter.add(501.0, sample(gpu(1, power=1e9), stale=True))
     assert meter.joules == 900 + (999 + 50) / 2
 
 
@@ -131,28 +135,30 @@ def test_energy_costs_what_the_settings_say() -> None:
     assert cost(3.6e6, None) is None
 
 
-def lights(*samples: dict[str, Any], bound: Bound | None = None, training: bool = True) -> dict[str, Any]:
-    found = lights_of(samples, bound or Bound("compute", data=2.0), SETTINGS, training=training)
-    assert tuple(light.name for light in found) == LIGHTS
-    return {light.name: light for light in found}
+def indicators(
+    *samples: Sample, bottleneck: Bottleneck | None = None, training: bool = True
+) -> dict[str, Any]:
+    found = indicators_of(samples, bottleneck or Bottleneck("compute", data=2.0), SETTINGS, training=training)
+    assert tuple(indicator.name for indicator in found) == INDICATORS
+    return {indicator.name: indicator for indicator in found}
 
 
 def test_four_lights_of_a_healthy_node_are_green() -> None:
-    assert {light.status for light in lights(sample(gpu())).values()} == {"ok"}
+    assert {indicator.status for indicator in indicators(sample(gpu())).values()} == {"ok"}
 
 
 @pytest.mark.parametrize(("util", "status"), [(95, "ok"), (94, "warn"), (79, "fail")])
 def test_the_guides_95_percent(util: int, status: str) -> None:
-    assert lights(sample(gpu(util=util)))["gpu"].status == status
+    assert indicators(sample(gpu(util=util)))["gpu"].status == status
 
 
 def test_an_idle_gpu_is_no_fault_when_nothing_runs() -> None:
-    assert lights(sample(gpu(util=0)), training=False)["gpu"].status == "skip"
+    assert indicators(sample(gpu(util=0)), training=False)["gpu"].status == "skip"
 
 
 def test_a_full_network_full_memory_and_slow_data_are_told_with_a_remedy() -> None:
     full = sample(gpu(memory_used=79 * GIB), network={"speed_mbps": 1000, "rx": 1.2e8, "tx": 0})
-    found = lights(full, bound=Bound("data", data=30.0))
+    found = indicators(full, bottleneck=Bottleneck("data", data=30.0))
     for name in ("network", "memory", "data"):
         assert found[name].status == "fail"
         assert found[name].remedy
@@ -164,25 +170,27 @@ def test_ram_counts_as_memory_too() -> None:
 
 def test_a_network_without_known_speed_is_not_judged() -> None:
     assert network_use([sample(network={"speed_mbps": None, "rx": 1e9, "tx": 0})]) is None
-    assert lights(sample(gpu(), network={}))["network"].status == "skip"
+    assert (
+        indicators(sample(gpu(), network={"speed_mbps": None, "rx": None, "tx": None}))["network"].status
+        == "skip"
+    )
 
 
 def test_heat_shows_although_the_gpu_is_busy() -> None:
-    light = lights(sample(gpu(throttle=0x40)))["gpu"]
-    assert (light.status, light.seen) == ("warn", "GPU 0 is slowed down: temperature (hardware)")
+    indicator = indicators(sample(gpu(throttle=0x40)))["gpu"]
+    assert (indicator.status, indicator.finding) == ("warn", "GPU 0 is throttled: temperature (hardware)")
 
 
 def test_a_lost_gpu_and_a_hung_driver_are_red() -> None:
-    assert lights(sample(gpu(error="the GPU has fallen off the bus")))["gpu"].status == "fail"
-    light = lights(sample(gpu(), stale=True, error="the GPU driver does not answer"))["gpu"]
-    assert (light.status, light.seen) == ("fail", "the GPU driver does not answer")
+    assert indicators(sample(gpu(error=to_data("the GPU has fallen off the bus"))))["gpu"].status == "fail"
+    indicator = indicators(sample(gpu(), stale=True, error=to_data("the GPU driver does not answer")))["gpu"]
+    assert (indicator.status, indicator.finding) == ("fail", "the GPU driver does not answer")
 
 
 def test_throttle_reasons_in_words() -> None:
-    assert reasons(0x5) == ("idle", "power cap")
     assert harmful(0x5) == ()
     assert harmful(0xA8) == ("hardware slowdown", "temperature (software)", "power brake")
-    assert reasons(None) == ()
+    assert harmful(None) == ()
 
 
 def planned(run: str, *nodes: str) -> RunPlanned:
@@ -192,22 +200,22 @@ def planned(run: str, *nodes: str) -> RunPlanned:
     )
 
 
-def sampled(node: str, at: float, *gpus: dict[str, Any]) -> TelemetrySampled:
+def sampled(node: str, at: float, *gpus: Gpu) -> TelemetrySampled:
     return TelemetrySampled(node=node, at=at, sample=sample(*gpus))
 
 
 def test_a_rank_may_train_in_another_process_than_the_one_that_was_started() -> None:
     meter = Meter()
-    meter.take(planned("r", "gpu1"))
-    meter.take(RankStarted(run="r", rank=0, node="gpu1", pid=100))
+    meter.add(planned("r", "gpu1"))
+    meter.add(RankStarted(run="r", rank=0, node="gpu1", pid=100))
     busy = gpu(util=90, processes=[process(101), process(7)])
-    meter.take(sampled("gpu1", 1.0, busy))
-    assert meter.meaning().nodes["gpu1"].shares[0].percent == 0.0
+    meter.add(sampled("gpu1", 1.0, busy))
+    assert meter.summary().nodes["gpu1"].shares[0].percent == 0.0
     # python.exe of a virtual environment on Windows starts another, which says so.
-    record = {"kind": "phase", "phase": "starting", "pid": 101}
-    meter.take(MetricsSeen(run="r", rank=0, node="gpu1", at=1.5, record=record))
-    meter.take(sampled("gpu1", 2.0, busy))
-    meaning = meter.meaning()
+    record = wire.record(kind="phase", phase="starting", pid=101)
+    meter.add(MetricsSeen(run="r", rank=0, node="gpu1", at=1.5, record=record))
+    meter.add(sampled("gpu1", 2.0, busy))
+    meaning = meter.summary()
     assert meaning.nodes["gpu1"].shares[0].percent == 45.0
     assert meaning.training == pytest.approx(45.0)
 
@@ -215,44 +223,46 @@ def test_a_rank_may_train_in_another_process_than_the_one_that_was_started() -> 
 def test_runs_are_told_apart_when_one_is_looked_back_at() -> None:
     meter = Meter()
     for run, node, wait in (("old", "gpu1", 0.6), ("new", "gpu2", 0.0)):
-        meter.take(planned(run, node))
-        meter.take(RankStarted(run=run, rank=0, node=node, pid=4711))
+        meter.add(planned(run, node))
+        meter.add(RankStarted(run=run, rank=0, node=node, pid=4711))
         for second in range(5):
-            record = {"kind": "step", "step_time": 1.0, "data_time": wait, "comm_time": 0.0}
-            meter.take(MetricsSeen(run=run, rank=0, node=node, at=float(second), record=record))
-            meter.take(sampled(node, float(second), gpu(power=100.0, processes=[process(4711)])))
+            record = wire.record(kind="step", step_time=1.0, data_time=wait, comm_time=0.0)
+            meter.add(MetricsSeen(run=run, rank=0, node=node, at=float(second), record=record))
+            meter.add(sampled(node, float(second), gpu(power=100.0, processes=[process(4711)])))
         if run == "old":
-            meter.take(RunFinished(run=run, outcome="succeeded"))
+            meter.add(RunFinished(run=run, outcome="succeeded"))
     for second in range(5, 15):
-        meter.take(sampled("gpu2", float(second), gpu(power=100.0, processes=[process(4711)])))
-    old, new = meter.meaning("old"), meter.meaning("new")
-    assert (old.bound.kind, new.bound.kind) == ("data", "compute")
+        meter.add(sampled("gpu2", float(second), gpu(power=100.0, processes=[process(4711)])))
+    old, new = meter.summary("old"), meter.summary("new")
+    assert (old.bottleneck.kind, new.bottleneck.kind) == ("data", "compute")
     assert (old.joules, new.joules) == (400.0, 1400.0)
-    assert meter.meaning() == new
-    assert meter.meaning("never heard of").joules == 0.0
-    assert old.nodes["gpu2"].lights == new.nodes["gpu2"].lights, "lights are of now, whatever is looked at"
-    meter.take(sampled("gpu2", 500.0, gpu()))
-    assert meter.meaning("old").bound.kind == "data", "what a run waited for at its end stays"
+    assert meter.summary() == new
+    assert meter.summary("never heard of").joules == 0.0
+    assert old.nodes["gpu2"].indicators == new.nodes["gpu2"].indicators, (
+        "indicators are of now, whatever is looked at"
+    )
+    meter.add(sampled("gpu2", 500.0, gpu()))
+    assert meter.summary("old").bottleneck.kind == "data", "what a run waited for at its end stays"
 
 
 def test_energy_goes_on_where_an_earlier_console_stopped_counting(tmp_path: Path) -> None:
     first = Meter()
-    first.take(planned("r", "gpu1"))
-    first.take(RankStarted(run="r", rank=0, node="gpu1", pid=4711))
+    first.add(planned("r", "gpu1"))
+    first.add(RankStarted(run="r", rank=0, node="gpu1", pid=4711))
     for second in range(3):
         busy = gpu(energy=1000.0 * second, processes=[process(4711)])
-        first.take(sampled("gpu1", float(second), busy))
+        first.add(sampled("gpu1", float(second), busy))
     write_tallies(tmp_path, first.tallies("r"))
 
     second_one = Meter(before=lambda run: read_tallies(tmp_path) if run == "r" else {})
-    second_one.take(planned("r", "gpu1"))
-    assert second_one.meaning().joules == 2000.0
-    assert second_one.meaning().training == pytest.approx(97.0)
-    second_one.take(RankStarted(run="r", rank=0, node="gpu1", pid=4711))
+    second_one.add(planned("r", "gpu1"))
+    assert second_one.summary().joules == 2000.0
+    assert second_one.summary().training == pytest.approx(97.0)
+    second_one.add(RankStarted(run="r", rank=0, node="gpu1", pid=4711))
     # An hour in which nobody looked: the board has counted.
-    second_one.take(sampled("gpu1", 3600.0, gpu(energy=90_000.0, processes=[process(4711)])))
-    assert second_one.meaning().joules == 90_000.0
-    assert second_one.meaning().training == pytest.approx(97.0), "and of that hour nothing is claimed"
+    second_one.add(sampled("gpu1", 3600.0, gpu(energy=90_000.0, processes=[process(4711)])))
+    assert second_one.summary().joules == 90_000.0
+    assert second_one.summary().training == pytest.approx(97.0), "and of that hour nothing is claimed"
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"gpu1": 3}', '{"gpu1": {"energy": {"0": 1}}}'])
@@ -265,11 +275,13 @@ def test_a_damaged_tally_is_none(tmp_path: Path, text: str) -> None:
 def test_the_lights_of_a_fleet_are_those_of_whoever_is_worst_off() -> None:
     found = worst(
         {
-            "gpu1": lights_of([sample(gpu(util=99))], Bound("compute", data=2.0), SETTINGS, training=True),
-            "gpu2": lights_of([sample(gpu(util=50))], Bound("unknown"), SETTINGS, training=True),
+            "gpu1": indicators_of(
+                [sample(gpu(util=99))], Bottleneck("compute", data=2.0), SETTINGS, training=True
+            ),
+            "gpu2": indicators_of([sample(gpu(util=50))], Bottleneck("unknown"), SETTINGS, training=True),
         }
     )
-    assert [(light.name, node, light.status) for node, light in found] == [
+    assert [(indicator.name, node, indicator.status) for node, indicator in found] == [
         ("gpu", "gpu2", "fail"),
         ("network", "gpu1", "ok"),
         ("data", "gpu1", "ok"),
@@ -280,30 +292,31 @@ def test_the_lights_of_a_fleet_are_those_of_whoever_is_worst_off() -> None:
 def test_a_run_is_followed_from_its_plan_to_its_end() -> None:
     meter = Meter(TelemetrySettings(price_per_kwh=360.0, currency="KRW", gpu=Band(90, 50)))
     placed = [RankPlan(node="gpu1", rank=0, local_rank=0), RankPlan(node="gpu2", rank=1, local_rank=0)]
-    meter.take(
+    meter.add(
         RunPlanned(run="r", world_size=2, master_address="127.0.0.1", master_port=29500, ranks=tuple(placed))
     )
-    meter.take(TelemetrySampled(node="gpu1", at=0.0, sample=sample(gpu(power=1000.0))))
+    meter.add(TelemetrySampled(node="gpu1", at=0.0, sample=sample(gpu(power=1000.0))))
     for rank, node in enumerate(("gpu1", "gpu2")):
-        meter.take(RankStarted(run="r", rank=rank, node=node, pid=4711 + rank))
+        meter.add(RankStarted(run="r", rank=rank, node=node, pid=4711 + rank))
     for second in range(1, 11):
         for rank, node in enumerate(("gpu1", "gpu2")):
             busy = gpu(power=1000.0, processes=[process(4711 + rank), process(7)])
-            meter.take(TelemetrySampled(node=node, at=float(second), sample=sample(busy)))
-            record = {"kind": "step", "step_time": 1.0, "data_time": 0.01, "comm_time": 0.4 * (1 - rank)}
-            meter.take(MetricsSeen(run="r", rank=rank, node=node, at=float(second), record=record))
-    meaning = meter.meaning()
+            meter.add(TelemetrySampled(node=node, at=float(second), sample=sample(busy)))
+            waited = 0.4 * (1 - rank)
+            record = wire.record(kind="step", step_time=1.0, data_time=0.01, comm_time=waited)
+            meter.add(MetricsSeen(run="r", rank=rank, node=node, at=float(second), record=record))
+    meaning = meter.summary()
     assert meaning.straggler is not None
     assert meaning.straggler.rank == 1
     assert meaning.nodes["gpu2"].ranks == {0: (1,)}
     assert meaning.nodes["gpu2"].shares[0].foreign == (7,)
     assert meaning.joules == 2 * 9 * 1000.0
     assert meaning.cost == pytest.approx(18000 / 3.6e6 * 360.0)
-    assert meaning.nodes["gpu1"].lights[0].status == "ok"
+    assert meaning.nodes["gpu1"].indicators[0].status == "ok"
 
-    meter.take(RankExited(run="r", rank=0, node="gpu1", code=0))
-    meter.take(RunFinished(run="r", outcome="succeeded"))
-    meter.take(TelemetrySampled(node="gpu1", at=11.0, sample=sample(gpu(power=1000.0))))
-    after = meter.meaning()
+    meter.add(RankExited(run="r", rank=0, node="gpu1", code=0))
+    meter.add(RunFinished(run="r", outcome="succeeded"))
+    meter.add(TelemetrySampled(node="gpu1", at=11.0, sample=sample(gpu(power=1000.0))))
+    after = meter.summary()
     assert after.joules == meaning.joules, "after the run nothing is counted"
-    assert after.nodes["gpu1"].lights[0].status == "skip"
+    assert after.nodes["gpu1"].indicators[0].status == "skip"

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from agent.deltas import Decoder
-from agent.sampler.gpu import FIELDS
+from agent.wire.gpu import ProbedGpu
+from agent.wire.operations import OPERATIONS
 from fleet.link.client import AgentClient
 from tests.telemetry.conftest import samplers
 
@@ -32,10 +33,10 @@ def hang(library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path
 
 
 async def test_nvml_is_read_through_the_archives_pynvml(hang: Path, agent: AgentClient) -> None:
-    facts = await agent.call("probe")
+    facts = await agent.call(OPERATIONS["probe"], {"project": "", "master_address": ""})
     assert (facts["gpu_source"], facts["gpu_error"]) == ("nvml", None)
     first, second = facts["gpus"]
-    assert set(first) == {*FIELDS, "driver", "cuda"}
+    assert set(first) == set(ProbedGpu.__annotations__)
     assert (first["driver"], first["cuda"]) == ("550.54.15", "12.4")
     assert (first["util"], second["util"], first["power"]) == (91, 92, 642.18)
     assert (first["memory_total"], first["memory_used"]) == (80 << 30, 12 << 30)
@@ -47,7 +48,7 @@ async def test_nvml_is_read_through_the_archives_pynvml(hang: Path, agent: Agent
 async def test_a_driver_that_hangs_in_a_call_is_told_and_recovers(hang: Path, agent: AgentClient) -> None:
     decoder = Decoder()
     was_stale = False
-    async with agent.request("telemetry", interval=0.1) as request:
+    async with agent.request(OPERATIONS["telemetry"], {"interval": 0.1}) as request:
         await request.end()
         async for item in request:
             sample = decoder.decode(item.body, item.payload)
@@ -65,7 +66,7 @@ async def test_a_driver_that_hangs_in_a_call_is_told_and_recovers(hang: Path, ag
 async def test_a_stream_that_is_left_while_the_driver_hangs_leaves_no_process(
     hang: Path, agent: AgentClient
 ) -> None:
-    async with agent.request("telemetry", interval=0.1) as request:
+    async with agent.request(OPERATIONS["telemetry"], {"interval": 0.1}) as request:
         await request.end()
         async for _ in request:
             if not hang.exists():
@@ -76,4 +77,4 @@ async def test_a_stream_that_is_left_while_the_driver_hangs_leaves_no_process(
     deadline = time.monotonic() + 10
     while sampler.is_running() and samplers(agent):
         assert time.monotonic() < deadline
-        await agent.call("ping")
+        await agent.call(OPERATIONS["ping"], {})

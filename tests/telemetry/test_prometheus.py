@@ -30,7 +30,7 @@ async def test_the_newest_samples_are_served() -> None:
         name = 'NVIDIA "H200"\\'
         for util in (5, 97):
             event = TelemetrySampled(node="gpu1", sample=sample(gpu(3, util=util, name=name, power=None)))
-            endpoint.take(event)
+            endpoint.add(event)
         status, body = await ask(endpoint.port, b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
     assert status == "HTTP/1.1 200 OK"
     assert 'dtui_gpu_util{node="gpu1",gpu="3",name="NVIDIA \\"H200\\"\\\\"} 97\n' in body
@@ -72,5 +72,5 @@ async def test_it_listens_on_loopback_alone_and_no_longer_than_watched() -> None
 
 async def test_a_port_in_use_is_an_error_for_a_person() -> None:
     async with PrometheusEndpoint() as first:
-        with pytest.raises(FleetError, match=f"port {first.port} for Prometheus can't be opened"):
+        with pytest.raises(FleetError, match=f"cannot listen on port {first.port} for Prometheus"):
             await PrometheusEndpoint(first.port).__aenter__()

@@ -16,6 +16,7 @@ from fleet.runs import RunStore, announce
 from fleet.runs.recorder import Recorder
 from fleet.telemetry import Meter
 from fleet.telemetry.tally import write_tallies
+from tests.support import wire
 from tests.telemetry.samples import gpu, process, sample
 
 ROOT = Path(__file__).parents[2]
@@ -37,7 +38,7 @@ def inventory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Inventory:
 
 def keep(inventory: Inventory, project: Path) -> None:
     """Record a run that waits for data and used a third of a kilowatt hour."""
-    facts = {node.name: {"os": {"system": "Linux"}} for node in inventory.nodes}
+    facts = {node.name: wire.facts() for node in inventory.nodes}
     plan = plan_run(inventory, facts, run_id="run-1")
     store = RunStore(project / ".dtui", "run-1")
     store.create(plan)
@@ -46,14 +47,14 @@ def keep(inventory: Inventory, project: Path) -> None:
         events = [*announce(plan, 0.0), RankStarted(run="run-1", rank=0, node="master", pid=4711)]
         events.append(LogChunk(run="run-1", rank=0, node="master", offset=0, data=b"x" * 1000))
         for second in range(5):
-            record = {"kind": "step", "step_time": 1.0, "data_time": 0.4, "comm_time": 0.0}
+            record = wire.record(kind="step", step_time=1.0, data_time=0.4, comm_time=0.0)
             events.append(MetricsSeen(run="run-1", rank=0, node="master", at=1.0 * second, record=record))
         for event in events:
             recorder.write(event)
-            meter.take(event)
+            meter.add(event)
     for second in (0.0, 1.0):
         busy = gpu(energy=1.2e6 * second, util=90, processes=[process(4711)])
-        meter.take(TelemetrySampled(node="master", at=second, sample=sample(busy)))
+        meter.add(TelemetrySampled(node="master", at=second, sample=sample(busy)))
     write_tallies(store.folder, meter.tallies("run-1"))
 
 
@@ -72,10 +73,9 @@ def status(project: Path, *arguments: str) -> str:
 
 def test_what_a_run_waited_for_and_what_it_cost(inventory: Inventory, tmp_path: Path) -> None:
     keep(inventory, tmp_path)
-    assert (
-        "  load: waits for data: 40% of a step; 90% of GPU time trains; 333.3 Wh, 50.00 KRW"
-        in status(tmp_path).splitlines()
-    )
+    lines = status(tmp_path).splitlines()
+    assert "  " not in lines, "the records of this run have no step and no loss"
+    assert "  load: data-bound: 40% of each step; GPU training time: 90%; 333.3 Wh, 50.00 KRW" in lines
     load = json.loads(status(tmp_path, "--json"))["load"]
     assert (load["bound"], load["straggler"], load["joules"]) == ("data", None, 1.2e6)
     assert load["cost"] == pytest.approx(50.0)

@@ -43,7 +43,7 @@ async def test_a_lost_node_is_told_and_comes_back_while_the_other_goes_on(
             word = event.state if isinstance(event, LinkChanged) else "sample"
             if not seen:
                 link = await fleet.link(inventory.node("gpu1"))
-                os.kill(link.hello["pid"], signal.SIGKILL)
+                os.kill(link.hello.pid, signal.SIGKILL)
             elif word == "lost":
                 others = 0
             if not seen or seen[-1] != word:
@@ -85,7 +85,7 @@ async def test_what_the_runs_processes_used_is_added_up_and_taken_up_again(
     joules = before = 0.0
     for _ in range(2):  # a console, and the next one
         keeper = Keeper(folder)
-        keeper.take(
+        keeper.add(
             RunPlanned(
                 run="r",
                 world_size=1,
@@ -94,7 +94,7 @@ async def test_what_the_runs_processes_used_is_added_up_and_taken_up_again(
                 ranks=(RankPlan(node="master", rank=0, local_rank=0),),
             )
         )
-        keeper.take(RankStarted(run="r", rank=0, node="master", pid=4711))
+        keeper.add(RankStarted(run="r", rank=0, node="master", pid=4711))
         async with (
             Fleet(inventory, home=tmp_path / ".dtui") as fleet,
             keep_telemetry(fleet, inventory.nodes, keeper, interval=0.1),

@@ -4,15 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.trainer.ranks import Project
-from trainer.sample_data import write
+from tests.trainer.training_runs import Project
+from trainer.dataset.synthetic import write_pairs
 
 
 @pytest.fixture(scope="session")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Synthetic pairs, 40 to train on and 8 held out."""
+    """Synthetic pairs, 40 for training and 8 held out."""
     folder = tmp_path_factory.mktemp("pairs") / "data"
-    write(folder, 40, 32, 0, held_out=8)
+    write_pairs(folder, 40, 32, 0, held_out=8)
     return folder
 
 

@@ -11,7 +11,7 @@ from lab.ssh_node import SshNode
 from tests.support.person import Person
 from tests.support.sshd import OpenSshServer
 from transports.base import Endpoint, Prompts
-from transports.ssh import SshTransport
+from transports.ssh.transport import SshTransport
 
 Connect = Callable[..., SshTransport]
 

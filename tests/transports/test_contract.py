@@ -12,8 +12,8 @@ from tests.support.sshd import OpenSshServer
 from tests.transports.conftest import Connect
 from tests.transports.contract import TransportContract
 from transports.base import Endpoint, Transport
-from transports.local import LocalTransport
-from transports.ssh import SshTransport
+from transports.local.transport import LocalTransport
+from transports.ssh.transport import SshTransport
 
 
 class TestLocal(TransportContract):

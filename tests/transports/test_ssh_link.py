@@ -14,7 +14,7 @@ from tests.support.proxy import Link
 from tests.transports.contract import read_all
 from transports.base import Channel, Endpoint
 from transports.errors import ChannelLost
-from transports.ssh import SshTransport
+from transports.ssh.transport import SshTransport
 
 #: A lost link must be noticed within so many seconds.
 _QUICKLY = 5.0

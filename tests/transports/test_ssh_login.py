@@ -19,7 +19,7 @@ from tests.support.waiting import until
 from tests.transports.conftest import Connect
 from transports.base import Endpoint
 from transports.errors import AuthenticationFailed
-from transports.ssh import SshTransport
+from transports.ssh.transport import SshTransport
 
 
 def locked(node: SshNode, passphrase: str, form: str = "openssh") -> Path:
@@ -62,14 +62,16 @@ class TestPassword:
 
     async def test_wrong_it_is_not_tried_again(self, node: SshNode, connect: Connect) -> None:
         person = Person("not it")
-        with pytest.raises(AuthenticationFailed, match="password was not accepted") as caught:
+        with pytest.raises(
+            AuthenticationFailed, match="the node rejected the password and all SSH keys"
+        ) as caught:
             await connect(node, person, identities=()).connect()
         assert person.asked == ["password"]
         assert "user name" in caught.value.remedy
         assert "not it" not in str(caught.value)
 
     async def test_nobody_to_ask(self, node: SshNode, connect: Connect) -> None:
-        with pytest.raises(AuthenticationFailed, match="none of our keys") as caught:
+        with pytest.raises(AuthenticationFailed, match="the node rejected all SSH keys") as caught:
             await connect(node, Person(), identities=()).connect()
         assert "authorized_keys" in caught.value.remedy
 
@@ -97,7 +99,7 @@ class TestPassword:
             await connect(node, Person(node.password), identities=()).connect()
 
     async def test_asked_for_by_questions(self, known_hosts: Path, ssh_folder: Path) -> None:
-        class Door(asyncssh.SSHServer):
+        class LoginServer(asyncssh.SSHServer):
             def password_auth_supported(self) -> bool:
                 return False
 
@@ -111,7 +113,7 @@ class TestPassword:
                 return responses == ["horse", "123456"]
 
         server = await asyncssh.create_server(
-            Door, "127.0.0.1", 0, server_host_keys=[asyncssh.generate_private_key("ssh-ed25519")]
+            LoginServer, "127.0.0.1", 0, server_host_keys=[asyncssh.generate_private_key("ssh-ed25519")]
         )
         person = Person(passwords={"password": "horse", "Code": "123456"}, trusting=True)
         endpoint = Endpoint("127.0.0.1", server.get_port(), "kim")
@@ -145,7 +147,7 @@ class TestKeys:
     @pytest.mark.parametrize("form", ["openssh", "pkcs8-pem"])
     async def test_nobody_types_the_passphrase(self, node: SshNode, connect: Connect, form: str) -> None:
         key = locked(node, "open sesame", form)
-        with pytest.raises(AuthenticationFailed, match="nobody typed it") as caught:
+        with pytest.raises(AuthenticationFailed, match=f"the key {key} needs a passphrase") as caught:
             await connect(node, Person(), identities=(key,)).connect()
         assert "ssh-add" in caught.value.remedy
 

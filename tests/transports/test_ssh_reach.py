@@ -15,7 +15,7 @@ from tests.support.sshd import OpenSshServer
 from tests.transports.conftest import Connect
 from transports.base import Endpoint
 from transports.errors import CommandNotStarted, Refused, TransportError, Unreachable
-from transports.ssh import SshTransport
+from transports.ssh.transport import SshTransport
 
 
 def transport_to(host: str, port: int, known_hosts: Path, reach: float = 10.0) -> SshTransport:
@@ -30,7 +30,7 @@ def closed_port(host: str = "127.0.0.1") -> int:
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
 async def test_a_port_where_nothing_listens(host: str, known_hosts: Path) -> None:
-    with pytest.raises(Refused, match="nothing listens") as caught:
+    with pytest.raises(Refused, match="no program listens") as caught:
         await transport_to(host, closed_port(), known_hosts).connect()
     assert "sshd" in caught.value.remedy
     assert caught.value.transient
@@ -38,7 +38,7 @@ async def test_a_port_where_nothing_listens(host: str, known_hosts: Path) -> Non
 
 @pytest.mark.parametrize("host", ["gpu1.invalid", "gpu..1", "g" * 80])
 async def test_a_name_that_is_nobodys(host: str, known_hosts: Path) -> None:
-    with pytest.raises(Unreachable, match="name can't be resolved") as caught:
+    with pytest.raises(Unreachable, match="the name cannot be resolved") as caught:
         await transport_to(host, 22, known_hosts).connect()
     assert host in str(caught.value)
 

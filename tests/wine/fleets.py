@@ -6,9 +6,12 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path, PureWindowsPath
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
+from agent.wire.facts import Facts
+from agent.wire.operations import OPERATIONS
 from fleet.events import Event
+from fleet.facts import NodeFacts, own_part
 from fleet.fleet import Fleet
 from fleet.inventory import RunSettings
 from lab.lab import Lab
@@ -18,6 +21,7 @@ from lab.wine.machine import WindowsMachine
 E = TypeVar("E", bound=Event)
 
 DEADLINE = 60.0
+NODES = ("node1", "node2")
 
 
 class Site:
@@ -50,7 +54,19 @@ class Site:
     async def call(self, name: str, operation: str, **arguments: Any) -> dict[str, Any]:
         node = self.inventory.node(name)
         link = await self.fleet.link(node)
-        return await link.call(operation, node=name, project=node.project, **arguments)
+        if operation == "probe":
+            arguments.setdefault("master_address", "")
+        return await link.call(OPERATIONS[operation], {"project": node.project, **arguments})
+
+    async def facts(self) -> dict[str, NodeFacts]:
+        """The facts of both nodes, as planning takes them."""
+        return {
+            name: own_part(
+                self.inventory.node(name),
+                cast("Facts", await self.call(name, "probe", master_address=self.lab.master_address)),
+            )
+            for name in NODES
+        }
 
     def lab_node(self, node: str) -> LabNode:
         return self.lab.node(node)

@@ -14,8 +14,8 @@ from lab.wine.nodes import WindowsSshNode, WindowsWinRMNode
 from tests.support.person import Person
 from tests.transports.contract import TransportContract, read_all
 from transports.base import Channel, Endpoint, Transport
-from transports.ssh import SshTransport
-from transports.winrm import WinRMTransport
+from transports.ssh.transport import SshTransport
+from transports.winrm.transport import WinRMTransport
 
 pytestmark = [pytest.mark.wine, pytest.mark.timeout(120)]
 

@@ -12,11 +12,9 @@ import pytest_asyncio
 from fleet.deploy import DeployOptions, deploy
 from fleet.events import Event, NodeDeployed
 from lab.wine.machine import WindowsMachine
-from tests.wine.fleets import Site, collect, of, site
+from tests.wine.fleets import NODES, Site, collect, of, site
 
 pytestmark = [pytest.mark.wine, pytest.mark.timeout(150), pytest.mark.asyncio(loop_scope="module")]
-
-NODES = ("node1", "node2")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -112,7 +110,7 @@ async def test_a_read_only_file_is_replaced_and_removed(place: Site) -> None:
         (["Readme.txt", "README.TXT"], "README.TXT"),
         (["aux.py"], "reserve"),
         (["what?.txt"], "does not allow"),
-        (["trailing."], "drops"),
+        (["trailing."], "removes"),
     ],
 )
 async def test_names_that_windows_cannot_keep_are_told_before_anything_is_sent(

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from agent.wire.operations import OPERATIONS
 from fleet.events import TelemetrySampled
 from fleet.fleet import Fleet
 from fleet.telemetry import watch
@@ -31,7 +32,9 @@ async def fleet(korean: WindowsMachine, tmp_path: Path) -> AsyncIterator[Fleet]:
 async def test_the_facts_of_a_korean_windows(fleet: Fleet) -> None:
     for node in fleet.inventory.workers:
         link = await fleet.link(node)
-        facts: dict[str, Any] = await link.call("probe", project=r"C:\no\such", master_address="127.0.0.1")
+        facts: dict[str, Any] = await link.call(
+            OPERATIONS["probe"], {"project": r"C:\no\such", "master_address": "127.0.0.1"}
+        )
         system = facts["os"]
         assert (system["system"], system["codepage"], system["oem_codepage"]) == ("Windows", 949, 949)
         assert system["build"].startswith("10.0.")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import json
 from collections.abc import AsyncIterator
 from contextlib import aclosing
@@ -11,17 +10,18 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from msgspec.structs import replace
 
+from agent.wire.operations import OPERATIONS
 from fleet.events import LinkChanged, LogChunk, RankExited, RunFinished
 from fleet.fleet import Fleet
 from fleet.plan import RunPlan, plan_run
 from fleet.runs import WatchOptions, launch, stop, watch
 from lab.wine.machine import WindowsMachine
-from tests.wine.fleets import DEADLINE, Site, collect, of, site, until
+from tests.wine.fleets import DEADLINE, NODES, Site, collect, of, site, until
 
 pytestmark = [pytest.mark.wine, pytest.mark.timeout(150), pytest.mark.asyncio(loop_scope="module")]
 
-NODES = ("node1", "node2")
 SWIFT = WatchOptions(retry_first=0.05, retry_most=0.5)
 
 #: Each program starts with this; `wait_for` is how a test lets it go on.
@@ -50,11 +50,9 @@ async def plan(place: Site, run: str, program: str) -> RunPlan:
     for node in NODES:
         place.write({f"{run}.py": PRELUDE + program}, place.project(node))
         (place.project(node) / "go").unlink(missing_ok=True)
-    inventory = dataclasses.replace(
-        place.inventory, run=dataclasses.replace(place.inventory.run, script=f"{run}.py")
-    )
+    inventory = replace(place.inventory, run=replace(place.inventory.run, script=f"{run}.py"))
     workers = [inventory.node(name) for name in NODES]
-    facts = {node: await place.call(node, "probe", master_address=place.lab.master_address) for node in NODES}
+    facts = await place.facts()
     return plan_run(inventory, facts, run_id=run, nodes=workers)
 
 
@@ -105,6 +103,7 @@ async def test_how_the_supervisor_got_away_is_recorded(place: Site) -> None:
             node,
             "start",
             run="recorded",
+            node=node,
             interpreter=place.inventory.node(node).interpreter,
             ranks=[{"rank": 0, "local_rank": 0, "argv": argv, "env": {}}],
         )
@@ -182,11 +181,13 @@ async def test_a_log_that_is_truncated_or_replaced_is_followed(place: Site, node
     wanted = {"file": "logs/train.log", "offset": 0}
     async with (
         asyncio.timeout(DEADLINE),
-        link.request("follow", project=place.inventory.node(node).project, files=[wanted]) as request,
+        link.request(
+            OPERATIONS["follow"], {"project": place.inventory.node(node).project, "files": [wanted]}
+        ) as request,
     ):
         async for item in request:
             seen += item.payload
-            if "restarted" in item.body:
+            if item.body["restarted"]:
                 restarts.append(item.body["restarted"])
             if seen == b"first\r\n" and not restarts:
                 (project / "logs/train.log").rename(project / "logs/train.log.1")
@@ -211,3 +212,35 @@ subprocess.run([sys.executable, "-c", "print('\\ud55c\\uae00')"], env=plain)
         for rank in (0, 1):
             assert output(events, rank) == "안녕 1\r\n".encode() + "한글\r\n".encode("cp949")
         assert of(events, RunFinished)[0].outcome == "succeeded"
+
+
+async def test_ranks_have_the_variables_of_a_windows_login_and_resolved_ones_of_the_user(place: Site) -> None:
+    program = "import json; (HERE / 'told.json').write_text(json.dumps(dict(os.environ)))"
+    own = (
+        ("Cache_Of_Mine", r"$userprofile\cache"),
+        ("PATH", r"C:\mine;$Path"),
+        ("PERCENT", "%PATH% $$1"),
+        ("HOMES", r"~\a;~\b"),
+    )
+    planned = await plan(place, "variables", program)
+    nodes = tuple(replace(part, variables=dict(own)) for part in planned.nodes)
+    await collect(launch(place.fleet, replace(planned, nodes=nodes)))
+    events = await collect(watch(place.fleet, "variables", SWIFT))
+    assert of(events, RunFinished)[0].outcome == "succeeded"
+    for node in NODES:
+        told = {
+            name.upper(): value
+            for name, value in json.loads((place.project(node) / "told.json").read_text("utf-8")).items()
+        }
+        home = rf"C:\lab\{node}\home"
+        interpreter = str(place.inventory.node(node).interpreter)
+        assert told["CACHE_OF_MINE"] == rf"{home}\cache"
+        first, second, third = told["PATH"].split(";")[:3]
+        assert (first, second) == (r"C:\mine", interpreter.rpartition("\\")[0])
+        assert third == rf"{second}\Scripts"
+        assert "system32" in told["PATH"].lower()
+        assert told["PERCENT"] == "%PATH% $1"
+        assert told["HOMES"] == rf"{home}\a;{home}\b"
+        # What this lab gives to a session of the node, and no login.
+        assert "COMPUTERNAME" in told
+        assert "DTUI_LAB" not in told

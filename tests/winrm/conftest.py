@@ -7,7 +7,8 @@ import pytest
 
 from lab.winrm import Accounts, WinRMServer, posix_shell, self_signed
 from transports.base import Endpoint, HostKey, NoPrompts
-from transports.winrm import Patience, WinRMTransport
+from transports.winrm.line import Patience
+from transports.winrm.transport import WinRMTransport
 
 USER = "tester"
 PASSWORD = "Corr3ct-Horse"

@@ -14,10 +14,16 @@ from lab.lab import Lab
 from lab.ssh_node import SshNode
 from lab.winrm import Accounts, WinRMServer, posix_shell, self_signed
 from tests.winrm.conftest import PASSWORD, USER, Password
-from transports.auto import AutoTransport
+from transports.auto.transport import AutoTransport
 from transports.base import Endpoint
-from transports.errors import AuthenticationFailed, HostKeyChanged, HostKeyUnknown, Unreachable
-from transports.registry import open_transport
+from transports.errors import (
+    AuthenticationFailed,
+    CertificateRejected,
+    HostKeyChanged,
+    HostKeyUnknown,
+    Unreachable,
+)
+from transports.registry import KINDS, open_transport
 
 Windows = Callable[..., WinRMServer]
 
@@ -53,7 +59,13 @@ def windows(address: str, tmp_path: Path) -> Iterator[Windows]:
 
 
 def auto(endpoint: Endpoint, folder: Path, prompts: Password | None = None) -> AutoTransport:
-    return AutoTransport(endpoint, prompts or Password(PASSWORD), known_hosts=folder / "known_hosts", reach=1)
+    return AutoTransport(
+        endpoint,
+        prompts or Password(PASSWORD),
+        kinds=KINDS["auto"].tries,
+        known_hosts=folder / "known_hosts",
+        reach=1,
+    )
 
 
 async def test_ssh_comes_first(tmp_path: Path) -> None:
@@ -79,7 +91,7 @@ async def test_then_https(address: str, windows: Windows, tmp_path: Path) -> Non
     transport = auto(Endpoint(address, None, USER, options=ca), tmp_path)
     await transport.connect()
     assert transport.chosen == "winrm (https)"
-    assert [refusal.way for refusal in transport.refusals] == ["ssh"]
+    assert [refusal.method for refusal in transport.refusals] == ["ssh"]
     await transport.close()
 
 
@@ -91,11 +103,49 @@ async def test_then_http_with_the_reasons_of_the_others(
     channel = await transport.open(["echo", "hi"])
     assert await channel.read() == b"hi\n"
     assert transport.chosen == "winrm (http)"
-    assert transport.way.startswith("winrm (http); ssh: ")
-    assert {refusal.way: "port" in refusal.error.what for refusal in transport.refusals} == {
+    assert transport.method.startswith("winrm (http); other methods failed (over ssh: ")
+    assert {refusal.method: "port" in refusal.error.what for refusal in transport.refusals} == {
         "ssh": True,
         "winrm (https)": True,
     }
+    await transport.close()
+
+
+async def test_a_certificate_that_is_not_trusted_ends_the_search(
+    address: str, windows: Windows, tmp_path: Path
+) -> None:
+    http = windows("http")
+    windows("https")
+    prompts = Password(PASSWORD)
+    with pytest.raises(CertificateRejected, match="trusted CA"):
+        await auto(Endpoint(address, None, USER), tmp_path, prompts).connect()
+    assert (prompts.asked, http.accounts.refusals) == (0, 0)
+
+
+@pytest.mark.parametrize("known", ["pinned", "fingerprint", "ca"])
+async def test_a_node_whose_certificate_is_known_is_not_reached_over_http(
+    address: str, windows: Windows, tmp_path: Path, known: str
+) -> None:
+    windows("http")
+    options: tuple[tuple[str, str], ...] = ()
+    if known == "pinned":
+        (tmp_path / "known_certificates").write_text(f"[{address}]:5986 SHA256:{'A' * 64}\n")
+    elif known == "fingerprint":
+        options = (("fingerprint", "SHA256:" + "A" * 64),)
+    else:
+        options = (("ca", str(self_signed(tmp_path / "ca", [address]).chain)),)
+    prompts = Password(PASSWORD)
+    with pytest.raises(Unreachable, match=r"winrm \(http\): not tried"):
+        await auto(Endpoint(address, None, USER, options=options), tmp_path, prompts).connect()
+    assert prompts.asked == 0
+
+
+async def test_unless_the_inventory_says_http(address: str, windows: Windows, tmp_path: Path) -> None:
+    windows("http")
+    (tmp_path / "known_certificates").write_text(f"[{address}]:5986 SHA256:{'A' * 64}\n")
+    transport = auto(Endpoint(address, None, USER, options=(("scheme", "http"),)), tmp_path)
+    await transport.connect()
+    assert transport.chosen == "winrm (http)"
     await transport.close()
 
 
@@ -106,10 +156,10 @@ async def test_all_reasons_when_nothing_works(address: str, tmp_path: Path) -> N
 
 
 async def test_a_name_without_an_address_is_what_is_told_and_nothing_else_is_tried(tmp_path: Path) -> None:
-    with pytest.raises(Unreachable, match="ssh: the name can't be resolved") as caught:
+    with pytest.raises(Unreachable, match="over ssh: the name cannot be resolved") as caught:
         await auto(Endpoint("gpu9.invalid"), tmp_path).connect()
     assert "winrm" not in str(caught.value)
-    assert "address as numbers" in caught.value.remedy
+    assert "IP address" in caught.value.remedy
 
 
 async def test_a_rejected_password_is_asked_once_and_not_tried_behind_the_next_door(

@@ -7,7 +7,7 @@ import pytest
 from tests.transports.contract import TransportContract
 from tests.winrm.conftest import Connect, Serve
 from transports.base import Transport
-from transports.winrm import Patience
+from transports.winrm.line import Patience
 
 
 class TestHttp(TransportContract):

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from lab.winrm import Quotas, Trouble, WinRMServer
+from lab.winrm import Injection, Quotas, WinRMServer
 from lab.winrm.faults import envelope_too_large, no_shell, too_many_shells
 from tests.winrm.conftest import QUICK, Connect, Serve
 from transports.base import Channel
 from transports.errors import ChannelLost, CommandNotStarted, TransportError
-from transports.winrm import Patience
+from transports.winrm.line import Patience
 
 PYTHON = sys.executable
 CAT = """
@@ -58,9 +58,9 @@ async def test_broken_connections(serve: Serve, connect: Connect, action: str, k
         kind = "drop-inside"  # nothing is sealed under TLS
     server = serve(tls=tls, quotas=Quotas(max_envelope_kb=64))
     channel = await connect(server).open([PYTHON, "-c", CAT])
-    server.troubles.every(4, action, kind)  # type: ignore[arg-type]
+    server.injector.every(4, action, kind)  # type: ignore[arg-type]
     assert await exchange(channel, 400_000)
-    assert server.troubles.hits >= 2
+    assert server.injector.hits >= 2
 
 
 @pytest.mark.parametrize("status", [400, 500, 503])
@@ -68,9 +68,9 @@ async def test_broken_connections(serve: Serve, connect: Connect, action: str, k
 async def test_http_errors(serve: Serve, connect: Connect, action: str, status: int) -> None:
     server = serve()
     channel = await connect(server).open([PYTHON, "-c", CAT])
-    server.troubles.order(Trouble(action, "status", status=status, skip=2, times=3))
+    server.injector.inject(Injection(action, "status", status=status, skip=2, times=3))
     assert await exchange(channel, 900_000)
-    assert server.troubles.hits == 3
+    assert server.injector.hits == 3
 
 
 @pytest.mark.parametrize("kind", ["hold-before", "hold-after"])
@@ -80,15 +80,15 @@ async def test_an_answer_that_does_not_come(serve: Serve, connect: Connect, acti
     server = serve()
     patience = Patience(operation=1, answer=2, outage=20.0, pause=0.02)
     channel = await connect(server, patience=patience).open([PYTHON, "-c", CAT])
-    trouble = server.troubles.order(Trouble(action, kind, skip=1))  # type: ignore[arg-type]
+    injection = server.injector.inject(Injection(action, kind, skip=1))  # type: ignore[arg-type]
 
     async def let_go() -> None:
-        while not trouble.hit.is_set():
+        while not injection.hit.is_set():
             await asyncio.sleep(0.01)
-        seen = server.troubles.seen(action)
-        while server.troubles.seen(action) < seen + 1:
+        seen = server.injector.seen(action)
+        while server.injector.seen(action) < seen + 1:
             await asyncio.sleep(0.01)
-        trouble.release.set()
+        injection.release.set()
 
     letting_go = asyncio.create_task(let_go())
     assert await exchange(channel, 900_000)
@@ -138,7 +138,7 @@ async def test_an_outage_that_lasts_is_given_up(serve: Serve, connect: Connect) 
 async def test_a_shell_deleted_under_us(serve: Serve, connect: Connect, action: str) -> None:
     server = serve()
     channel = await connect(server).open([PYTHON, "-c", CAT])
-    server.troubles.order(Trouble(action, "fault", fault=no_shell, times=99))
+    server.injector.inject(Injection(action, "fault", fault=no_shell, times=99))
     with pytest.raises(ChannelLost, match=r"restarted|deleted"):
         await exchange(channel, 1_000_000)
 
@@ -146,7 +146,7 @@ async def test_a_shell_deleted_under_us(serve: Serve, connect: Connect, action: 
 async def test_an_envelope_that_becomes_too_large(serve: Serve, connect: Connect) -> None:
     server = serve()
     channel = await connect(server).open([PYTHON, "-c", CAT])
-    server.troubles.order(Trouble("Send", "fault", fault=envelope_too_large, skip=1, times=2))
+    server.injector.inject(Injection("Send", "fault", fault=envelope_too_large, skip=1, times=2))
     assert await exchange(channel, 900_000)
 
 
@@ -154,24 +154,24 @@ async def test_an_envelope_that_becomes_too_large(serve: Serve, connect: Connect
 @pytest.mark.parametrize("kind", ["drop-before", "drop-after", "status"])
 async def test_opening_begins_anew(serve: Serve, connect: Connect, action: str, kind: str) -> None:
     server = serve()
-    server.troubles.order(Trouble(action, kind, status=503))  # type: ignore[arg-type]
+    server.injector.inject(Injection(action, kind, status=503))  # type: ignore[arg-type]
     assert await exchange(await connect(server).open([PYTHON, "-c", CAT]), 1000)
 
 
 async def test_a_lost_start_line_begins_anew(serve: Serve, connect: Connect) -> None:
     server = serve()
-    server.troubles.order(Trouble("Send", "drop-after"))
+    server.injector.inject(Injection("Send", "drop-after"))
     assert await exchange(await connect(server).open([PYTHON, "-c", CAT]), 1000)
 
 
 async def test_opening_fails_with_the_reason_when_it_never_works(serve: Serve, connect: Connect) -> None:
     server = serve()
     transport = connect(server)
-    server.troubles.order(Trouble("Create", "status", status=503, times=99))
+    server.injector.inject(Injection("Create", "status", status=503, times=99))
     with pytest.raises(TransportError, match="503"):
         await transport.open([PYTHON, "-c", CAT])
-    server.troubles.clear()
-    server.troubles.order(Trouble("Create", "fault", fault=too_many_shells))
+    server.injector.clear()
+    server.injector.inject(Injection("Create", "fault", fault=too_many_shells))
     with pytest.raises(CommandNotStarted, match="quota"):
         await transport.open([PYTHON, "-c", CAT])
 
@@ -195,10 +195,10 @@ async def test_a_long_stream_with_faults_arrives_bit_exact(
     server: WinRMServer = serve()
     code = STREAM + f"for part in stream({size}): sys.stdout.buffer.write(part)"
     channel = await connect(server, patience=QUICK).open([PYTHON, "-c", code])
-    server.troubles.every(97, "Receive", "drop-after")
-    server.troubles.every(131, "Receive", "drop-inside")
-    server.troubles.every(11, "Send", "drop-after")
-    server.troubles.every(17, "Send", "drop-before")
+    server.injector.every(97, "Receive", "drop-after")
+    server.injector.every(131, "Receive", "drop-inside")
+    server.injector.every(11, "Send", "drop-after")
+    server.injector.every(17, "Send", "drop-before")
     expected = hashlib.sha256()
     for number in range(size // 65536):
         expected.update(hashlib.shake_128(b"%d" % number).digest(65536))
@@ -209,4 +209,4 @@ async def test_a_long_stream_with_faults_arrives_bit_exact(
         received += len(part)
     assert (received, got.hexdigest()) == (size, expected.hexdigest())
     assert await channel.wait() == 0
-    assert server.troubles.hits > 20
+    assert server.injector.hits > 20

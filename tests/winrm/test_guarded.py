@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from agent.wire.message import Message
+from agent.wire.operations import OPERATIONS
 from fleet.errors import NotConnected
 from fleet.fleet import Fleet
 from fleet.inventory import Inventory, Node, default_master
@@ -14,6 +16,8 @@ from lab.winrm import Accounts
 from tests.winrm.conftest import PASSWORD, USER, Password, Serve
 from transports.base import Endpoint
 from transports.guarded import GuardedPrompts
+from transports.questions import PASSWORD as QUESTION
+from transports.questions import passphrase_of
 
 
 async def test_a_fleet_sends_a_rejected_password_once(serve: Serve, tmp_path: Path) -> None:
@@ -37,14 +41,23 @@ async def test_a_fleet_sends_a_rejected_password_once(serve: Serve, tmp_path: Pa
         assert (accounts.refusals, prompts.asked) == (1, 3)
         prompts.answer = PASSWORD
         link = await fleet.link(node)
-        assert (await link.call("ping"))["time"] > 0
+        assert (await link.call(OPERATIONS["ping"], {}))["time"] > 0
 
 
 async def test_a_passphrase_is_another_secret() -> None:
     endpoint = Endpoint("gpu1", user=USER)
     prompts = GuardedPrompts(Password("same"))
-    assert await prompts.password(endpoint, "password") == "same"
+    assert await prompts.password(endpoint, QUESTION) == "same"
     prompts.reject(endpoint)
-    assert await prompts.password(endpoint, "password") is None
-    assert await prompts.password(endpoint, "passphrase of id_ed25519") == "same"
-    assert await prompts.password(Endpoint("gpu2", user=USER), "password") == "same"
+    assert await prompts.password(endpoint, QUESTION) is None
+    assert await prompts.password(endpoint, passphrase_of("id_ed25519")) == "same"
+    assert await prompts.password(Endpoint("gpu2", user=USER), QUESTION) == "same"
+
+
+async def test_a_nodes_own_question_is_not_a_passphrase() -> None:
+    endpoint = Endpoint("gpu1", user=USER)
+    prompts = GuardedPrompts(Password("same"))
+    question = Message("passphrase of id_ed25519")
+    assert await prompts.password(endpoint, question) == "same"
+    prompts.reject(endpoint)
+    assert await prompts.password(endpoint, question) is None

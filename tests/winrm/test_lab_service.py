@@ -12,7 +12,7 @@ import xmltodict
 from winrm.exceptions import WinRMOperationTimeoutError, WinRMTransportError, WSManFaultError
 from winrm.protocol import Protocol
 
-from lab.winrm import Accounts, Quotas, Trouble, WinRMServer, faults
+from lab.winrm import Accounts, Injection, Quotas, WinRMServer, faults
 from tests.winrm.conftest import PASSWORD, USER, Serve
 
 CONFIG = "http://schemas.microsoft.com/wbem/wsman/1/config"
@@ -136,11 +136,11 @@ def test_a_pause_keeps_the_shells_and_a_stop_ends_them(serve: Serve) -> None:
     assert fault_code(caught) == faults.no_shell().code
 
 
-class TestTroubles:
+class TestFaultInjection:
     @pytest.mark.parametrize("kind", ["drop-before", "drop-after", "drop-inside"])
     def test_a_cut_connection(self, serve: Serve, kind: str) -> None:
         server = serve()
-        server.troubles.order(Trouble("Create", kind))  # type: ignore[arg-type]
+        server.injector.inject(Injection("Create", kind))  # type: ignore[arg-type]
         with pytest.raises(requests.exceptions.RequestException):
             connect(server).open_shell()
         assert server.service.shells == (0 if kind == "drop-before" else 1)
@@ -148,20 +148,20 @@ class TestTroubles:
     @pytest.mark.parametrize("status", [500, 503])
     def test_an_http_error(self, serve: Serve, status: int) -> None:
         server = serve()
-        server.troubles.order(Trouble("Create", "status", status=status))
+        server.injector.inject(Injection("Create", "status", status=status))
         with pytest.raises(WinRMTransportError) as caught:
             connect(server).open_shell()
         assert caught.value.code == status
 
     def test_a_wrong_seal(self, serve: Serve) -> None:
         server = serve()
-        server.troubles.order(Trouble("Create", "bad-seal"))
+        server.injector.inject(Injection("Create", "bad-seal"))
         with pytest.raises(Exception, match=r"(?i)signature|mic|checksum|verif"):
             connect(server).open_shell()
 
     def test_a_fault_spares_those_before_it(self, serve: Serve) -> None:
         server = serve()
-        server.troubles.order(Trouble("Create", "fault", skip=1, fault=faults.too_many_shells))
+        server.injector.inject(Injection("Create", "fault", skip=1, fault=faults.too_many_shells))
         protocol = connect(server)
         protocol.open_shell()
         with pytest.raises(WSManFaultError):
@@ -170,10 +170,10 @@ class TestTroubles:
 
     def test_a_held_request_goes_on_when_let_go(self, serve: Serve) -> None:
         server = serve()
-        trouble = server.troubles.order(Trouble("Create", "hold-before"))
+        injection = server.injector.inject(Injection("Create", "hold-before"))
         opened = threading.Event()
         threading.Thread(target=lambda: (connect(server).open_shell(), opened.set()), daemon=True).start()
-        assert trouble.hit.wait(10)
+        assert injection.hit.wait(10)
         assert not opened.wait(0.1)
-        trouble.release.set()
+        injection.release.set()
         assert opened.wait(10)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.winrm import Accounts, Quotas, Trouble, WinRMServer, self_signed
+from lab.winrm import Accounts, Injection, Quotas, WinRMServer, self_signed
 from lab.winrm.faults import no_shell
 from tests.winrm.conftest import HOST, PASSWORD, USER, Connect, Password, Serve
 from transports.base import Endpoint
@@ -24,7 +24,8 @@ from transports.errors import (
     TransportError,
     Unreachable,
 )
-from transports.winrm import WinRMTransport
+from transports.winrm.options import read_options
+from transports.winrm.transport import WinRMTransport
 
 PYTHON = sys.executable
 UPPER = """
@@ -149,10 +150,18 @@ class TestDirectChannel:
     async def test_a_broken_connection_ends_it(self, serve: Serve, connect: Connect) -> None:
         server = serve()
         channel = await connect(server).open(["cat"])
-        server.troubles.order(Trouble("Send", "drop-after"))
+        server.injector.inject(Injection("Send", "drop-after"))
         with pytest.raises(ChannelLost):
             await channel.write(b"did it arrive?")
-        assert server.troubles.seen("Send") == 1
+        assert server.injector.seen("Send") == 1
+
+    @pytest.mark.parametrize("program", ["/it's/python3", "/it's/program"])
+    async def test_a_word_that_a_shell_would_interpret_is_refused(
+        self, serve: Serve, connect: Connect, program: str
+    ) -> None:
+        with pytest.raises(CommandNotStarted, match="a character that a shell interprets") as caught:
+            await connect(serve()).open([program, "-V"])
+        assert "quotes" in caught.value.remedy
 
     async def test_a_command_line_that_cmd_would_cut_is_refused(self, serve: Serve, connect: Connect) -> None:
         with pytest.raises(CommandNotStarted, match="8191"):
@@ -193,7 +202,7 @@ class TestLogin:
             await transport.connect()
         assert accounts.refusals == 1
 
-    @pytest.mark.parametrize(("password", "words"), [("", "blank"), (None, "no password")])
+    @pytest.mark.parametrize(("password", "words"), [("", "the password is empty"), (None, "no password")])
     async def test_no_login_without_a_password(
         self, serve: Serve, connect: Connect, password: str | None, words: str
     ) -> None:
@@ -220,7 +229,7 @@ class TestLogin:
         self, serve: Serve, connect: Connect
     ) -> None:
         accounts = Accounts({USER: PASSWORD}, denied=frozenset({USER}))
-        with pytest.raises(AuthenticationFailed, match="may log in and may not use WinRM"):
+        with pytest.raises(AuthenticationFailed, match="the account lacks WinRM access"):
             await connect(serve(accounts=accounts)).open(ECHO)
 
     async def test_every_wrong_option_is_named_at_once(self) -> None:
@@ -251,7 +260,7 @@ class TestLogin:
 
 class TestCertificate:
     async def test_a_self_signed_one_is_refused(self, serve: Serve, connect: Connect) -> None:
-        with pytest.raises(CertificateRejected, match="nobody that this machine trusts"):
+        with pytest.raises(CertificateRejected, match="not signed by a trusted CA"):
             await connect(serve(tls=True), trusted=False).connect()
 
     async def test_a_pinned_fingerprint_needs_no_authority_and_no_name(
@@ -307,7 +316,13 @@ class TestCertificate:
 async def test_a_deleted_shell_ends_the_channel_with_the_reason(serve: Serve, connect: Connect) -> None:
     server: WinRMServer = serve()
     channel = await connect(server).open(ECHO)
-    server.troubles.order(Trouble("Receive", "fault", fault=no_shell))
+    server.injector.inject(Injection("Receive", "fault", fault=no_shell))
     server.service.end_shells()
     with pytest.raises(ChannelLost, match=r"restarted|deleted"):
         await channel.read()
+
+
+def test_a_certificate_file_in_an_unknown_user_s_home_does_not_exist() -> None:
+    endpoint = Endpoint(HOST, 5986, USER, options=(("ca", "~no-such-user-here/ca.pem"),))
+    with pytest.raises(TransportError, match=r"the certificate file ~no-such-user-here/ca\.pem does"):
+        read_options(endpoint)

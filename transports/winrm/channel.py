@@ -6,13 +6,18 @@ import asyncio
 from collections.abc import Callable
 from typing import TypeVar
 
+from agent.wire.message import message
 from transports.base import READ_SIZE, Channel
-from transports.errors import ChannelLost
+from transports.errors import PROCESS_ENDED, ChannelLost
 from transports.winrm.pulse import Pulse
 from transports.winrm.reliable.frames import STDERR, STDIN, STDOUT
+from transports.winrm.reliable.relay import GRACE
 from transports.winrm.session import Session
 
 T = TypeVar("T")
+
+#: Seconds for a channel to close; a process may take `GRACE` of them to end by itself.
+_CLOSING = 3 * GRACE
 
 
 class RelayChannel(Channel):
@@ -47,7 +52,8 @@ class RelayChannel(Channel):
                 self._raise_failure()
                 out = self._session.peer.out[STDIN]
                 if self._closed or out.ended or self._session.over or self._ended_or_deaf():
-                    raise ChannelLost("the process does not read its input any more", where=self._where)
+                    what = message("process.deaf", "the process no longer reads its input")
+                    raise ChannelLost(what, where=self._where)
                 size = min(out.free, len(view))
                 if size:
                     out.write(bytes(view[:size]))
@@ -68,7 +74,7 @@ class RelayChannel(Channel):
         def step() -> tuple[int | None] | None:
             peer = self._session.peer
             if "exit" in peer.told and (peer.into[STDERR].at_end or self._session.over):
-                return (int(peer.told["exit"]),)
+                return (peer.told["exit"],)
             self._raise_failure()
             return (None,) if self._session.over else None
 
@@ -83,7 +89,12 @@ class RelayChannel(Channel):
         """Let the process see end of file; what still runs after a few seconds is ended with the shell."""
         self._closed = True
         self._session.close()
-        await self._until(lambda: self._session.closed.is_set() or None)
+        try:
+            async with asyncio.timeout(_CLOSING):
+                await self._until(lambda: self._session.closed.is_set() or None)
+        except TimeoutError:
+            # A node that does not answer; its threads end with their requests.
+            self._session.abandon()
 
     def _ended_or_deaf(self) -> bool:
         return "exit" in self._session.peer.told or "deaf" in self._session.peer.told
@@ -119,11 +130,11 @@ class EndedChannel(Channel):
         return data
 
     async def write(self, data: bytes) -> None:
-        """Raise ChannelLost: nobody reads."""
-        raise ChannelLost("the process has ended")
+        """Raise ChannelLost."""
+        raise ChannelLost(PROCESS_ENDED)
 
     async def write_eof(self) -> None:
-        """Do nothing: nobody reads."""
+        """Do nothing: the input was closed when the process ended."""
 
     async def wait(self) -> int | None:
         """Return the exit status."""

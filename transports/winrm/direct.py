@@ -7,13 +7,15 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 from transports.base import READ_SIZE, STDERR_KEPT, Channel
-from transports.errors import ChannelLost, TransportError
-from transports.winrm.problems import sort_out
+from transports.errors import PROCESS_ENDED, ChannelLost, TransportError
+from transports.winrm.problems import as_transport_error
 from transports.winrm.pulse import Pulse
 from transports.winrm.shell import Shell
 
 #: Output that may wait for its reader; then no Receive is sent, and the program has to wait.
 _HELD = 4 << 20
+#: Seconds for the shell to be deleted.
+_CLOSING = 15.0
 
 
 class DirectChannel(Channel):
@@ -82,17 +84,20 @@ class DirectChannel(Channel):
                 return
             self._eof = True
             self._changed.notify_all()
-        await asyncio.get_running_loop().run_in_executor(self._sender, self._shell.close)
+        closing = asyncio.get_running_loop().run_in_executor(self._sender, self._shell.close)
+        # A node that does not answer must not hold up the rest; its threads end with their requests.
+        self._shell.leave()
+        await asyncio.wait([closing], timeout=_CLOSING)
         self._sender.shutdown(wait=False)
 
     async def _send(self, data: bytes, end: bool) -> None:
         with self._changed:
             self._raise_failure()
             if self._status is not None or self._eof:
-                raise ChannelLost("the program has ended", where=self._shell.where)
+                raise ChannelLost(PROCESS_ENDED, where=self._shell.where)
 
         def work() -> None:
-            self._shell.send(data, end=end, mend=False)
+            self._shell.send(data, end=end, retry=False)
 
         try:
             await asyncio.get_running_loop().run_in_executor(self._sender, work)
@@ -117,8 +122,8 @@ class DirectChannel(Channel):
                 self._changed.wait_for(lambda: len(self._output) < _HELD or self._eof)
 
     def _fail(self, error: Exception) -> TransportError:
-        known = sort_out(error, self._shell.where)
-        lost = known if isinstance(known, ChannelLost) else ChannelLost(str(known), where=self._shell.where)
+        known = as_transport_error(error, self._shell.where)
+        lost = ChannelLost(known.what, where=known.where, remedy=known.remedy)
         with self._changed:
             self._failure = self._failure or lost
         self._pulse.beat()

@@ -10,24 +10,30 @@ from typing import TypeVar
 from winrm.exceptions import InvalidCredentialsError, WinRMOperationTimeoutError
 from winrm.protocol import Protocol
 
+from agent.wire.message import message
 from transports.errors import AuthenticationFailed, ChannelLost, TransportError
-from transports.winrm.problems import sort_out
+from transports.winrm.problems import UnreadableAnswer, new_login, sort_out
+from transports.winrm.refusal import refusal
 
 T = TypeVar("T")
 
 #: A rejected login in the middle of a session is the new connection's, and never tried more often than this:
 #: Windows locks accounts.
 _LOGINS = 2
+#: Answers to one request that cannot be read, each over a new connection, until dtui gives up.
+_UNREADABLE = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Patience:
     """Times in seconds: ``operation`` for a Receive that has nothing, ``answer`` for any answer to come,
-    ``outage`` until a broken connection is given up, ``pause`` before the first new attempt."""
+    ``outage`` until a broken connection is given up, ``opening`` for a process to start behind the relay,
+    ``pause`` before the first new attempt."""
 
     operation: int = 20
     answer: int = 30
     outage: float = 60.0
+    opening: float = 45.0
     pause: float = 0.1
     longest_pause: float = 5.0
 
@@ -66,13 +72,14 @@ class Line:
             raise sort_out(error, self._where) from error
 
     def again(self, request: Callable[[Protocol], T], broken: Callable[[], None] = lambda: None) -> T:
-        """Send a request, over new connections when one breaks; ``broken`` is told each time.
+        """Send a request, over new connections when one breaks; ``broken`` is called each time.
 
-        Raises what can't be mended: a fault that is final, or ChannelLost when the outage lasts too long.
+        Raises what cannot be retried: a fault that is final, or ChannelLost when the outage lasts too long.
         """
         since: float | None = None
         pause = self._patience.pause
-        refused = 0
+        refused = unreadable = 0
+        problem: TransportError
         while True:
             try:
                 return self.once(request)
@@ -80,23 +87,38 @@ class Line:
                 refused += 1
                 if refused > _LOGINS:
                     raise AuthenticationFailed(
-                        "the node does not accept the login any more",
+                        message("winrm.login-lost", "the node no longer accepts the login"),
                         where=self._where,
-                        remedy="check whether the account's password was changed or the account is locked",
+                        remedy=message(
+                            "winrm.login-lost.remedy",
+                            "check on the node whether the account is locked or its password was changed",
+                        ),
                     ) from error
-                problem = TransportError("the node asked for a new login", where=self._where)
+                problem = new_login(self._where)
             except TransportError as error:
                 if not error.transient:
                     raise
+                unreadable += isinstance(error, UnreadableAnswer)
+                if unreadable > _UNREADABLE:
+                    several = message(
+                        "winrm.unreadable-repeated",
+                        "{count} answers in a row could not be read: {error}",
+                        count=unreadable,
+                        error=error.what,
+                    )
+                    raise refusal(several, self._where) from error
                 problem = error
             broken()
             since = self._clock() if since is None else since
             if self._leave.is_set() or self._clock() - since > self._patience.outage:
-                raise ChannelLost(
-                    f"{problem.what}, and no new connection worked for {self._clock() - since:.0f} s",
-                    where=self._where,
-                    remedy=problem.remedy or "check that the node is on and its network works",
-                ) from problem
+                what = message(
+                    "winrm.outage",
+                    "{problem}, and no new connection worked for {seconds:.0f} s",
+                    problem=problem.what,
+                    seconds=self._clock() - since,
+                )
+                remedy = message("winrm.outage.remedy", "check that the node is on and its network works")
+                raise ChannelLost(what, where=self._where, remedy=problem.remedy or remedy) from problem
             self._leave.wait(pause)
             pause = min(pause * 2, self._patience.longest_pause)
 

@@ -3,35 +3,24 @@
 from __future__ import annotations
 
 import importlib.util
-import ssl
+import re
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 import requests
-from requests.adapters import HTTPAdapter
 from winrm.exceptions import InvalidCredentialsError
 from winrm.protocol import Protocol
 
+from agent.wire.message import message
 from transports.errors import AuthenticationFailed, TransportError
+from transports.winrm.exchange import NodeExchange
+from transports.winrm.http import node_session
 from transports.winrm.options import Auth, Options
 from transports.winrm.problems import certificate_problem, login_refused, no_ticket, sort_out
 
-
-class _Verified(HTTPAdapter):
-    """Connects over TLS with the system's authorities, a given one, or one certificate only."""
-
-    def __init__(self, options: Options) -> None:
-        self._context = ssl.create_default_context(cafile=str(options.ca) if options.ca else None)
-        self._fingerprint = options.fingerprint or None
-        if self._fingerprint:
-            self._context.check_hostname = False
-            self._context.verify_mode = ssl.CERT_NONE
-        super().__init__()
-
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(
-            *args, **kwargs, ssl_context=self._context, assert_fingerprint=self._fingerprint
-        )
+#: Names of authentication schemes, as a node may offer them, and how many of them are looked at.
+_SCHEME = re.compile(r"[a-z][a-z0-9-]{0,19}")
+_MOST_SCHEMES = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,31 +37,24 @@ class Login:
     def protocol(self, operation_timeout: int, read_timeout: int) -> Protocol:
         """Return a new pywinrm session for one thread, timeouts in seconds.
 
-        Over plain HTTP every message is sealed with the login's key; pywinrm refuses when it can't.
+        Over plain HTTP every message is sealed with the login's key, and nothing else is accepted.
         """
-        tls = self.options.scheme == "https"
         protocol = Protocol(
             self.url,
             transport=self.auth,
             username=self.user,
-            password=self.password,
-            # None is allowed, and means: not what the environment says.
-            ca_trust_path=None,  # type: ignore[arg-type]
-            message_encryption="never" if tls else "always",
+            # pywinrm's own transport, which is replaced below, checks that there is one.
+            password=self.password or "",
             operation_timeout_sec=operation_timeout,
             read_timeout_sec=read_timeout,
-            proxy=None,
         )
-        if tls:
-            _secure(protocol.transport.build_session(), self.options)
+        protocol.transport = NodeExchange(self, read_timeout)  # type: ignore[assignment]
         return protocol
 
 
 def offered_schemes(url: str, options: Options, where: str, timeout: float) -> tuple[str, ...]:
     """Ask without logging in; return the WWW-Authenticate schemes in lower case. Raises TransportError."""
-    with requests.Session() as session:
-        session.trust_env = False
-        _secure(session, options)
+    with node_session(url, options, where) as session:
         try:
             answer = session.post(url, timeout=timeout)
         except requests.exceptions.SSLError as error:
@@ -81,44 +63,61 @@ def offered_schemes(url: str, options: Options, where: str, timeout: float) -> t
             raise sort_out(error, where) from error
     if answer.status_code != 401:
         raise TransportError(
-            f"what answers there is not WinRM (HTTP status {answer.status_code} instead of a login)",
+            message(
+                "winrm.no-challenge",
+                "the service is not WinRM (HTTP status {status} instead of a login)",
+                status=answer.status_code,
+            ),
             where=where,
-            remedy="check the port, and `winrm enumerate winrm/config/listener` on the node",
+            remedy=message(
+                "winrm.listener.remedy",
+                "check the port with `winrm enumerate winrm/config/listener` on the node",
+            ),
         )
     header = answer.headers.get("WWW-Authenticate", "")
-    return tuple(
-        part.split()[0].lower() for part in header.split(",") if part.strip() and "=" not in part.split()[0]
-    )
+    words = (part.split()[0].lower() for part in header.split(",") if part.strip())
+    return tuple(word for word in words if _SCHEME.fullmatch(word))[:_MOST_SCHEMES]
 
 
 def choose_auth(offered: tuple[str, ...], options: Options, where: str) -> Auth:
     """Return ntlm, kerberos or basic; raises AuthenticationFailed before any password is sent."""
     negotiate = "negotiate" in offered or "ntlm" in offered
-    names = ", ".join(offered) or "nothing"
+    names = offered or (message("winrm.no-scheme", "no scheme"),)
     wanted: Auth | Literal[""] = options.auth
     if not wanted:
         wanted = "basic" if not negotiate and "basic" in offered and options.scheme == "https" else "ntlm"
     if wanted == "ntlm" and not negotiate:
         raise AuthenticationFailed(
-            f"the node does not offer Negotiate (it offers {names})",
+            message(
+                "winrm.no-negotiate", "the node does not offer Negotiate (it offers {names})", names=names
+            ),
             where=where,
-            remedy='allow it (winrm set winrm/config/service/auth @{Negotiate="true"}), or use auth kerberos',
+            remedy=message(
+                "winrm.no-negotiate.remedy",
+                'run winrm set winrm/config/service/auth @{{Negotiate="true"}} on the node, or use '
+                "auth kerberos",
+            ),
         )
     if wanted == "kerberos" and not {"kerberos", "negotiate"} & set(offered):
         raise AuthenticationFailed(
-            f"the node does not offer Kerberos (it offers {names})",
+            message("winrm.no-kerberos", "the node does not offer Kerberos (it offers {names})", names=names),
             where=where,
-            remedy="use auth ntlm for a node outside a domain",
+            remedy=message("winrm.no-kerberos.remedy", "use auth ntlm for a node outside a domain"),
         )
     if wanted == "basic" and "basic" not in offered:
         raise AuthenticationFailed(
-            f"the node does not offer Basic (it offers {names})", where=where, remedy="use auth ntlm"
+            message("winrm.no-basic", "the node does not offer Basic (it offers {names})", names=names),
+            where=where,
+            remedy=message("winrm.no-basic.remedy", "use auth ntlm"),
         )
     if wanted == "kerberos" and not _kerberos_installed():
         raise AuthenticationFailed(
-            "auth kerberos needs a library that is not installed here",
+            message(
+                "winrm.kerberos-library",
+                "auth kerberos needs a library that is not installed on this machine",
+            ),
             where=where,
-            remedy="pip install 'dtui[kerberos]'",
+            remedy=message("winrm.kerberos-library.remedy", "run pip install 'dtui[kerberos]'"),
         )
     return wanted
 
@@ -134,17 +133,6 @@ def first_call(protocol: Protocol, login: Login, message: str) -> bytes:
         if type(error).__name__ in ("KerberosExchangeError", "MutualAuthenticationError", "GSSError"):
             raise no_ticket(error, login.where) from error
         raise
-
-
-def _secure(session: requests.Session, options: Options) -> None:
-    # A redirect would carry a login elsewhere.
-    session.max_redirects = 0
-    if options.scheme == "https":
-        session.mount("https://", _Verified(options))
-        if options.fingerprint:
-            session.verify = False
-        elif options.ca:
-            session.verify = str(options.ca)
 
 
 def _kerberos_installed() -> bool:

@@ -1,16 +1,18 @@
-"""What an endpoint's options say about WinRM, checked."""
+"""The WinRM options of an endpoint, checked."""
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from agent.wire.message import Message, message
 from transports.base import Endpoint
 from transports.errors import TransportError
+from transports.winrm import HTTP_PORT, HTTPS_PORT
 
-HTTP_PORT, HTTPS_PORT = 5985, 5986
 Auth = Literal["ntlm", "kerberos", "basic"]
 _AUTHS: tuple[Auth, ...] = ("ntlm", "kerberos", "basic")
 _FINGERPRINT = re.compile(r"(?:SHA256:)?([0-9A-Fa-f]{64})$")
@@ -40,7 +42,7 @@ class Options:
 def read_options(endpoint: Endpoint) -> Options:
     """Read ``scheme auth ca fingerprint python`` of an endpoint; raises TransportError naming every fault."""
     given = dict(endpoint.options)
-    faults = []
+    faults: list[Message] = []
     scheme = given.pop("scheme", "") or ("https" if endpoint.port == HTTPS_PORT else "http")
     wanted = given.pop("auth", "")
     auth = next((known for known in _AUTHS if known == wanted), None)
@@ -48,28 +50,34 @@ def read_options(endpoint: Endpoint) -> Options:
     fingerprint = given.pop("fingerprint", "").replace(" ", "")
     python = given.pop("python", "")
     if scheme not in ("http", "https"):
-        faults.append(f"scheme is {scheme!r}, and must be http or https")
+        faults.append(message("winrm.scheme", "scheme must be http or https, not {scheme!r}", scheme=scheme))
     if wanted and not auth:
-        faults.append(f"auth is {wanted!r}, and must be one of {', '.join(_AUTHS)}")
+        faults.append(
+            message("winrm.auth", "auth must be one of {known}, not {auth!r}", auth=wanted, known=_AUTHS)
+        )
     if auth == "basic" and scheme == "http":
-        faults.append("auth basic would send the password in clear text over http")
-    if ca and not Path(ca).expanduser().is_file():
-        faults.append(f"the certificate file {ca} does not exist")
+        faults.append(
+            message("winrm.basic-over-http", "auth basic would send the password in clear text over http")
+        )
+    # Path.expanduser raises for an unknown user.
+    certificates = Path(os.path.expanduser(ca)) if ca else None  # noqa: PTH111
+    if certificates and not certificates.is_file():
+        faults.append(message("winrm.ca", "the certificate file {path} does not exist", path=ca))
     matched = _FINGERPRINT.match(fingerprint.replace(":", "") if fingerprint.count(":") > 1 else fingerprint)
     if fingerprint and not matched:
-        faults.append("fingerprint must be SHA256: and 64 hex digits")
-    faults.extend(f"unknown option {name!r}" for name in given)
+        faults.append(message("winrm.fingerprint", "fingerprint must be SHA256: and 64 hex digits"))
+    faults.extend(message("winrm.option", "the option {name!r} is unknown", name=name) for name in given)
     if faults:
         raise TransportError(
-            "the WinRM options are wrong: " + "; ".join(faults),
+            message("winrm.options", "the WinRM options are not valid: {faults:; }", faults=faults),
             where=str(endpoint),
-            remedy="correct the node's options in the inventory",
+            remedy=message("winrm.options.remedy", "correct the node's options in the inventory"),
         )
     return Options(
         scheme=scheme,
         port=endpoint.port or (HTTPS_PORT if scheme == "https" else HTTP_PORT),
         auth=auth or "",
-        ca=Path(ca).expanduser() if ca else None,
+        ca=certificates,
         fingerprint=matched.group(1).upper() if matched else "",
         python=python,
     )

@@ -1,46 +1,37 @@
-"""TLS certificates that a person has trusted, by fingerprint: known_hosts for WinRM over HTTPS."""
+"""TLS certificates that the user has trusted, by fingerprint: known_hosts for WinRM over HTTPS."""
 
 from __future__ import annotations
 
 import hashlib
-import os
 import ssl
 from pathlib import Path
 
+from agent.wire.message import message
 from transports.base import HostKey
 from transports.errors import TransportError
+from transports.trust_file import TrustFile
 
-ALGORITHM = "TLS certificate"
+ALGORITHM = message("winrm.tls-certificate", "TLS certificate")
 
 
 class Pins:
     """The file ``known_certificates`` beside known_hosts: lines of ``[host]:port SHA256:HEX``."""
 
     def __init__(self, known_hosts: Path | None) -> None:
-        self._path = known_hosts.with_name("known_certificates") if known_hosts else None
+        self._file = TrustFile(known_hosts.with_name("known_certificates")) if known_hosts else None
 
     def find(self, host: str, port: int) -> str:
-        """Return the fingerprint in hex that was trusted for an address, or an empty string."""
-        if self._path is None or not self._path.exists():
-            return ""
-        for line in self._path.read_text(encoding="utf-8").splitlines():
+        """Return the trusted fingerprint of an address in hex, or an empty string; raises TransportError."""
+        for line in self._file.read().splitlines() if self._file else ():
             name, _, fingerprint = line.partition(" ")
             if name == f"[{host}]:{port}":
                 return fingerprint.removeprefix("SHA256:").strip()
         return ""
 
     def record(self, key: HostKey) -> None:
-        """Keep a fingerprint that was just trusted."""
-        if self._path is None:
-            return
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        line = f"[{key.host}]:{key.port} {key.fingerprint}\n"
-        # One write of one line: two nodes may be recorded at once.
-        descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        try:
-            os.write(descriptor, line.encode("utf-8"))
-        finally:
-            os.close(descriptor)
+        """Keep a fingerprint that was just trusted; raises TransportError."""
+        if self._file is not None:
+            self._file.append(f"[{key.host}]:{key.port} {key.fingerprint}\n")
 
 
 def shown_certificate(host: str, port: int, timeout: float, where: str) -> HostKey:
@@ -48,6 +39,9 @@ def shown_certificate(host: str, port: int, timeout: float, where: str) -> HostK
     try:
         pem = ssl.get_server_certificate((host, port), timeout=timeout)
     except (OSError, ValueError) as error:
-        raise TransportError(f"the node's certificate can't be read ({error})", where=where) from error
+        problem = message(
+            "winrm.certificate-unread", "the node's certificate cannot be read ({error})", error=str(error)
+        )
+        raise TransportError(problem, where=where) from error
     digest = hashlib.sha256(ssl.PEM_cert_to_DER_cert(pem)).hexdigest().upper()
     return HostKey(host, port, ALGORITHM, f"SHA256:{digest}")

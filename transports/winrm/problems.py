@@ -1,9 +1,10 @@
-"""What pywinrm and requests raise, sorted by what it means for a session, and said for a person."""
+"""What pywinrm and requests raise, sorted by what it means for a session."""
 
 from __future__ import annotations
 
+import http.client
 import re
-import socket
+from collections.abc import Iterator
 
 import requests
 from spnego.exceptions import SpnegoError
@@ -14,6 +15,7 @@ from winrm.exceptions import (
     WSManFaultError,
 )
 
+from agent.wire.message import Message, message
 from transports.errors import (
     AuthenticationFailed,
     CertificateRejected,
@@ -22,136 +24,266 @@ from transports.errors import (
     TransportError,
     Unreachable,
 )
+from transports.quoting import quoted
+from transports.system_errors import TIMED_OUT, system_error
+from transports.winrm.refusal import refusal
 
 #: The shell or command does not exist (any more).
 _GONE = (2150858843, 2150858842, 995, 2147943395)
 _DENIED = (5, 2147942405)
-_HTTP = "winrm or the machine may be restarting; look at the node's WinRM service (Get-Service WinRM)"
+#: How http.client reports a connection that ended too early.
+_CUT = (http.client.IncompleteRead, http.client.RemoteDisconnected, http.client.ImproperConnectionState)
+#: How deep an error may be wrapped.
+_WRAPPED = 16
 
 
 class ShellGone(Exception):
-    """The node does not know the shell or the command; trying again can't help."""
+    """The shell or the command does not exist on the node any more; trying again can't help."""
+
+    def __init__(self, what: Message) -> None:
+        super().__init__(what)
+        self.what = what
 
 
 class EnvelopeTooLarge(Exception):
     """The request is over the node's MaxEnvelopeSizekb."""
 
+    what = message("winrm.envelope", "the message is larger than the node's MaxEnvelopeSizekb")
 
-def sort_out(error: Exception, where: str) -> Exception:
-    """Return what ``error`` means: ShellGone, EnvelopeTooLarge or a TransportError, perhaps transient."""
+
+class UnreadableAnswer(ChannelLost):
+    """An answer that is cut, sealed for another login, or foreign. A new connection may help."""
+
+
+def sort_out(error: Exception, where: str) -> ShellGone | EnvelopeTooLarge | TransportError:
+    """Return what ``error`` means. A TransportError may be transient.
+
+    Never anything else: whatever an answer of a node made a library raise is that node's problem only.
+    """
     if isinstance(error, (TransportError, ShellGone, EnvelopeTooLarge)):
         return error
     if isinstance(error, WSManFaultError):
         return _fault(error, where)
     if isinstance(error, InvalidCredentialsError):
-        # In a session that was logged in: the connection was new, and its login did not come through.
-        return ChannelLost("the node asked for a new login", where=where)
+        return new_login(where)
     if isinstance(error, WinRMTransportError):
         if error.code == 413:
             return EnvelopeTooLarge()
-        return ChannelLost(f"the node answered with HTTP status {error.code}", where=where, remedy=_HTTP)
+        return ChannelLost(
+            message("winrm.http-status", "the node answered with HTTP status {status}", status=error.code),
+            where=where,
+            remedy=message(
+                "winrm.http-status.remedy",
+                "check the node's WinRM service (Get-Service WinRM): it or the machine may be restarting",
+            ),
+        )
     if isinstance(error, requests.exceptions.SSLError):
         return certificate_problem(error, where)
+    if foreign := _foreign(error):
+        return refusal(
+            message(
+                "winrm.not-http",
+                "the service does not use HTTP as WinRM does ({error})",
+                error=quoted(str(foreign)),
+            ),
+            where,
+        )
     if isinstance(error, requests.exceptions.Timeout):
-        return Unreachable("no answer in time", where=where)
+        return Unreachable(TIMED_OUT, where=where)
     if isinstance(error, (requests.exceptions.RequestException, OSError, SpnegoError, WinRMError)):
-        return ChannelLost(f"the connection broke ({_short(error)})", where=where)
-    if isinstance(error, (ValueError, KeyError, AttributeError, StopIteration, PermissionError)):
-        # pywinrm's ways of saying that an answer is none: cut XML, a foreign seal, a missing header.
-        return ChannelLost(f"the node's answer makes no sense ({_short(error)})", where=where)
-    return error
+        return ChannelLost(
+            message("winrm.broke", "the WinRM connection broke ({error})", error=innermost_reason(error)),
+            where=where,
+        )
+    # Besides our own checks: what pywinrm, requests_ntlm and pyspnego raise for an answer that lacks a
+    # header, an element or a field, or has a wrong one. They document no common exception.
+    return UnreadableAnswer(
+        message(
+            "winrm.unreadable", "the node's answer cannot be read ({error})", error=innermost_reason(error)
+        ),
+        where=where,
+    )
 
 
-def _fault(error: WSManFaultError, where: str) -> Exception:
+def as_transport_error(error: Exception, where: str) -> TransportError:
+    """Return the error of a channel that ``error`` ended."""
+    problem = sort_out(error, where)
+    if isinstance(problem, TransportError):
+        return problem
+    if isinstance(problem, ShellGone):
+        return ChannelLost(
+            message(
+                "winrm.shell-gone", "the shell no longer exists on the node ({error})", error=problem.what
+            ),
+            where=where,
+            remedy=message(
+                "winrm.shell-gone.remedy",
+                "connect again: the node or its WinRM service was restarted, or the shell was deleted",
+            ),
+        )
+    return ChannelLost(problem.what, where=where)
+
+
+def new_login(where: str) -> ChannelLost:
+    """Return the error of a session that was logged in: the login of a new connection was refused."""
+    return ChannelLost(message("winrm.new-login", "the node requested a new login"), where=where)
+
+
+def _fault(error: WSManFaultError, where: str) -> ShellGone | EnvelopeTooLarge | TransportError:
     code, subcode = error.wsman_fault_code, error.fault_subcode or ""
-    reason = " ".join(error.reason.split())
+    reason = quoted(error.reason)
     if code in _DENIED or subcode.endswith("AccessDenied"):
         return AuthenticationFailed(
-            "the account may log in and may not use WinRM (access is denied)",
+            message("winrm.access-denied", "the login succeeded, but the account lacks WinRM access"),
             where=where,
-            remedy=f"use an administrator of the node. {UAC_HINT}",
+            remedy=message(
+                "winrm.access-denied.remedy", "use an administrator of the node. {uac}", uac=_LOCAL_ACCOUNT
+            ),
         )
     if subcode.endswith("EncodingLimit") or "MaxEnvelopeSize" in reason:
         return EnvelopeTooLarge()
     if subcode.endswith("QuotaLimit"):
         return CommandNotStarted(
-            f"a quota of the node's WinRM is used up: {reason}",
+            message("winrm.quota", "a quota of the node's WinRM is exhausted: {error}", error=reason),
             where=where,
-            remedy="end other WinRM sessions of this user there, or raise the quota "
-            '(winrm set winrm/config/winrs @{MaxShellsPerUser="30"})',
+            remedy=message(
+                "winrm.quota.remedy",
+                "end other WinRM sessions of this user on the node, or raise the quota "
+                '(winrm set winrm/config/winrs @{{MaxShellsPerUser="30"}})',
+            ),
         )
     if code in _GONE or subcode.endswith("InvalidSelectors"):
-        return ShellGone(reason)
-    return ChannelLost(f"WinRM answered with fault {code}: {reason}", where=where)
+        return ShellGone(Message(reason))
+    return ChannelLost(
+        message("winrm.fault", "WinRM answered with fault {code}: {error}", code=str(code), error=reason),
+        where=where,
+    )
 
 
-UAC_HINT = (
+_LOCAL_ACCOUNT = message(
+    "winrm.local-account",
     "Outside a domain, a local administrator other than the built-in one also needs "
-    "LocalAccountTokenFilterPolicy=1 (worker_setup.ps1 sets it)"
+    "LocalAccountTokenFilterPolicy=1 (worker_setup.ps1 sets it)",
+)
+_NO_RETRY = message(
+    "winrm.no-retry",
+    "dtui does not try a rejected password again, because Windows locks an account after a few failures",
 )
 
 
 def login_refused(user: str, offered: str, where: str) -> AuthenticationFailed:
-    """Explain a 401 after the password was sent, which Windows never explains."""
-    local = "\\" not in user and "@" not in user
-    hints = ["check the user name and the password (the password, not the PIN of Windows Hello)"]
-    if local:
-        hints.append(f"for a domain or Microsoft account write DOMAIN\\user. {UAC_HINT}")
+    """Return the error for a 401 after the password was sent, which Windows never explains."""
+    if "\\" in user or "@" in user:
+        remedy = message(
+            "winrm.login-refused-domain.remedy",
+            "check the user name and the password (not the PIN of Windows Hello); the account must be an "
+            "administrator of the node. {no_retry}",
+            no_retry=_NO_RETRY,
+        )
     else:
-        hints.append("the account must be an administrator of the node")
-    hints.append(
-        "dtui does not try a rejected password again, since Windows locks an account after a few failures"
-    )
+        remedy = message(
+            "winrm.login-refused-local.remedy",
+            "check the user name and the password (not the PIN of Windows Hello); for a domain or Microsoft "
+            "account write DOMAIN\\user. {uac}. {no_retry}",
+            uac=_LOCAL_ACCOUNT,
+            no_retry=_NO_RETRY,
+        )
     return AuthenticationFailed(
-        f"the node rejected the login of {user} ({offered})", where=where, remedy="; ".join(hints)
+        message(
+            "winrm.login-refused", "the node rejected the login of {user} ({auth})", user=user, auth=offered
+        ),
+        where=where,
+        remedy=remedy,
     )
 
 
 def no_ticket(error: Exception, where: str) -> AuthenticationFailed:
-    """Explain why Kerberos could not log in."""
+    """Return the error for a Kerberos login that failed."""
     return AuthenticationFailed(
-        f"Kerberos gave no ticket for the node ({_short(error)})",
+        message(
+            "winrm.no-ticket",
+            "Kerberos issued no ticket for the node ({error})",
+            error=innermost_reason(error),
+        ),
         where=where,
-        remedy="run kinit (or log in to the domain), and write the node's full domain name as its address",
+        remedy=message(
+            "winrm.no-ticket.remedy",
+            "run kinit (or log in to the domain), and set the node's `address` to its full domain name",
+        ),
     )
 
 
 def certificate_problem(error: Exception, where: str) -> CertificateRejected:
-    """Explain why the node's TLS certificate was not accepted."""
+    """Return the error for a TLS certificate that was not accepted."""
     text = str(error)
-    confirmable = False
+    confirmable, shown = False, True
     if "fingerprint" in text.lower():
-        what = "the node's certificate is not the pinned one: a new certificate, or somebody in between"
-        remedy = "compare the certificate's fingerprint on the node before you change the pinned one"
+        what = message(
+            "winrm.certificate-changed",
+            "the node's certificate is not the pinned one: it was renewed, or this is a man-in-the-middle "
+            "attack",
+        )
+        remedy = message(
+            "winrm.certificate-changed.remedy",
+            "compare the certificate's fingerprint on the node before you change the pinned one",
+        )
     elif re.search(r"expired|not yet valid", text):
-        what = "the node's certificate is not valid at this time"
-        remedy = "compare the clocks of both machines, or give the node's HTTPS listener a new certificate"
+        what = message("winrm.certificate-expired", "the node's certificate is not valid at this time")
+        remedy = message(
+            "winrm.certificate-expired.remedy",
+            "compare the clocks of both machines, or give the node's HTTPS listener a new certificate",
+        )
     elif re.search(r"hostname|IP address mismatch|doesn't match", text, re.IGNORECASE):
         confirmable = True
-        what = "the node's certificate was made for another name"
-        remedy = "use the name in the certificate as the node's address, or pin its fingerprint"
+        what = message("winrm.certificate-name", "the node's certificate was issued for another name")
+        remedy = message(
+            "winrm.certificate-name.remedy",
+            "set the node's `address` to the name in the certificate, or pin its fingerprint",
+        )
     elif re.search(r"self.signed|issuer|unable to get", text):
         confirmable = True
-        what = "the node's certificate is signed by nobody that this machine trusts"
-        remedy = "set the option `ca` to its PEM file, or `fingerprint` to its SHA-256"
+        what = message("winrm.certificate-untrusted", "the node's certificate is not signed by a trusted CA")
+        remedy = message(
+            "winrm.certificate-untrusted.remedy",
+            "set the option `ca` to the CA's PEM file, or `fingerprint` to the certificate's SHA-256",
+        )
     else:
-        what = f"TLS failed ({_short(error)})"
-        remedy = "check that the port is WinRM's HTTPS listener (winrm enumerate winrm/config/listener)"
+        shown = False
+        what = message("winrm.tls", "TLS failed ({error})", error=innermost_reason(error))
+        remedy = message(
+            "winrm.tls.remedy",
+            "check that the port is WinRM's HTTPS listener (winrm enumerate winrm/config/listener)",
+        )
     problem = CertificateRejected(what, where=where, remedy=remedy)
-    problem.confirmable = confirmable
+    problem.confirmable, problem.shown = confirmable, shown
     return problem
 
 
-def _short(error: BaseException) -> str:
-    """Name the innermost reason: requests wraps several times around it."""
-    seen = error
-    while True:
-        inner = getattr(seen, "reason", None) or seen.__cause__ or seen.__context__
-        if inner is None and seen.args and isinstance(seen.args[-1], BaseException):
-            inner = seen.args[-1]
-        if not isinstance(inner, BaseException):
-            break
-        seen = inner
-    if isinstance(seen, socket.timeout):
-        return "no answer in time"
-    return " ".join(str(seen).split())[:200] or type(seen).__name__
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """Yield ``error`` and what it wraps, the innermost last: requests wraps several times."""
+    seen: object = error
+    for _ in range(_WRAPPED):
+        if not isinstance(seen, BaseException):
+            return
+        yield seen
+        last = seen.args[-1] if seen.args else None
+        seen = getattr(seen, "reason", None) or seen.__cause__ or seen.__context__ or last
+
+
+def _foreign(error: BaseException) -> BaseException | None:
+    """Return why an answer is not HTTP, or has lines or headers without measure; None for a cut answer."""
+    for seen in _chain(error):
+        if isinstance(seen, http.client.HTTPException) and not isinstance(seen, _CUT):
+            return seen
+    return None
+
+
+def innermost_reason(error: BaseException) -> Message:
+    """Return the reason of our own check that failed, else the innermost one."""
+    for seen in _chain(error):
+        what = getattr(seen, "what", None)
+        if isinstance(what, Message):
+            return what
+    if isinstance(seen, OSError) and not isinstance(seen, requests.exceptions.RequestException):
+        return system_error(seen)
+    return Message(quoted(str(seen)) or type(seen).__name__)

@@ -47,7 +47,7 @@ def read_quotas(answer: bytes) -> NodeQuotas:
     """Read the answer; elements that a release does not have stay None."""
 
     def number(name: str) -> int | None:
-        found = re.search(rb"<(?:\w+:)?%s>\s*(\d+)\s*<" % name.encode("ascii"), answer)
+        found = re.search(rb"<(?:\w+:)?%s>\s*(\d{1,10})\s*<" % name.encode("ascii"), answer)
         return int(found.group(1)) if found else None
 
     return NodeQuotas(

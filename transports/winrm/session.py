@@ -8,12 +8,13 @@ from collections.abc import Callable, Sequence
 
 from winrm.exceptions import InvalidCredentialsError
 
+from agent.wire.message import message
 from transports.base import STDERR_KEPT
-from transports.errors import ChannelLost, TransportError
-from transports.winrm.problems import ShellGone
-from transports.winrm.reliable.frames import PIECE, STDERR, STDIN, STDOUT
+from transports.errors import ChannelLost, ProtocolViolation, TransportError
+from transports.winrm.problems import ShellGone, as_transport_error
+from transports.winrm.reliable.frames import PIECE, STDERR, STDIN, STDOUT, FrameError
 from transports.winrm.reliable.peer import SOON, Peer
-from transports.winrm.reliable.relay import GRACE
+from transports.winrm.reliable.relay import GRACE, SILENCE
 from transports.winrm.reliable.source import start_line
 from transports.winrm.shell import Shell
 
@@ -54,6 +55,10 @@ class Session:
         """Whether nothing more will come from the node."""
         return self.status is not None or self.failure is not None
 
+    def abandon(self) -> None:
+        """Stop both threads as soon as their requests end; call it after `close` took too long."""
+        self._shell.leave()
+
     def close(self) -> None:
         """Let the process see end of file, wait a little, delete the shell; `closed` is set at the end."""
         with self.peer.changed:
@@ -64,8 +69,8 @@ class Session:
     def _send(self, first: bytes) -> None:
         peer = self.peer
         try:
-            # Not mended: a repeated start line would be read as input.
-            self._shell.send(first, mend=False)
+            # Not retried: a repeated start line would be read as input.
+            self._shell.send(first, retry=False)
             while not self._ended.is_set():
                 with peer.changed:
                     while peer.pending() > 0 and not self._ended.is_set() and not self._may_leave():
@@ -86,17 +91,20 @@ class Session:
         except TransportError as error:
             self._fail(error)
         except Exception as error:  # noqa: BLE001 - a thread's fault must reach the channel
-            self._fail(ChannelLost(f"sending failed ({error!r})", where=self._shell.where))
+            what = message("winrm.send-failed", "sending failed ({error})", error=repr(error))
+            self._fail(ChannelLost(what, where=self._shell.where))
         finally:
-            self._shell.close()
-            self.closed.set()
-            self._notify()
+            try:
+                self._shell.close()
+            finally:
+                self.closed.set()
+                self._notify()
 
     def _receive(self) -> None:
         peer = self.peer
         try:
             while True:
-                out, err, status = self._shell.receive(self._broken)
+                out, err, status = self._shell.receive(self._broken, self._heard)
                 with peer.changed:
                     if not self.started:
                         self.noise += out[: STDERR_KEPT - len(self.noise)]
@@ -111,16 +119,32 @@ class Session:
                 self._notify()
                 if status is not None:
                     return
-        except (ShellGone, TransportError, InvalidCredentialsError) as error:
+        except (ShellGone, TransportError, InvalidCredentialsError, FrameError) as error:
             self._fail(error)
         except Exception as error:  # noqa: BLE001 - a thread's fault must reach the channel
-            self._fail(ChannelLost(f"receiving failed ({error!r})", where=self._shell.where))
+            what = message("winrm.receive-failed", "receiving failed ({error})", error=repr(error))
+            self._fail(ChannelLost(what, where=self._shell.where))
 
     def _may_leave(self) -> bool:
         if self._close_by is None:
             return False
         out = self.peer.out[STDIN]
         return out.confirmed == out.written or "exit" in self.peer.told or time.monotonic() >= self._close_by
+
+    def _heard(self) -> None:
+        """Raise ChannelLost when the relay, which reports every few seconds, has been silent for too long."""
+        if time.monotonic() - self.peer.heard_at > SILENCE:
+            raise ChannelLost(
+                message(
+                    "winrm.relay-silent",
+                    "nothing came from the relay on the node for {seconds:.0f} s",
+                    seconds=SILENCE,
+                ),
+                where=self._shell.where,
+                remedy=message(
+                    "winrm.relay-silent.remedy", "check that the node is not overloaded, and connect again"
+                ),
+            )
 
     def _broken(self) -> None:
         with self.peer.changed:
@@ -134,9 +158,16 @@ class Session:
         self.status = status
         if self.started and self._close_by is None and self.failure is None:
             self.failure = ChannelLost(
-                f"the command on the node was ended from outside (status {status})",
+                message(
+                    "winrm.command-killed",
+                    "another process ended the command on the node (status {status})",
+                    status=status,
+                ),
                 where=self._shell.where,
-                remedy="look whether somebody restarted the node or its WinRM service",
+                remedy=message(
+                    "winrm.command-killed.remedy",
+                    "check whether the node or its WinRM service was restarted",
+                ),
             )
         self._ended.set()
         self.peer.changed.notify_all()
@@ -154,11 +185,20 @@ class Session:
     def _as_lost(self, error: Exception) -> TransportError:
         if isinstance(error, TransportError):
             return error
-        return ChannelLost(
-            f"the node no longer has the shell ({error})" if isinstance(error, ShellGone) else str(error),
-            where=self._shell.where,
-            remedy="the node or its WinRM service was restarted, or the shell was deleted there",
-        )
+        if isinstance(error, FrameError):
+            return ProtocolViolation(
+                message(
+                    "winrm.relay-protocol",
+                    "the relay on the node violated its protocol: {error}",
+                    error=str(error),
+                ),
+                where=self._shell.where,
+                remedy=message(
+                    "winrm.relay-protocol.remedy",
+                    "check that the interpreter on the node is a genuine Python that was not modified",
+                ),
+            )
+        return as_transport_error(error, self._shell.where)
 
     def _keep_errors(self, data: bytes) -> None:
         self.errors += data

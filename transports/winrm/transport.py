@@ -6,7 +6,7 @@ import asyncio
 import os
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +15,9 @@ from typing import TypeVar
 from winrm.exceptions import WinRMOperationTimeoutError
 from winrm.protocol import Protocol
 
-from transports.base import Channel, Endpoint, NoPrompts, Prompts, Transport, command_line
+from agent.wire.message import message
+from transports.base import Channel, Endpoint, NoPrompts, Prompts, Transport, UnsafeWord, command_line
+from transports.command_problems import unsafe_command
 from transports.errors import (
     AuthenticationFailed,
     CertificateRejected,
@@ -24,6 +26,9 @@ from transports.errors import (
     TransportError,
     Unreachable,
 )
+from transports.questions import PASSWORD_REJECTED, PASSWORD_WINRM
+from transports.quoting import quoted
+from transports.system_errors import system_error
 from transports.winrm.channel import EndedChannel, RelayChannel
 from transports.winrm.direct import DirectChannel
 from transports.winrm.line import Patience
@@ -42,13 +47,15 @@ from transports.winrm.words import interpreter
 T = TypeVar("T")
 
 _ATTEMPTS = 3
-_ENABLE = "run worker_setup.ps1 on the node (or Enable-PSRemoting), and check its firewall"
+_ENABLE = message(
+    "winrm.enable.remedy", "run worker_setup.ps1 on the node (or Enable-PSRemoting), and check its firewall"
+)
 
 
 class WinRMTransport(Transport):
     """Opens channels in WinRM shells.
 
-    ``reach`` bounds the first contact in seconds. ``quotas`` is what the node told at login.
+    ``reach`` bounds the first contact in seconds. ``quotas`` are those that the node reported at login.
     """
 
     def __init__(
@@ -85,7 +92,10 @@ class WinRMTransport(Transport):
         await self.connect()
         assert self._login is not None
         words = interpreter(argv) or ((self._login.options.python,) if self._login.options.python else ())
-        channel = await (self._open_relayed(words, argv) if words else self._open_direct(argv))
+        try:
+            channel = await (self._open_relayed(words, argv) if words else self._open_direct(argv))
+        except UnsafeWord as error:
+            raise unsafe_command(error, str(self.endpoint)) from error
         self._channels.add(channel)
         return channel
 
@@ -103,7 +113,9 @@ class WinRMTransport(Transport):
         user = self.endpoint.user or ""
         if not user and options.auth != "kerberos":
             raise AuthenticationFailed(
-                "no user name is given", where=where, remedy="set the node's `user` in the inventory"
+                message("winrm.no-user", "the user name is missing"),
+                where=where,
+                remedy=message("winrm.no-user.remedy", "set the node's `user` in the inventory"),
             )
         await self._touch(options.port, where)
         url = options.url(self.endpoint.host)
@@ -120,7 +132,7 @@ class WinRMTransport(Transport):
         return login
 
     async def _meet(self, url: str, options: Options, where: str) -> tuple[Options, tuple[str, ...]]:
-        """Return the schemes on offer, and options with the pin of a certificate that a person trusts."""
+        """Return the schemes on offer, and options with the pin of a certificate that the user trusts."""
         host, port = self.endpoint.host, options.port
         asks = options.scheme == "https" and not options.ca and not options.fingerprint
         pinned = self._pins.find(host, port) if asks else ""
@@ -144,43 +156,74 @@ class WinRMTransport(Transport):
                 _, writer = await asyncio.open_connection(self.endpoint.host, port)
         except TimeoutError:
             raise Unreachable(
-                f"no answer from port {port} within {self._reach:.0f} s",
+                message(
+                    "winrm.no-answer",
+                    "no answer from port {port} within {seconds:.0f} s",
+                    port=port,
+                    seconds=self._reach,
+                ),
                 where=where,
-                remedy=f"check the address and that the node is on; {_ENABLE}",
+                remedy=message(
+                    "winrm.no-answer.remedy",
+                    "check the address and that the node is on; {enable}",
+                    enable=_ENABLE,
+                ),
             ) from None
         except ConnectionRefusedError:
-            raise Refused(f"nothing listens on port {port}", where=where, remedy=_ENABLE) from None
+            what = message("winrm.refused", "no program listens on port {port}", port=port)
+            raise Refused(what, where=where, remedy=_ENABLE) from None
         except OSError as error:
             raise Unreachable(
-                f"the address can't be reached ({error.strerror or error})",
+                message(
+                    "winrm.unreachable",
+                    "the address cannot be reached ({error})",
+                    error=system_error(error),
+                ),
                 where=where,
-                remedy="check the node's name or address, and the network",
+                remedy=message(
+                    "winrm.unreachable.remedy", "check the node's name or address, and the network"
+                ),
             ) from error
         writer.close()
         with suppress(OSError):
             await writer.wait_closed()
 
     async def _password(self, where: str) -> str:
-        reason = "the node rejected the last password" if self._rejected else "password (WinRM)"
+        reason = PASSWORD_REJECTED if self._rejected else PASSWORD_WINRM
         password = await self.prompts.password(self.endpoint, reason)
         if password is None:
             raise AuthenticationFailed(
-                "no password was given, or one that the node had rejected before",
+                message(
+                    "winrm.no-password", "no password was given, or one that the node has already rejected"
+                ),
                 where=where,
-                remedy=f"store the right one (keyring set dtui {self.endpoint}), or start dtui in a terminal "
-                "and type it",
+                remedy=message(
+                    "winrm.no-password.remedy",
+                    "store the right password (keyring set dtui {endpoint}), or run dtui in a terminal and "
+                    "type it",
+                    endpoint=where,
+                ),
             )
         if not password:
             raise AuthenticationFailed(
-                "the password is blank",
+                message("winrm.blank-password", "the password is empty"),
                 where=where,
-                remedy="give the account a password: Windows lets nobody log in over the network without one",
+                remedy=message(
+                    "winrm.blank-password.remedy",
+                    "set a password for the account: Windows accepts no network login without one",
+                ),
             )
         if password in self._rejected:
             raise AuthenticationFailed(
-                "the node has rejected this password before, so it was not tried again",
+                message(
+                    "winrm.password-rejected",
+                    "the node has already rejected this password, so it was not tried again",
+                ),
                 where=where,
-                remedy="Windows locks an account after a few failures; correct the stored password first",
+                remedy=message(
+                    "winrm.password-rejected.remedy",
+                    "correct the stored password: Windows locks an account after a few failures",
+                ),
             )
         return password
 
@@ -195,19 +238,30 @@ class WinRMTransport(Transport):
         except Exception as error:
             problem = sort_out(error, login.where)
             if isinstance(problem, AuthenticationFailed):
-                # Logged in; the config is for administrators only. Opening a shell will tell.
+                # Logged in; the config is for administrators only. Opening a shell shows what is wrong.
                 return NodeQuotas()
+            if not isinstance(problem, TransportError):
+                what = message(
+                    "winrm.no-configuration",
+                    "WinRM does not answer a request for its configuration ({error})",
+                    error=problem.what,
+                )
+                problem = TransportError(what, where=login.where, remedy=_ENABLE)
             raise problem from error
         finally:
             protocol.transport.close_session()
 
     async def _open_relayed(self, words: Sequence[str], argv: Sequence[str]) -> Channel:
         line = command_line([*words, *ARGUMENTS])
+        started_by = asyncio.get_running_loop().time() + self._patience.opening
         for attempt in range(_ATTEMPTS):
             try:
-                return await self._start_relay(line, argv)
+                async with asyncio.timeout_at(started_by):
+                    return await self._start_relay(line, argv)
+            except TimeoutError:
+                raise self._not_started() from None
             except TransportError as error:
-                # Until the process runs nothing is known of a request whose answer was lost: begin anew.
+                # Before the process runs, a request whose answer was lost has unknown effects: start again.
                 if not error.transient or attempt == _ATTEMPTS - 1:
                     raise
             await asyncio.sleep(self._patience.pause * 2**attempt)
@@ -216,7 +270,9 @@ class WinRMTransport(Transport):
     async def _start_relay(self, line: str, argv: Sequence[str]) -> Channel:
         pulse = Pulse(asyncio.get_running_loop())
         key = os.urandom(KEY_SIZE)
-        session = await self._work(lambda: Session(self._shell(line), key, argv, pulse.beat))
+        session = await self._work(
+            lambda: Session(self._shell(line), key, argv, pulse.beat), lambda late: late.close()
+        )
         where = str(self.endpoint)
         told = session.peer.told
         try:
@@ -229,9 +285,14 @@ class WinRMTransport(Transport):
         session.close()
         if "failed" in told:
             raise CommandNotStarted(
-                f"{argv[0]} could not be started ({told['failed']})",
+                message(
+                    "winrm.not-started",
+                    "{program} could not be started ({error})",
+                    program=argv[0],
+                    error=quoted(told["failed"]),
+                ),
                 where=where,
-                remedy="check the interpreter's path in the inventory",
+                remedy=message("winrm.not-started.remedy", "check the interpreter's path in the inventory"),
             )
         if session.failure is not None:
             raise session.failure
@@ -240,8 +301,26 @@ class WinRMTransport(Transport):
     async def _open_direct(self, argv: Sequence[str]) -> Channel:
         line = command_line(argv)
         pulse = Pulse(asyncio.get_running_loop())
-        shell = await self._work(lambda: self._shell(line))
+        try:
+            async with asyncio.timeout(self._patience.opening):
+                shell = await self._work(lambda: self._shell(line), lambda late: late.close())
+        except TimeoutError:
+            raise self._not_started() from None
         return DirectChannel(shell, pulse)
+
+    def _not_started(self) -> TransportError:
+        return Unreachable(
+            message(
+                "winrm.start-late",
+                "the process did not start within {seconds:.0f} s",
+                seconds=self._patience.opening,
+            ),
+            where=str(self.endpoint),
+            remedy=message(
+                "winrm.start-late.remedy",
+                "check that the node is not overloaded and its WinRM service runs (Get-Service WinRM)",
+            ),
+        )
 
     def _shell(self, line: str) -> Shell:
         login = self._login
@@ -259,5 +338,16 @@ class WinRMTransport(Transport):
             send_size=self.quotas.send_size,
         )
 
-    async def _work(self, job: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._workers, job)
+    async def _work(self, job: Callable[[], T], discard: Callable[[T], None] = lambda result: None) -> T:
+        """Run ``job`` in a thread. What it returns after we were cancelled goes to ``discard``, there."""
+        future = self._workers.submit(job)
+        try:
+            return await asyncio.wrap_future(future)
+        except asyncio.CancelledError:
+
+            def finished(late: Future[T]) -> None:
+                if not late.cancelled() and late.exception() is None:
+                    discard(late.result())
+
+            future.add_done_callback(finished)
+            raise

@@ -1,5 +1,13 @@
-"""The command line: every operation without a screen, printing the same events that the screens draw."""
+"""The command line: commands, their options, and what they print."""
 
-from tui.cli.main import main
+from __future__ import annotations
 
-__all__ = ["main"]
+from collections.abc import Sequence
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command that the arguments name (default: this process's); returns the exit status."""
+    # Imported when it runs: the console needs parts of this package, and not the parser of all commands.
+    from tui.cli.main import main as run
+
+    return run(arguments)

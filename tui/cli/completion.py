@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 import json
 
-from fleet.frozen import frozen
+from msgspec import Struct
+
+from tui.i18n import Texts
 
 SHELLS = ("bash", "zsh", "fish", "powershell")
 
 
-@frozen
-class Option:
+class Option(Struct, frozen=True):
     """An option as a shell needs it; ``value`` is empty for a switch, else file, folder, choice or word."""
 
     names: tuple[str, ...]
@@ -20,8 +21,7 @@ class Option:
     choices: tuple[str, ...] = ()
 
 
-@frozen
-class Command:
+class Command(Struct, frozen=True):
     """A command, the empty name for ``dtui`` itself; ``choices`` are those of its first argument."""
 
     name: str
@@ -30,36 +30,43 @@ class Command:
     choices: tuple[str, ...] = ()
 
 
-def script(parser: argparse.ArgumentParser, shell: str) -> str:
+def script(parser: argparse.ArgumentParser, shell: str, texts: Texts) -> str:
     """Return the completion script of ``parser`` for one of SHELLS."""
-    commands = _commands(parser)
+    commands = _commands(parser, texts)
     return {"bash": _bash, "zsh": _zsh, "fish": _fish, "powershell": _powershell}[shell](commands)
 
 
-def _commands(parser: argparse.ArgumentParser) -> list[Command]:
-    found = [_command("", "", parser)]
+def _commands(parser: argparse.ArgumentParser, texts: Texts) -> list[Command]:
+    found = [_command("", "", parser, texts)]
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
-            told = {choice.dest: choice.help or "" for choice in action._choices_actions}
-            found += [_command(name, told.get(name, ""), child) for name, child in action.choices.items()]
+            helps = {choice.dest: _help(choice, texts) for choice in action._choices_actions}
+            found += [
+                _command(name, helps.get(name, ""), child, texts) for name, child in action.choices.items()
+            ]
     return found
 
 
-def _command(name: str, told: str, parser: argparse.ArgumentParser) -> Command:
+def _command(name: str, text: str, parser: argparse.ArgumentParser, texts: Texts) -> Command:
     options: list[Option] = []
     choices: tuple[str, ...] = ()
     for action in parser._actions:
         if action.option_strings:
-            options.append(_option(action))
+            options.append(_option(action, texts))
         elif action.choices and not isinstance(action, argparse._SubParsersAction):
             choices = tuple(str(choice) for choice in action.choices)
-    return Command(name, told, tuple(options), choices)
+    return Command(name, text, tuple(options), choices)
 
 
-def _option(action: argparse.Action) -> Option:
+def _option(action: argparse.Action, texts: Texts) -> Option:
     choices = tuple(str(choice) for choice in action.choices or ())
     value = "" if action.nargs == 0 else {"FILE": "file", "DIR": "folder"}.get(str(action.metavar), "word")
-    return Option(tuple(action.option_strings), action.help or "", "choice" if choices else value, choices)
+    names = tuple(action.option_strings)
+    return Option(names, _help(action, texts), "choice" if choices else value, choices)
+
+
+def _help(action: argparse.Action, texts: Texts) -> str:
+    return texts.translate(action.help or "")
 
 
 def _words(command: Command, commands: list[Command]) -> str:
@@ -115,8 +122,8 @@ def _zsh(commands: list[Command]) -> str:
             "folder": ":folder:_files -/",
             "word": ":value: ",
         }[option.value]
-        told = option.help.replace("[", "(").replace("]", ")").replace(":", " -").replace("'", "’")
-        return [f"'{name}[{told}]{act}'" for name in option.names]
+        text = option.help.replace("[", "(").replace("]", ")").replace(":", " -").replace("'", "’")
+        return [f"'{name}[{text}]{act}'" for name in option.names]
 
     def arguments(command: Command) -> str:
         given = [word for option in command.options for word in argument(option)]

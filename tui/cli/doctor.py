@@ -1,4 +1,4 @@
-"""Is this machine fit to be a master: looks at it alone, connects to no node, changes nothing."""
+"""Examines whether this machine can be a master; connects to no node and changes nothing."""
 
 from __future__ import annotations
 
@@ -15,10 +15,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
-from fleet.frozen import frozen
+from msgspec import Struct
+
+from agent.wire.message import EMPTY, Message, message
+from fleet.inventory import InventoryError, load_inventory
 from fleet.inventory.model import DEFAULT_PORT
-from tui.cli.exits import UsageError
-from tui.cli.options import DEFAULT_INVENTORY
+from tui.cli.basic_options import DEFAULT_INVENTORY
+from tui.cli.output import encoding, is_utf8
 
 Status = Literal["ok", "warn", "fail"]
 _KEY_KINDS = ("id_ed25519", "id_ecdsa", "id_rsa", "id_ed25519_sk", "id_ecdsa_sk")
@@ -26,14 +29,29 @@ _ROOM = 5 << 30
 RENDEZVOUS_PORTS = range(DEFAULT_PORT, DEFAULT_PORT + 5)
 
 
-@frozen
-class Finding:
-    """What was looked at and seen: ``fail`` keeps dtui from working, ``warn`` takes something away."""
+class Finding(Struct, frozen=True):
+    """What was examined and found: ``fail`` keeps dtui from working, ``warn`` takes something away."""
 
     name: str
     status: Status
-    seen: str
-    remedy: str = ""
+    seen: Message
+    remedy: Message = EMPTY
+
+
+#: Of the findings, by name.
+TITLES = {
+    "python": message("doctor.title.python", "Python"),
+    "packages": message("doctor.title.packages", "packages"),
+    "training": message("doctor.title.training", "training"),
+    "ssh keys": message("doctor.title.ssh-keys", "SSH keys"),
+    "ssh agent": message("doctor.title.ssh-agent", "SSH agent"),
+    "keyring": message("doctor.title.keyring", "keyring"),
+    "uv": message("doctor.title.uv", "uv"),
+    "ports": message("doctor.title.ports", "ports"),
+    "project": message("doctor.title.project", "project"),
+    "inventory": message("doctor.title.inventory", "inventory"),
+    "terminal": message("doctor.title.terminal", "terminal"),
+}
 
 
 def examine(project: Path, ssh_folder: Path, ports: Sequence[int] = RENDEZVOUS_PORTS) -> Iterator[Finding]:
@@ -51,11 +69,16 @@ def examine(project: Path, ssh_folder: Path, ports: Sequence[int] = RENDEZVOUS_P
 
 
 def _python() -> Finding:
-    bits = "64-bit" if sys.maxsize > 2**32 else "32-bit"
-    seen = f"Python {platform.python_version()}, {bits}, at {sys.executable}"
-    if sys.maxsize <= 2**32:
-        return Finding("python", "warn", seen, "torch needs a 64-bit Python; install one from python.org")
-    return Finding("python", "ok", seen)
+    version, path = platform.python_version(), sys.executable
+    if sys.maxsize > 2**32:
+        text = message("doctor.python", "Python {version}, 64-bit, {path}", version=version, path=path)
+        return Finding("python", "ok", text)
+    return Finding(
+        "python",
+        "warn",
+        message("doctor.python-32-bit", "Python {version}, 32-bit, {path}", version=version, path=path),
+        message("doctor.python-32-bit.remedy", "install a 64-bit Python, which torch requires"),
+    )
 
 
 def _packages() -> Iterator[Finding]:
@@ -66,23 +89,58 @@ def _packages() -> Iterator[Finding]:
             needed.append(name)
         elif re.search(r"extra == ['\"]train['\"]", requirement):
             training.append(name)
+    version = _installed("dtui") or "?"
     missing = [name for name in needed if not _installed(name)]
-    seen = f"dtui {_installed('dtui')} with {len(needed) - len(missing)} of {len(needed)} packages"
     if missing:
-        yield Finding("packages", "fail", f"{seen}; {', '.join(missing)} missing", "install dtui again")
-    else:
-        yield Finding("packages", "ok", seen)
-    versions = {name: _installed(name) for name in training}
-    if all(versions.values()):
-        yield Finding("training", "ok", f"torch {versions['torch']}, accelerate {versions['accelerate']}")
-    else:
-        lacking = ", ".join(name for name, found in versions.items() if not found)
         yield Finding(
-            "training",
-            "warn",
-            f"{lacking} missing: this environment can't train (dtui demo, `environment: existing`)",
-            'pip install "dtui[train]", or let a deploy make the project\'s own environment (uv)',
+            "packages",
+            "fail",
+            message(
+                "doctor.packages-missing",
+                "dtui {version}; {missing} missing",
+                version=version,
+                missing=missing,
+            ),
+            message("doctor.packages-missing.remedy", "install dtui again"),
         )
+    else:
+        yield Finding(
+            "packages",
+            "ok",
+            message(
+                "doctor.packages",
+                "dtui {version}, all {count} required packages installed",
+                version=version,
+                count=len(needed),
+            ),
+        )
+    yield _training(training)
+
+
+def _training(packages: Sequence[str]) -> Finding:
+    versions = {name: _installed(name) for name in packages}
+    missing = [name for name, version in versions.items() if not version]
+    if not missing:
+        text = message(
+            "doctor.training",
+            "torch {torch}, accelerate {accelerate}",
+            torch=str(versions.get("torch")),
+            accelerate=str(versions.get("accelerate")),
+        )
+        return Finding("training", "ok", text)
+    return Finding(
+        "training",
+        "warn",
+        message(
+            "doctor.training-missing",
+            "{missing} missing: this environment cannot train (dtui demo, `environment: existing`)",
+            missing=missing,
+        ),
+        message(
+            "doctor.training-missing.remedy",
+            'run `pip install "dtui[train]"`, or let `dtui deploy` build the project\'s environment with uv',
+        ),
+    )
 
 
 def _installed(name: str) -> str | None:
@@ -98,15 +156,24 @@ def _keys(folder: Path) -> Finding:
         return Finding(
             "ssh keys",
             "warn",
-            f"none in {folder}",
-            "ssh-keygen -t ed25519, then worker_setup.ps1 -PublicKey on each worker; or use passwords",
+            message("doctor.no-key", "none in {folder}", folder=str(folder)),
+            message(
+                "doctor.no-key.remedy",
+                "run `ssh-keygen -t ed25519`, then `worker_setup.ps1 -PublicKey` on each worker, "
+                "or use passwords",
+            ),
         )
     if os.name != "nt":
         loose = [name for name in found if (folder / name).stat().st_mode & 0o077]
         if loose:
-            told = f"others may read {', '.join(loose)}"
-            return Finding("ssh keys", "warn", told, f"chmod 600 {folder / loose[0]}")
-    return Finding("ssh keys", "ok", f"found in {folder}: {', '.join(found)}")
+            return Finding(
+                "ssh keys",
+                "warn",
+                message("doctor.readable-key", "other users can read {keys}", keys=loose),
+                message("doctor.readable-key.remedy", "run `chmod 600 {path}`", path=str(folder / loose[0])),
+            )
+    text = message("doctor.keys", "{keys} in {folder}", keys=found, folder=str(folder))
+    return Finding("ssh keys", "ok", text)
 
 
 def _agent() -> Finding:
@@ -124,10 +191,12 @@ def _agent() -> Finding:
     try:
         count = asyncio.run(held())
     except (OSError, ValueError, TimeoutError, asyncssh.Error):
-        return Finding("ssh agent", "ok", "none: passphrases of keys are asked for")
+        text = message("doctor.no-agent", "not running: dtui asks for the passphrases of keys")
+        return Finding("ssh agent", "ok", text)
     if count == 0:
-        return Finding("ssh agent", "ok", "runs, and holds no key (ssh-add)")
-    return Finding("ssh agent", "ok", f"holds {count} keys")
+        text = message("doctor.agent-empty", "running, without a key (`ssh-add` adds one)")
+        return Finding("ssh agent", "ok", text)
+    return Finding("ssh agent", "ok", message("doctor.agent", "{count:n key} loaded", count=count))
 
 
 def _keyring() -> Finding:
@@ -138,18 +207,23 @@ def _keyring() -> Finding:
         return Finding(
             "keyring",
             "warn",
-            "no store for passwords: they are asked for each time",
-            "use SSH keys, or install a keyring (Linux: a Secret Service such as gnome-keyring)",
+            message("doctor.no-keyring", "no system keyring: dtui asks for passwords each time"),
+            message(
+                "doctor.no-keyring.remedy",
+                "use SSH keys, or install a keyring (Linux: a Secret Service such as gnome-keyring)",
+            ),
         )
-    return Finding("keyring", "ok", f"{type(store).__module__}.{type(store).__name__}")
+    return Finding("keyring", "ok", Message(f"{type(store).__module__}.{type(store).__name__}"))
 
 
 def _uv() -> Finding:
     command = shutil.which("uv")
     if command is None:
-        return Finding("uv", "ok", "not installed: a deploy brings it along where it is needed")
+        return Finding(
+            "uv", "ok", message("doctor.no-uv", "not installed: a deploy supplies it where needed")
+        )
     done = subprocess.run([command, "--version"], capture_output=True, text=True, check=False)
-    return Finding("uv", "ok", done.stdout.strip() or command)
+    return Finding("uv", "ok", Message(done.stdout.strip() or command))
 
 
 def _ports(ports: Sequence[int]) -> Finding:
@@ -158,17 +232,22 @@ def _ports(ports: Sequence[int]) -> Finding:
         return Finding(
             "ports",
             "warn",
-            f"{first} is in use on this machine",
-            "end what listens there (dtui stop, when it is a run), or use another port (--port)",
+            message("doctor.port-in-use", "port {port} is in use on this machine", port=first),
+            message(
+                "doctor.port-in-use.remedy",
+                "end the program that listens on it (`dtui stop` for a run), or use another port (--port)",
+            ),
         )
     if taken:
-        return Finding("ports", "ok", f"{first} is free; in use: {', '.join(map(str, taken))}")
-    return Finding("ports", "ok", f"{first}-{ports[-1]} are free")
+        text = message("doctor.ports-in-use", "port {port} is free; in use: {taken}", port=first, taken=taken)
+        return Finding("ports", "ok", text)
+    text = message("doctor.ports", "ports {first}-{last} are free", first=first, last=ports[-1])
+    return Finding("ports", "ok", text)
 
 
 def _free(port: int) -> bool:
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as trial:
-        if os.name != "nt":  # where it would let a second program in beside the first
+        if os.name != "nt":  # there a second program could listen on the same port
             trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             trial.bind(("", port))
@@ -178,34 +257,76 @@ def _free(port: int) -> bool:
 
 
 def _project(project: Path) -> Finding:
+    folder = str(project)
     if not project.is_dir():
-        return Finding("project", "fail", f"there is no folder {project}", "go to the project's folder")
-    room = shutil.disk_usage(project).free
-    seen = f"{project}: {room / 2**30:.0f} GB free"
+        return Finding(
+            "project",
+            "fail",
+            message("doctor.no-project", "there is no folder {folder}", folder=folder),
+            message("doctor.no-project.remedy", "run dtui in the project folder, or name it with --project"),
+        )
+    free = shutil.disk_usage(project).free
     if not os.access(project, os.W_OK):
-        return Finding("project", "fail", f"{seen}; not writable", "dtui keeps its records in .dtui there")
-    if room < _ROOM:
-        return Finding("project", "warn", seen, "checkpoints need space")
+        return Finding(
+            "project",
+            "fail",
+            message("doctor.project-read-only", "{folder} is not writable", folder=folder),
+            message(
+                "doctor.project-read-only.remedy",
+                "make {folder} writable for this user: dtui keeps its records in {folder}/.dtui",
+                folder=folder,
+            ),
+        )
+    seen = message("doctor.project", "{folder}, {free:bytes} free", folder=folder, free=free)
+    if free < _ROOM:
+        remedy = message("doctor.project-full.remedy", "free some disk space for checkpoints")
+        return Finding("project", "warn", seen, remedy)
     return Finding("project", "ok", seen)
 
 
 def _inventory(project: Path) -> Finding:
-    from fleet.inventory import InventoryError, load_inventory
-
-    path = project / DEFAULT_INVENTORY
+    path, name = project / DEFAULT_INVENTORY, str(DEFAULT_INVENTORY)
     if not path.exists():
-        return Finding("inventory", "ok", f"no {DEFAULT_INVENTORY} yet", "dtui init")
+        return Finding(
+            "inventory",
+            "ok",
+            message("doctor.no-inventory", "no {file} yet", file=name),
+            message("doctor.no-inventory.remedy", "run `dtui init`"),
+        )
     try:
         inventory = load_inventory(path)
-    except (InventoryError, UsageError) as error:
-        return Finding("inventory", "fail", str(error), "correct the file")
-    return Finding("inventory", "ok", f"{DEFAULT_INVENTORY}: {len(inventory.workers)} workers")
+    except InventoryError as error:
+        first = error.faults[0]
+        return Finding(
+            "inventory",
+            "fail",
+            message(
+                "doctor.bad-inventory",
+                "{count:n fault}, first at {place}: {what}",
+                count=len(error.faults),
+                place=first.place,
+                what=first.what,
+            ),
+            message(
+                "doctor.bad-inventory.remedy",
+                "correct {file}; `dtui nodes --offline` lists all faults",
+                file=name,
+            ),
+        )
+    count = len(inventory.workers)
+    return Finding(
+        "inventory", "ok", message("doctor.inventory", "{file}: {count:n worker}", file=name, count=count)
+    )
 
 
 def _terminal() -> Finding:
-    encoding = (sys.stdout.encoding or "").lower().replace("-", "")
     size = shutil.get_terminal_size()
-    seen = f"{size.columns}x{size.lines}, {sys.stdout.encoding}"
-    if encoding != "utf8":
-        return Finding("terminal", "warn", seen, "set PYTHONUTF8=1 (Windows: use Windows Terminal)")
-    return Finding("terminal", "ok", seen)
+    seen = Message(f"{size.columns}x{size.lines}, {encoding()}")
+    if is_utf8():
+        return Finding("terminal", "ok", seen)
+    return Finding(
+        "terminal",
+        "warn",
+        seen,
+        message("doctor.encoding.remedy", "set PYTHONUTF8=1 (on Windows, use Windows Terminal)"),
+    )

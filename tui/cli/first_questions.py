@@ -3,14 +3,29 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from agent.wire.message import Message, message
 from fleet.init import Candidate
-from fleet.inventory import InventoryError, Node, default_project, from_addresses, load_workers_json
+from fleet.init.importers import Host
+from fleet.inventory import (
+    InventoryError,
+    Node,
+    default_project,
+    from_addresses,
+    load_workers_json,
+    node_names,
+)
+from fleet.terminal import one_line
+from transports.registry import DEFAULT_TRANSPORT
+from tui.cli.errors import error_text
 from tui.cli.exits import UsageError
+from tui.cli.output import ask, err
 from tui.i18n import Texts
+
+_NONE = message("cli-init.none", "none")
+_YES_OR_NO = Message("yes/NO")
 
 
 def named_workers(
@@ -39,54 +54,80 @@ def as_node(candidate: Candidate, project: Path) -> Node:
     )
 
 
+def as_worker(host: Host, project: Path) -> Node:
+    """Return an imported host as a worker of the project."""
+    return Node(
+        name=host.name,
+        address=host.address,
+        transport=host.transport or DEFAULT_TRANSPORT,
+        port=host.port,
+        user=host.user,
+        identity=host.identity,
+        python=host.python,
+        gpus=host.gpus,
+        tags=tuple(tag for tag in host.tags if node_names.name(tag) is None),
+        project=default_project(project),
+    )
+
+
 class Asker:
-    """Asks on stderr, reads stdin; an empty answer takes what stands in brackets."""
+    """Asks on stderr, reads stdin; an empty answer selects the value in brackets."""
 
     def __init__(self, texts: Texts) -> None:
-        self._said = texts.said
+        self._texts = texts
 
-    def text(self, question: str, otherwise: str) -> str | None:
+    def text(self, question: Message, otherwise: Message) -> str | None:
         """Return the answer, None for an empty one; raises UsageError at the end of the input."""
-        print(f"{self._said(question)} [{self._said(otherwise)}]: ", end="", file=sys.stderr, flush=True)
-        line = sys.stdin.readline()
+        line = ask(f"{self._texts.capitalized(question)} [{self._texts.translate(otherwise)}]: ")
         if not line:
-            raise UsageError("the input ended before everything was answered; nothing was written")
+            raise UsageError(
+                message(
+                    "cli-init.input-ended",
+                    "the input ended before all questions were answered; nothing was written",
+                )
+            )
         return line.strip() or None
 
-    def yes(self, question: str) -> bool:
+    def yes(self, question: Message) -> bool:
         """Return True for a spelled-out yes."""
-        return (self.text(question, "yes/NO") or "").lower() == "yes"
+        return (self.text(question, _YES_OR_NO) or "").lower() == "yes"
 
     def workers(self, candidates: Sequence[Candidate], project: Path) -> tuple[Node, ...]:
-        """Return the workers that the person names, asking again after an answer that can't be used."""
+        """Return the workers that the user names, asking again after an answer that can't be used."""
         workers: list[Node] = []
         if candidates:
-            print(f"{self._said('Hosts that this machine knows')}:", file=sys.stderr)
+            err(f"{self._texts.capitalized(message('cli-init.hosts', 'hosts in the OpenSSH files'))}:")
             for number, candidate in enumerate(candidates, 1):
                 shown = candidate.address if candidate.address != candidate.name else ""
-                print(f"  {number:>3}  {candidate.name:20} {shown:20} {candidate.source}", file=sys.stderr)
+                err(f"  {number:>3}  {one_line(candidate.name):20} {one_line(shown):20} {candidate.source}")
             while True:
-                answer = self.text("Which of them are workers: numbers, names, or all", "none")
+                answer = self.text(
+                    message("cli-init.which-hosts", "which of them are workers (numbers, names, or all)"),
+                    _NONE,
+                )
                 try:
                     workers += [as_node(one, project) for one in _chosen(answer or "", candidates)]
                 except UsageError as error:
-                    print(self._said(str(error)), file=sys.stderr)
+                    err(error_text(error, self._texts))
                 else:
                     break
         while True:
-            answer = self.text("Further workers by address, such as 192.168.1.[101-104]", "none")
+            answer = self.text(
+                message("cli-init.more-workers", "further workers by address, such as 192.168.1.[101-104]"),
+                _NONE,
+            )
             try:
                 found = (
                     from_addresses(answer.replace(" ", ",").split(","), project=project) if answer else None
                 )
             except InventoryError as error:
-                print(self._said(str(error)), file=sys.stderr)
+                err(error_text(error, self._texts))
             else:
                 return _each_once([*workers, *(found.workers if found else ())])
 
 
 def _chosen(answer: str, candidates: Sequence[Candidate]) -> list[Candidate]:
-    """Return the candidates that numbers (from 1, also 2-4) and names stand for; raises UsageError."""
+    """Return the candidates for numbers (from 1, also 2-4) and names; raises UsageError."""
     if answer.strip().lower() == "all":
         return list(candidates)
     by_name = {candidate.name: candidate for candidate in candidates}
@@ -98,11 +139,26 @@ def _chosen(answer: str, candidates: Sequence[Candidate]) -> list[Candidate]:
         elif first.isdecimal() and (not dash or last.isdecimal()):
             numbers = range(int(first), int(last or first) + 1)
             if not numbers or numbers[0] < 1 or numbers[-1] > len(candidates):
-                raise UsageError(f"{word}: there are hosts 1 to {len(candidates)}")
+                raise UsageError(
+                    message(
+                        "cli-init.host-number",
+                        "{word}: there are hosts 1 to {last}",
+                        word=word,
+                        last=len(candidates),
+                    )
+                )
             chosen += [candidates[number - 1] for number in numbers]
         else:
-            known = ", ".join(by_name) or "none"
-            raise UsageError(f"{word} is not a host of the OpenSSH files; they name {known}")
+            if not by_name:
+                raise UsageError(message("cli-init.no-hosts", "the OpenSSH files name no hosts"))
+            raise UsageError(
+                message(
+                    "cli-init.unknown-host",
+                    "{word} is not in the OpenSSH files; they name {known}",
+                    word=word,
+                    known=list(by_name),
+                )
+            )
     return list(dict.fromkeys(chosen))
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
+from agent.wire.message import message
+from fleet.terminal import spelled_out
+from tui.cli.output import ask, err
 from tui.i18n import Texts
 
 if TYPE_CHECKING:
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def asker(texts: Texts) -> Callable[[Fix], Awaitable[bool]]:
-    """Return what asks the person at the terminal about a fix; only a clear yes counts."""
+    """Return a function that asks at the terminal whether to apply a fix; only a clear yes counts."""
 
     async def agreed(fix: Fix) -> bool:
         return await asyncio.to_thread(_ask, fix, texts)
@@ -23,11 +25,15 @@ def asker(texts: Texts) -> Callable[[Fix], Awaitable[bool]]:
 
 
 def _ask(fix: Fix, texts: Texts) -> bool:
-    rights = f" ({texts.said('needs an administrator')})" if fix.needs_administrator else ""
-    steps = "\n".join(f"    {line}" for line in texts.said(fix.shown).splitlines())
-    question = f"{fix.node}: {texts.said(fix.what)}{rights}\n{steps}\n  {texts.said('Do it?')} [y/N] "
-    print(question, end="", file=sys.stderr, flush=True)
-    answer = sys.stdin.readline()
+    rights = (
+        f" ({texts.translate(message('cli.fix-administrator', 'needs administrator rights'))})"
+        if fix.needs_administrator
+        else ""
+    )
+    steps = "\n".join(f"    {line}" for line in spelled_out(texts.translate(fix.shown)).split("\n"))
+    agreed = texts.capitalized(message("cli.fix-ask", "run this?"))
+    question = f"{fix.node}: {texts.translate(fix.what)}{rights}\n{steps}\n  {agreed} [y/N] "
+    answer = ask(question)
     if not answer.endswith("\n"):
-        print(file=sys.stderr)  # nobody is there: that is a no
+        err()  # the input has ended: that is a no
     return answer.strip().lower() in ("y", "yes", "예", "네")

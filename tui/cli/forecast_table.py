@@ -1,25 +1,40 @@
-"""A forecast as a table for a person, the guide's own numbers beside it, or as JSON."""
+"""A forecast as a table with the numbers that the guide expects, or as JSON."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
 
+from msgspec import Struct
+from rich.cells import cell_len
+
+from agent.wire.message import Message, message
 from fleet.forecast import GUIDE, METHODS, Forecast, Link, Workload, forecast, ring_links, slowest
 from fleet.forecast.model import LOCAL_RATE
-from fleet.frozen import frozen
+from tui.cli.columns import aligned, headings, padded, widest
 from tui.i18n import Texts
 
+_COLUMNS = (
+    message("forecast-table.guide", "guide"),
+    message("forecast-table.gpus", "GPUs"),
+    message("forecast-table.nodes", "nodes"),
+)
+#: The columns of each method.
+_FIGURES = (
+    message("forecast-table.step", "s/step"),
+    message("forecast-table.speed-up", "speed-up"),
+    message("forecast-table.efficiency", "efficiency"),
+)
 
-@frozen
-class Measured:
+
+class Measured(Struct, frozen=True):
     """The nodes in the order of their ranks, the GPUs of each, and the links between them."""
 
     nodes: Sequence[str]
     gpus: Mapping[str, int]
     links: Mapping[tuple[str, str], Link]
     backend: str
-    #: Whether the links are a person's numbers.
+    #: Whether the user gave the rates of the links, instead of a measurement.
     given: bool = False
 
 
@@ -47,49 +62,90 @@ def rows_of(workload: Workload, measured: Measured) -> list[list[Forecast]]:
 
 
 def render(workload: Workload, measured: Measured, rows: Sequence[Sequence[Forecast]], texts: Texts) -> str:
-    """Return the table, the slowest link, and what the numbers rest on."""
-    guide = {(gpus, nodes): speed_up for gpus, nodes, speed_up in GUIDE}
-    head = f"{'GPUS':>4} {'NODES':>5}" + "".join(f" | {method.title:^34}" for method in METHODS) + " | GUIDE"
-    under = " " * 10 + " | ".join(
-        ["", *[f"{'s/step':>10} {'speed-up':>11} {'efficiency':>11}" for _ in METHODS]]
-    )
-    lines = [head, under]
-    for row in rows:
-        key = (row[0].gpus, row[0].nodes)
-        cells = "".join(
-            f" | {one.step_seconds:>10.3f} {one.speed_up:>10.2f}x {one.efficiency:>11.0%}" for one in row
-        )
-        told = f"{guide[key]:.1f}x" if key in guide else ""
-        lines.append(f"{key[0]:>4} {key[1]:>5}{cells} | {told}".rstrip())
-    expected = ", ".join(f"{gpus} GPUs/{nodes} {speed_up}x" for gpus, nodes, speed_up in GUIDE[1:])
-    notes = [*_notes(workload, measured), f"the guide expects for GPUs/nodes: {expected}"]
-    return "\n".join([*lines, "", *(texts.said(note) for note in notes)])
-
-
-def _notes(workload: Workload, measured: Measured) -> list[str]:
-    ring = ring_links(measured.nodes, measured.links)
-    worst = slowest(ring)
-    notes = [
-        f"a step: {workload.compute_seconds:.3g} s computing, {workload.gradient_bytes / 1e6:.3g} MB of "
-        f"gradients in fp32 ({workload.source})"
+    """Return the table, the slowest link, and the assumptions."""
+    expected = {(gpus, nodes): f"{speed_up:.1f}x" for gpus, nodes, speed_up in GUIDE}
+    sizes = [(row[0].gpus, row[0].nodes) for row in rows]
+    guide, *size_titles = headings(texts, *_COLUMNS)
+    figures = tuple(texts.translate(title) for title in _FIGURES)
+    blocks = [
+        _block("", [size_titles, *((str(gpus), str(nodes)) for gpus, nodes in sizes)]),
+        *(
+            _block(texts.translate(method.title), [figures, *(_figures(row[number]) for row in rows)])
+            for number, method in enumerate(METHODS)
+        ),
+        _block("", [(guide,), *((expected.get(size, ""),) for size in sizes)]),
     ]
+    lines = [" | ".join(line).rstrip(" |") for line in zip(*blocks, strict=True)]
+    return "\n".join([*lines, "", *(texts.sentence(note) for note in _notes(workload, measured))])
+
+
+def _figures(one: Forecast) -> tuple[str, ...]:
+    return f"{one.step_seconds:.3f}", f"{one.speed_up:.2f}x", f"{one.efficiency:.0%}"
+
+
+def _block(title: str, rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return rows whose columns end at the right, below a title, all lines of the same width."""
+    lines = aligned(rows, right=range(len(rows[0])))
+    width = widest([title, *lines])
+    centred = " " * ((width - cell_len(title)) // 2) + title
+    return [padded(centred, width), *(padded(line, width) for line in lines)]
+
+
+def _notes(workload: Workload, measured: Measured) -> list[Message]:
+    notes = [
+        message(
+            "forecast-table.per-step",
+            "per step: {seconds:.3g} s of computation, {size:bytes} of gradients in fp32 ({source})",
+            seconds=workload.compute_seconds,
+            size=workload.gradient_bytes,
+            source=workload.source,
+        )
+    ]
+    worst = slowest(ring_links(measured.nodes, measured.links))
     if worst is not None:
-        link = (
-            f"{worst.source} -> {worst.target}, {worst.rate * 8 / 1e6:.0f} Mbit/s, {worst.rtt * 1000:.2f} ms"
-        )
-        notes.append(
-            f"slowest link of the ring, as given: {link}"
-            if measured.given
-            else f"slowest link of the ring, measured: {link}"
-        )
+        notes.append(_slowest_link(worst, given=measured.given))
     if any(count > 1 for count in measured.gpus.values()):
-        rate = LOCAL_RATE[measured.backend] / 1e9
-        notes.append(f"assumed between GPUs of one node ({measured.backend}): {rate:g} GB/s")
+        notes.append(
+            message(
+                "forecast-table.local-rate",
+                "assumed between GPUs of one node ({backend}): {rate:byte-rate}",
+                backend=measured.backend,
+                rate=LOCAL_RATE[measured.backend],
+            )
+        )
+    expected = [f"{gpus}/{nodes} {speed_up}x" for gpus, nodes, speed_up in GUIDE[1:]]
+    notes.append(
+        message(
+            "forecast-table.expected",
+            "speed-up that the guide expects per GPUs/nodes: {expected}",
+            expected=expected,
+        )
+    )
     return notes
 
 
+def _slowest_link(link: Link, *, given: bool) -> Message:
+    if given:
+        return message(
+            "forecast-table.slowest-given",
+            "slowest link of the ring, as given: {source} -> {target}, {rate:bit-rate}, {latency:.2f} ms",
+            source=link.source,
+            target=link.target,
+            rate=link.rate,
+            latency=link.rtt * 1000,
+        )
+    return message(
+        "forecast-table.slowest-measured",
+        "slowest link of the ring, measured: {source} -> {target}, {rate:bit-rate}, {latency:.2f} ms",
+        source=link.source,
+        target=link.target,
+        rate=link.rate,
+        latency=link.rtt * 1000,
+    )
+
+
 def as_json(rows: Sequence[Sequence[Forecast]]) -> str:
-    """Return one JSON line a row and method."""
+    """Return one JSON line per row and method."""
     return "\n".join(
         json.dumps(
             {

@@ -1,36 +1,37 @@
-"""Prints the fleet's load: once at the end, or redrawn in place while somebody watches."""
+"""Prints the fleet's load: once at the end, or redrawn in place with ``--watch``."""
 
 from __future__ import annotations
 
-import sys
 from typing import Self
 
-from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from agent.wire.telemetry import Sample
 from fleet.events import Event, TelemetrySampled
 from fleet.telemetry import Meter, TelemetrySettings
-from tui.cli.gpu_table import Sample, table
+from fleet.terminal import one_line
+from tui.cli.gpu_table import table
+from tui.cli.output import drawing_console, is_terminal, out
 from tui.cli.printing import PlainPrinter
 from tui.i18n import Texts
 
 
 class GpuPrinter:
-    """Samples to stdout, troubles to stderr; a pipe gets a new table each time all nodes have told."""
+    """Samples to stdout, errors to stderr; a pipe gets a new table whenever all nodes have sent a sample."""
 
     def __init__(self, settings: TelemetrySettings, *, watch: bool, texts: Texts | None = None) -> None:
-        self._troubles = PlainPrinter(texts=texts)
-        self.texts = self._troubles.texts
+        self._narration = PlainPrinter(texts=texts)
+        self.texts = self._narration.texts
         self._meter = Meter(settings)
         self._samples: dict[str, Sample] = {}
-        self._told: set[str] = set()
+        self._reported: set[str] = set()
         self._watch = watch
         self._live: Live | None = None
 
     def __enter__(self) -> Self:
-        if self._watch and sys.stdout.isatty():
-            self._live = Live(console=Console(highlight=False), auto_refresh=False)
+        if self._watch and is_terminal("stdout"):
+            self._live = Live(console=drawing_console(stderr=False), auto_refresh=False)
             self._live.start()
         return self
 
@@ -40,13 +41,13 @@ class GpuPrinter:
     def emit(self, event: Event) -> None:
         """Take one event."""
         if not isinstance(event, TelemetrySampled):
-            self._troubles.emit(event)
+            self._narration.emit(event)
             return
-        if self._watch and self._live is None and event.node in self._told:
+        if self._watch and self._live is None and event.node in self._reported:
             self._print()
-        self._meter.take(event)
+        self._meter.add(event)
         self._samples[event.node] = event.sample
-        self._told.add(event.node)
+        self._reported.add(event.node)
         if self._live is not None:
             lines = "\n".join(self._table())
             self._live.update(Text(lines, no_wrap=True, overflow="ellipsis"), refresh=True)
@@ -55,14 +56,14 @@ class GpuPrinter:
         """Print what is still held back."""
         if self._live is not None:
             self._live.stop()
-        elif self._told:
+        elif self._reported:
             self._print()
-        self._troubles.close()
+        self._narration.close()
 
     def _print(self) -> None:
-        self._told.clear()
-        print("\n".join(self._table()), flush=True)
+        self._reported.clear()
+        out("\n".join(self._table()))
 
     def _table(self) -> list[str]:
-        lights = {name: node.lights for name, node in self._meter.meaning().nodes.items()}
-        return table(self._samples, lights, self.texts)
+        indicators = {name: node.indicators for name, node in self._meter.summary().nodes.items()}
+        return [one_line(line) for line in table(self._samples, indicators, self.texts)]

@@ -2,105 +2,118 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Final
 
-from fleet.telemetry import Light
-from fleet.telemetry.series import gpus_of
+from agent.wire.gpu import GPU_QUANTITIES, Gpu, gpu_value
+from agent.wire.message import EMPTY, Message, from_data, message
+from agent.wire.quantity import Quantity
+from agent.wire.telemetry import Sample
+from agent.wire.units import byte_rate, byte_size
+from fleet.telemetry import Indicator
 from fleet.telemetry.throttle import harmful
-from tui.cli.narrate import GLYPHS, size
+from tui.cli.columns import TextColumn, aligned, cells, right_columns
+from tui.cli.narrate import GLYPHS
 from tui.i18n import Texts
-
-Sample = Mapping[str, Any]
+from tui.rendering.units import quantity_text
 
 _UNKNOWN = "–"
 _GIB = 1 << 30
 _MOST_PROCESSES = 4
 
 
-def table(samples: Mapping[str, Sample], lights: Mapping[str, Sequence[Light]], texts: Texts) -> list[str]:
-    """Return a line for each node, one with its lights, and below it one for each GPU."""
-    rows = {name: list(_gpu_rows(sample, texts)) for name, sample in samples.items()}
-    cells = [row for found in rows.values() for row in found]
-    widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))] if cells else []
+def table(
+    samples: Mapping[str, Sample], indicators: Mapping[str, Sequence[Indicator]], texts: Texts
+) -> list[str]:
+    """Return a line per node, one with its indicators, and below it one per GPU."""
+    rows = {name: cells(COLUMNS, sample["gpus"], texts) for name, sample in samples.items()}
+    gpu_lines = iter(aligned([row for found in rows.values() for row in found], right=right_columns(COLUMNS)))
     lines = []
     for name, sample in samples.items():
         lines.append(_node_line(name, sample, texts))
-        shown = [light for light in lights.get(name, ()) if light.status != "skip"]
-        lines += [_light_line(shown, texts)] if shown else []
-        lines += [_aligned(row, widths) for row in rows[name]]
-        if not rows[name] and sample.get("error"):
-            lines.append(f"    {texts.said(sample['error'])}")
+        shown = [indicator for indicator in indicators.get(name, ()) if indicator.status != "skip"]
+        lines += [_health_line(shown, texts)] if shown else []
+        lines += [f"  {next(gpu_lines)}" for _ in rows[name]]
+        if not rows[name] and sample["error"]:
+            lines.append(f"    {texts.translate(from_data(sample['error']))}")
     return lines
 
 
 def _node_line(name: str, sample: Sample, texts: Texts) -> str:
-    ram, network = sample.get("ram") or {}, sample.get("network") or {}
-    parts = [name, f"CPU {_whole((sample.get('cpu') or {}).get('util'), ' %')}"]
-    if ram.get("total"):
-        parts.append(f"RAM {_of(ram.get('used'), ram['total'])}")
-    if network.get("adapter"):
-        speed = network.get("speed_mbps")
+    ram, network = sample["ram"], sample["network"]
+    parts = [name, f"CPU {_whole(sample['cpu']['util'], '%')}"]
+    if ram["total"]:
+        parts.append(f"RAM {_of(ram['used'], ram['total'])}")
+    if network["adapter"]:
+        speed = network["speed_mbps"]
         limit = f" / {speed / 1000:g} Gbit/s" if speed else ""
-        parts.append(f"{network['adapter']} ↓{_rate(network.get('rx'))} ↑{_rate(network.get('tx'))}{limit}")
-    if sample.get("driver"):
-        cuda = f", CUDA {sample['cuda']}" if sample.get("cuda") else ""
-        parts.append(f"driver {sample['driver']}{cuda}")
-    if sample.get("stale"):
-        age = sample.get("gpu_age")
-        since = f"GPU values are stale for {age:.0f} s" if age is not None else "GPU values are stale"
-        why = texts.said(sample.get("error") or "no answer")
-        parts.append(f"{GLYPHS['warn']} {texts.said(since)}: {why}")
+        parts.append(f"{network['adapter']} ↓{_rate(network['rx'])} ↑{_rate(network['tx'])}{limit}")
+    if sample["driver"]:
+        cuda = f", CUDA {sample['cuda']}" if sample["cuda"] else ""
+        driver = message("gpu-table.driver", "driver {version}", version=sample["driver"])
+        parts.append(f"{texts.translate(driver)}{cuda}")
+    if sample["stale"]:
+        parts.append(f"{GLYPHS['warn']} {texts.translate(_stale(sample))}")
     return "   ".join(parts)
 
 
-def _light_line(lights: Sequence[Light], texts: Texts) -> str:
-    return "  " + "   ".join(
-        f"{GLYPHS[light.status]} {texts(f'light.{light.name}')}: {texts.said(light.seen)}" for light in lights
+def _stale(sample: Sample) -> Message:
+    no_answer = message("gpu-table.no-answer", "no answer")
+    why = from_data(sample["error"]) if sample["error"] else no_answer
+    if sample["gpu_age"] is None:
+        return message("gpu-table.stale", "GPU values are stale: {why}", why=why)
+    return message(
+        "gpu-table.stale-for",
+        "GPU values are stale for {age:duration}: {why}",
+        age=sample["gpu_age"],
+        why=why,
     )
 
 
-def _gpu_rows(sample: Sample, texts: Texts) -> Iterator[tuple[str, ...]]:
-    for index, gpu in gpus_of(sample):
-        limit = gpu.get("power_cap")
-        power = _whole(gpu.get("power")) + (f"/{limit:.0f}" if limit else "")
-        yield (
-            str(index),
-            str(gpu.get("name") or "GPU").removeprefix("NVIDIA ").removeprefix("GeForce "),
-            _whole(gpu.get("util"), " %"),
-            _of(gpu.get("memory_used"), gpu.get("memory_total")),
-            f"{power} W",
-            _whole(gpu.get("temperature"), " °C"),
-            _whole(gpu.get("clock"), " MHz"),
-            _remarks(gpu, texts),
-        )
+def _health_line(indicators: Sequence[Indicator], texts: Texts) -> str:
+    return "  " + "   ".join(
+        f"{GLYPHS[one.status]} {texts(f'indicator.{one.name}')}: {texts.translate(one.finding)}"
+        for one in indicators
+    )
 
 
-def _remarks(gpu: Mapping[str, Any], texts: Texts) -> str:
-    said = texts.said
-    parts = [f"{GLYPHS['fail']} {said(gpu['error'])}"] if gpu.get("error") else []
-    parts += [f"{GLYPHS['warn']} {said(f'slowed down: {word}')}" for word in harmful(gpu.get("throttle"))]
-    if gpu.get("ecc_uncorrected"):
-        errors = f"{gpu['ecc_uncorrected']:.0f} memory errors"
-        parts.append(f"{GLYPHS['warn']} {said(errors)}")
-    if gpu.get("mig"):
-        parts.append(said(f"{len(gpu['mig'])} MIG instances"))
-    processes = gpu.get("processes") or []
+def _name(gpu: Gpu, texts: Texts) -> str:
+    return (gpu["name"] or "GPU").removeprefix("NVIDIA ").removeprefix("GeForce ")
+
+
+def _power(gpu: Gpu, texts: Texts) -> str:
+    limit = gpu["power_cap"]
+    return f"{_whole(gpu['power'])}{f'/{limit:.0f}' if limit else ''} W"
+
+
+def _remarks(gpu: Gpu, texts: Texts) -> str:
+    translate = texts.translate
+    parts = [f"{GLYPHS['fail']} {translate(from_data(gpu['error']))}"] if gpu["error"] else []
+    warnings = [
+        message("gpu-table.throttled", "throttled: {cause}", cause=cause)
+        for cause in harmful(gpu["throttle"])
+    ]
+    if gpu["ecc_uncorrected"]:
+        errors = gpu["ecc_uncorrected"]
+        warnings.append(message("gpu-table.memory-errors", "{count:n memory error}", count=errors))
+    parts += [f"{GLYPHS['warn']} {translate(warning)}" for warning in warnings]
+    if gpu["mig"]:
+        parts.append(translate(message("gpu-table.mig", "{count:n MIG instance}", count=len(gpu["mig"]))))
+    processes = gpu["processes"] or []
     for process in processes[:_MOST_PROCESSES]:
-        memory = f" {size(process['memory'])}" if process.get("memory") else ""
-        parts.append(f"{process.get('name') or 'process'} {process['pid']}{memory}")
+        memory = f" {byte_size(process['memory'])}" if process["memory"] else ""
+        name = process["name"] or translate(message("gpu-table.process", "process"))
+        parts.append(f"{name} {process['pid']}{memory}")
     if len(processes) > _MOST_PROCESSES:
-        parts.append(said(f"and {len(processes) - _MOST_PROCESSES} more"))
+        rest = len(processes) - _MOST_PROCESSES
+        parts.append(translate(message("gpu-table.more-processes", "and {count} more", count=rest)))
     return ", ".join(parts)
 
 
-def _aligned(row: Sequence[str], widths: Sequence[int]) -> str:
-    # Number, name and remarks begin at the left, the figures between them end at the right.
-    cells = [
-        cell.ljust(width) if column in (0, 1, len(row) - 1) else cell.rjust(width)
-        for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-    ]
-    return f"  {'  '.join(cells)}".rstrip()
+def _quantity(one: Quantity, gpu: Gpu, texts: Texts) -> str:
+    """Return the quantity with its name, since the lines have no headings."""
+    return f"{texts.translate(one.column)} {quantity_text(gpu_value(gpu, one), one.unit)}"
 
 
 def _whole(value: float | None, unit: str = "") -> str:
@@ -114,4 +127,18 @@ def _of(used: float | None, total: float | None) -> str:
 
 
 def _rate(value: float | None) -> str:
-    return _UNKNOWN if value is None else f"{size(value)}/s"
+    return _UNKNOWN if value is None else byte_rate(value)
+
+
+#: Every column of the lines of GPUs, which have no headings.
+COLUMNS: Final[tuple[TextColumn[Gpu], ...]] = (
+    TextColumn(EMPTY, lambda gpu, texts: str(gpu["index"])),
+    TextColumn(EMPTY, _name),
+    TextColumn(EMPTY, lambda gpu, texts: _whole(gpu["util"], "%"), right=True),
+    TextColumn(EMPTY, lambda gpu, texts: _of(gpu["memory_used"], gpu["memory_total"]), right=True),
+    TextColumn(EMPTY, _power, right=True),
+    TextColumn(EMPTY, lambda gpu, texts: _whole(gpu["temperature"], " °C"), right=True),
+    TextColumn(EMPTY, lambda gpu, texts: _whole(gpu["clock"], " MHz"), right=True),
+    *(TextColumn(one.column, partial(_quantity, one), right=True) for one in GPU_QUANTITIES if one.column),
+    TextColumn(EMPTY, _remarks),
+)

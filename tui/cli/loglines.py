@@ -3,42 +3,57 @@
 from __future__ import annotations
 
 from fleet.events import LogChunk
+from fleet.log_gap import gap_line, missing_before
+from fleet.terminal import LineStream, Rendered, one_line, render_bytes
 
-#: A program that never ends its line must not fill the memory.
-_LONGEST = 1 << 16
+
+class _RankOutput:
+    """The unfinished line of one rank, and where its output ended so far."""
+
+    def __init__(self) -> None:
+        self.stream = LineStream()
+        self.end: int | None = None
 
 
 class RankLines:
-    """Holds the unfinished line of each rank."""
+    """Keeps the unfinished line of each rank; bytes that never arrived become a line."""
 
     def __init__(self) -> None:
-        self._held: dict[tuple[str, int], bytes] = {}
+        self._outputs: dict[tuple[str, int], _RankOutput] = {}
 
-    def feed(self, chunk: LogChunk) -> list[str]:
+    def feed(self, chunk: LogChunk) -> list[Rendered]:
         """Return the lines that this chunk completes, as ``gpu1 rank 3 | text``."""
         key = (chunk.node, chunk.rank)
-        *whole, rest = (self._held.get(key, b"") + chunk.data).split(b"\n")
-        if len(rest) > _LONGEST:
-            whole.append(rest)
-            rest = b""
-        self._held[key] = rest
-        return [self._line(key, line) for line in whole]
+        output = self._outputs.setdefault(key, _RankOutput())
+        lines: list[bytes] = []
+        if missing := missing_before(chunk.offset, chunk.data, output.end):
+            rest = output.stream.rest()
+            lines += [rest, gap_line(missing)] if rest else [gap_line(missing)]
+        output.end = chunk.offset + len(chunk.data)
+        lines += output.stream.feed(chunk.data)
+        lead = _lead(key)
+        return [_line(lead, line) for line in lines]
 
-    def rest(self) -> list[str]:
+    def unfinished(self) -> list[Rendered]:
+        """Return the unfinished lines as they are now, by node and rank."""
+        held = [(key, output.stream.unfinished) for key, output in sorted(self._outputs.items())]
+        lines = [(_lead(key), _line(_lead(key), raw)) for key, raw in held if raw]
+        return [line for lead, line in lines if line.text.strip() != lead.strip()]
+
+    def rest(self) -> list[Rendered]:
         """Return the unfinished lines and forget them."""
-        lines = [self._line(key, line) for key, line in self._held.items() if line]
-        self._held.clear()
-        return lines
-
-    def _line(self, key: tuple[str, int], line: bytes) -> str:
-        # Of a progress bar that returns to the line's start, only the last state is worth a line.
-        text = decode(line.rstrip(b"\r").rsplit(b"\r", 1)[-1])
-        return f"{key[0]} rank {key[1]} | {text}"
+        rests = [(key, output.stream.rest()) for key, output in self._outputs.items()]
+        self._outputs.clear()
+        return [_line(_lead(key), rest) for key, rest in rests if rest]
 
 
-def decode(line: bytes) -> str:
-    """Return the line as text: UTF-8, else the code page of a Korean Windows."""
-    try:
-        return line.decode("utf-8")
-    except UnicodeDecodeError:
-        return line.decode("cp949", "replace")
+def _lead(key: tuple[str, int]) -> str:
+    return f"{one_line(key[0])} rank {key[1]} | "
+
+
+def _line(lead: str, raw: bytes) -> Rendered:
+    text, colors = render_bytes(raw)
+    if not colors:
+        return Rendered(lead + text)
+    shift = len(lead)
+    return Rendered(lead + text, tuple((start + shift, end + shift, code) for start, end, code in colors))

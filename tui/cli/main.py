@@ -7,55 +7,129 @@ import difflib
 import importlib
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
 
-from tui.cli.exits import FAILED, INTERRUPTED, USAGE, UsageError
+from agent.wire.message import Message, message
+from agent.wire.reasons import system_reason
+from fleet.errors import FleetError
+from tui.cli.exits import FAILED, INTERNAL, INTERRUPTED, USAGE, UsageError
+from tui.cli.output import err, indented, silence
+from tui.cli.parser import Parser, argparse_texts
 from tui.cli.streams import prepare_streams
+from tui.i18n import LANGUAGES, Texts
+from tui.internal_errors import InternalErrors, install
 
 #: Each is a module of ``tui.cli.commands`` with ``add(subparsers)``; the order is that of ``--help``.
 COMMANDS = (
-    "demo", "init", "up", "preflight", "forecast", "deploy", "launch", "status", "logs", "stop", "sample",
-    "replay", "nodes", "gpu", "lab", "doctor", "completion",
+    "demo", "init", "up", "preflight", "forecast", "deploy", "launch", "status", "runs", "logs", "stacks",
+    "stop", "sweep", "sample", "replay", "nodes", "gpu", "lab", "doctor", "completion",
 )  # fmt: skip
+#: Those that take a program: ``dtui up train.py --lr 3e-4``.
+PROGRAM_COMMANDS = ("up", "deploy", "launch")
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser(texts: Texts | None = None) -> argparse.ArgumentParser:
     """Return the parser of the whole command line; every command sets ``handler`` (Namespace -> status)."""
-    parser = argparse.ArgumentParser(
-        prog="dtui",
-        description="Distributed PyTorch training on Windows and Linux GPU machines, from one terminal. "
-        "Without a command the console opens.",
-        epilog="exit status: 0 done, 1 a node or rank failed, 2 usage or configuration, 130 interrupted",
-    )
     from importlib.metadata import version
 
-    parser.add_argument("--version", action="version", version=f"dtui {version('dtui')}")
-    console = importlib.import_module("tui.cli.commands.console")
-    console.add_options(parser)
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
-    for name in COMMANDS:
-        importlib.import_module(f"tui.cli.commands.{name}").add(commands)
+    texts = texts or Texts()
+    with argparse_texts(texts):
+        parser = Parser(
+            texts=texts,
+            prog="dtui",
+            description=message(
+                "help.dtui",
+                "distributed PyTorch training on Windows and Linux GPU machines, from one terminal. "
+                "Without a command, the console opens",
+            ),
+            epilog=message(
+                "help.exit-status",
+                "exit status: 0 done, 1 a node or rank failed, 2 wrong usage or configuration, "
+                "70 internal error of dtui, 130 interrupted",
+            ),
+        )
+        parser.add_argument(
+            "--version",
+            action="version",
+            version=f"dtui {version('dtui')}",
+            help=message("help.version", "show the version and exit"),
+        )
+        console = importlib.import_module("tui.cli.commands.console")
+        console.add_options(parser)
+        commands = parser.add_subparsers(  # type: ignore[call-overload]  # it only calls parser_class
+            title=message("help.group.commands", "commands"),
+            metavar=texts.translate(message("help.command", "COMMAND")),
+            parser_class=partial(Parser, texts=texts),
+        )
+        for name in COMMANDS:
+            importlib.import_module(f"tui.cli.commands.{name}").add(commands)
     return parser
 
 
-def _parse(arguments: Sequence[str]) -> argparse.Namespace:
+def _parse(arguments: Sequence[str], texts: Texts) -> argparse.Namespace:
     """Parse; a bare ``dtui`` is the console, and does not wait for the options of every command."""
-    if arguments:
-        return build_parser().parse_args(arguments)
-    parser = argparse.ArgumentParser()
-    importlib.import_module("tui.cli.commands.console").add_options(parser)
-    return parser.parse_args([])
+    if not arguments:
+        parser = argparse.ArgumentParser()
+        importlib.import_module("tui.cli.commands.console").add_options(parser)
+        return parser.parse_args([])
+    parser = build_parser(texts)
+    with argparse_texts(texts):
+        return parse(parser, arguments, lambda note: err(texts.capitalized(note)))
 
 
-def _no_command(word: str) -> str:
+def parse(
+    parser: argparse.ArgumentParser, words: Sequence[str], show: Callable[[Message], object]
+) -> argparse.Namespace:
+    """Parse a command line, which may contain a program as with torchrun; ``show`` gets notes about it."""
+    from tui.cli.program import shared_options_note, with_program
+
+    if words and words[0] in PROGRAM_COMMANDS:
+        line = with_program(words, command_parser(parser, words[0]))
+        words = line.words
+        if line.shared:
+            show(shared_options_note(line.shared))
+    return parser.parse_args(words)
+
+
+def command_parser(parser: argparse.ArgumentParser, command: str) -> argparse.ArgumentParser:
+    """Return the parser of one command."""
+    (commands,) = (one for one in parser._actions if isinstance(one, argparse._SubParsersAction))
+    found = commands.choices[command]
+    assert isinstance(found, argparse.ArgumentParser)
+    return found
+
+
+def _texts_for(words: Sequence[str]) -> Texts:
+    """Return the texts in the language that the command line asks for, before it is parsed."""
+    language = requested_language(words)
+    return Texts(language if language in LANGUAGES else "en")
+
+
+def requested_language(words: Sequence[str]) -> str:
+    """Return what ``--lang`` names, empty without it."""
+    found = ""
+    for word, following in zip(words, [*words[1:], ""], strict=False):
+        if word == "--":
+            break
+        if word == "--lang":
+            found = following
+        elif word.startswith("--lang="):
+            found = word.removeprefix("--lang=")
+    return found
+
+
+def _unknown_command(word: str) -> UsageError:
+    what = message("cli.unknown-command", "there is no command {word!r}", word=word)
     close = difflib.get_close_matches(word, COMMANDS, n=1)
-    return f"there is no command {word!r}; " + (
-        f"did you mean {close[0]!r}?" if close else f"there are {', '.join(COMMANDS)}"
-    )
+    if close:
+        return UsageError(what, message("cli.did-you-mean", "did you mean {name!r}?", name=close[0]))
+    return UsageError(what, message("cli.commands", "use one of {names}", names=COMMANDS))
 
 
-def _end_gently() -> None:
-    """Take a request to end, and a closed terminal, as Ctrl-C: a lab cleans up, links close."""
+def _end_as_interrupted() -> None:
+    """Treat a request to end, and a closed terminal, as Ctrl-C: a lab cleans up, connections close."""
     for name in ("SIGTERM", "SIGHUP"):
         number = getattr(signal, name, None)
         if number is not None and signal.getsignal(number) == signal.SIG_DFL:
@@ -64,41 +138,68 @@ def _end_gently() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status."""
-    from fleet.errors import FleetError
-
     prepare_streams()
     words = sys.argv[1:] if arguments is None else arguments
-    if words and not words[0].startswith("-") and words[0] not in COMMANDS:
-        print(f"dtui: {_no_command(words[0])}", file=sys.stderr)
-        return USAGE
-    args = _parse(words)
-    _end_gently()
+    texts = _texts_for(words)
+    errors = InternalErrors(Path())
+    if arguments is None:
+        install(errors, err, texts)  # this process is dtui's own
     try:
+        if words and not words[0].startswith("-") and words[0] not in COMMANDS:
+            raise _unknown_command(words[0])
+        args = _parse(words, texts)
+        errors.project = _project_of(args)
+        _end_as_interrupted()
         return int(args.handler(args))
     except KeyboardInterrupt:
-        _tell(args, "interrupted; a run that was started goes on (dtui status, dtui stop)")
+        text = message(
+            "cli.interrupted", "interrupted; a started run continues (see `dtui status` and `dtui stop`)"
+        )
+        err(texts.sentence(text))
         return INTERRUPTED
     except UsageError as error:
-        _tell(args, f"dtui: {error}")
+        _print_error(error, texts)
         return USAGE
     except FleetError as error:
         from fleet.inventory import FaultsError
 
-        _tell(args, f"dtui: {error}")
+        _print_error(error, texts)
         return USAGE if isinstance(error, FaultsError) else FAILED
     except BrokenPipeError:
-        # The reader of our output left (`dtui logs | head`): nothing is wrong, and nothing more to say.
-        sys.stderr.close()
+        # The reader of our output has closed it (`dtui logs | head`): this is no error.
+        silence()
         return FAILED
-    except OSError as error:
-        if error.filename is None:
-            raise
-        what = f"{error.filename}: {error.strerror or error}"
-        _tell(args, f"dtui: {what}. Look whether it may be written to, and has room")
-        return FAILED
+    except Exception as error:  # noqa: BLE001  no traceback reaches the user
+        if isinstance(error, OSError) and error.filename is not None:
+            _print_error(_file_error(error), texts)
+            return FAILED
+        err(indented(f"dtui: {texts.translate(errors.report(error, _command(words)))}"))
+        return INTERNAL
 
 
-def _tell(args: argparse.Namespace, text: str) -> None:
-    from tui.cli.options import texts_of
+def _command(words: Sequence[str]) -> str:
+    """Return the command without its arguments, which may be secrets."""
+    return f"dtui {words[0]}" if words and words[0] in COMMANDS else "dtui"
 
-    print(texts_of(args).said(text), file=sys.stderr)
+
+def _project_of(args: argparse.Namespace) -> Path:
+    project = getattr(args, "project", None) or getattr(args, "dir", None)
+    return project if isinstance(project, Path) else Path()
+
+
+def _file_error(error: OSError) -> FleetError:
+    path = str(error.filename)
+    return FleetError(
+        Message(f"{path}: {system_reason(error)}"),
+        remedy=message(
+            "cli.file-error.remedy",
+            "check that {path} can be written to and that its disk has free space",
+            path=path,
+        ),
+    )
+
+
+def _print_error(error: FleetError | UsageError, texts: Texts) -> None:
+    from tui.cli.errors import error_text
+
+    err(f"dtui: {error_text(error, texts)}")

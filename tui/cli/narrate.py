@@ -1,14 +1,17 @@
-"""Each event as one sentence for a person, without any terminal in mind."""
+"""Each event as one message, and as a line of narration."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections import Counter
 from functools import singledispatch
-from typing import NamedTuple
 
+from msgspec import Struct
+
+from agent.wire.message import EMPTY, Message, message
 from fleet.events import (
     CheckFinished,
     CopyProgressed,
+    DeployPreview,
     EnvironmentOutput,
     Event,
     FileChange,
@@ -22,180 +25,249 @@ from fleet.events import (
     RankStarted,
     RunFinished,
     RunPlanned,
+    RunPreview,
     StageChanged,
 )
-from tui.i18n import Texts
+from fleet.facts import NodeFacts
+from fleet.terminal import one_line
+from tui.cli.errors import failure_text
+from tui.i18n import Texts, label
+from tui.rendering.dry_run import would_change, would_start
 
 GLYPHS = {"ok": "✓", "fail": "✗", "warn": "!", "skip": "-", "info": "·"}
 
 
-def size(count: float) -> str:
-    """Return a number of bytes with a unit of three digits: ``3.2 MB``."""
-    for unit in ("B", "KB", "MB", "GB"):
-        if count < 1000:
-            return f"{count:.0f} {unit}" if unit == "B" or count >= 100 else f"{count:.1f} {unit}"
-        count /= 1000
-    return f"{count:.1f} TB"
-
-
-def seconds(value: float) -> str:
-    """Return a duration: ``42 s``, ``3 min 05 s``, ``2 h 10 min``."""
-    whole = round(value)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
-
-
-class _Told(NamedTuple):
-    """A sentence in English, whose it is, and what to do."""
+class Narration(Struct, frozen=True):
+    """What is printed of an event; ``subject`` is the check or the stage that ``text`` is about."""
 
     status: str
-    node: str
     text: str
-    remedy: str
+    remedy: str = EMPTY
+    subject: Message = EMPTY
 
 
 def sentence(event: Event, texts: Texts) -> str | None:
-    """Return the sentence with its glyph, or None for what only a screen shows."""
-    if isinstance(event, RankPhase):
-        event = replace(event, phase=texts.word("phase", event.phase))
-    told = _told(event)
-    if told is None:
+    """Return the line for an event with its glyph, or None for what only a screen shows."""
+    found = narration_of(event)
+    if found is None:
         return None
-    node = f"{told.node}: " if told.node else ""
-    after = f"\n    -> {texts.said(told.remedy)}" if told.remedy else ""
-    return f"{GLYPHS[told.status]} {node}{texts.said(told.text)}{after}"
+    text = ": ".join(
+        filter(None, (one_line(event.node), texts.translate(found.subject), texts.translate(found.text)))
+    )
+    return failure_text("", Message(f"{GLYPHS[found.status]} {text}"), found.remedy, texts)
 
 
 @singledispatch
-def _told(event: Event) -> _Told | None:
+def narration_of(event: Event) -> Narration | None:
+    """Return what is printed of an event; None for what only a screen shows."""
     return None
 
 
-def _line(status: str, event: Event, text: str, remedy: str = "") -> _Told:
-    return _Told(status, event.node, text, remedy)
-
-
-@_told.register
-def _(event: LinkChanged) -> _Told | None:
-    if event.state == "up":
-        latency = f" ({event.latency_ms:.0f} ms)" if event.latency_ms is not None else ""
-        return _line("ok", event, f"connected over {event.transport}{latency}")
+@narration_of.register
+def _(event: LinkChanged) -> Narration | None:
     if event.state in ("failed", "lost"):
-        return _line("fail", event, event.detail, event.remedy)
-    return None
-
-
-@_told.register
-def _(event: NodeProbed) -> _Told | None:
-    system = event.facts.get("os") or {}
-    gpus = event.facts.get("gpus") or []
-    memory = (event.facts.get("ram") or {}).get("total")
-    kinds = ", ".join(sorted({str(gpu.get("name")) for gpu in gpus}))
-    parts = [
-        " ".join(str(system.get(key)) for key in ("system", "release") if system.get(key)),
-        f"{len(gpus)} GPU ({kinds})" if gpus else "no GPU",
-        f"{size(memory)} RAM" if memory else "",
-    ]
-    return _line("info", event, ", ".join(part for part in parts if part))
-
-
-@_told.register
-def _(event: CheckFinished) -> _Told | None:
-    return _line(event.status, event, f"{event.check}: {event.seen}", event.remedy)
-
-
-@_told.register
-def _(event: StageChanged) -> _Told | None:
-    detail = f": {event.detail}" if event.detail else ""
-    if event.state == "failed":
-        return _line("fail", event, f"{event.stage}{detail}", event.remedy)
-    if event.state in ("done", "skipped"):
-        return _line("ok" if event.state == "done" else "skip", event, f"{event.stage}{detail}")
-    return None
-
-
-@_told.register
-def _(event: CopyProgressed) -> _Told | None:
-    left = f", {seconds(event.eta)} left" if event.eta is not None else ""
-    return _line(
-        "info",
-        event,
-        f"{event.files_done}/{event.files_total} files, {size(event.bytes_done)} of "
-        f"{size(event.bytes_total)}, {size(event.rate)}/s{left}",
+        return Narration("fail", event.detail, event.remedy)
+    if event.state != "up":
+        return None
+    if event.latency_ms is None:
+        return Narration("ok", message("narration.connected", "connected over {name}", name=event.transport))
+    return Narration(
+        "ok",
+        message(
+            "narration.connected-latency",
+            "connected over {name} ({latency:.0f} ms)",
+            name=event.transport,
+            latency=event.latency_ms,
+        ),
     )
 
 
-@_told.register
-def _(event: FileChange) -> _Told | None:
-    return _line("info", event, f"would {event.action} {event.path} ({size(event.size)})")
+@narration_of.register
+def _(event: NodeProbed) -> Narration | None:
+    return Narration("info", _described(event.facts))
 
 
-@_told.register
-def _(event: EnvironmentOutput) -> _Told | None:
-    text = event.text.rstrip()
-    return _line("info", event, text) if text else None
-
-
-@_told.register
-def _(event: NodeDeployed) -> _Told | None:
-    if event.ok:
-        sent = (
-            f"{event.files_sent} files, {size(event.bytes_sent)} sent" if event.files_sent else "0 bytes sent"
+def _described(facts: NodeFacts) -> Message:
+    system = " ".join(filter(None, (facts["os"]["system"], facts["os"]["release"])))
+    kinds = sorted({gpu["name"] or "GPU" for gpu in facts["gpus"]})
+    gpus = (
+        message("narration.gpus", "{count:n GPU} ({kinds})", count=len(facts["gpus"]), kinds=kinds)
+        if facts["gpus"]
+        else message("narration.no-gpu", "no GPU")
+    )
+    memory = facts["ram"]["total"]
+    if not memory:
+        return message(
+            "narration.node-without-ram", "{system}, {gpus}, RAM unknown", system=system, gpus=gpus
         )
-        return _line("ok", event, f"deployed, {sent}")
-    return _line("fail", event, f"not deployed: {event.detail}", event.remedy)
-
-
-@_told.register
-def _(event: RunPlanned) -> _Told | None:
-    placed = ", ".join(
-        f"{node} {len([rank for rank in event.ranks if rank.node == node])}"
-        for node in dict.fromkeys(rank.node for rank in event.ranks)
+    return message(
+        "narration.node", "{system}, {gpus}, {ram:bytes} RAM", system=system, gpus=gpus, ram=memory
     )
-    return _line(
+
+
+@narration_of.register
+def _(event: CheckFinished) -> Narration | None:
+    return Narration(event.status, event.seen, event.remedy, subject=Message(event.check))
+
+
+@narration_of.register
+def _(event: StageChanged) -> Narration | None:
+    status = {"failed": "fail", "done": "ok", "skipped": "skip"}.get(event.state)
+    if status is None:
+        return None
+    return Narration(status, event.detail, event.remedy, subject=label("step", event.stage))
+
+
+@narration_of.register
+def _(event: CopyProgressed) -> Narration | None:
+    if event.eta is None:
+        return Narration(
+            "info",
+            message(
+                "narration.copied",
+                "{done}/{total:n file}, {sent:bytes} of {size:bytes}, {rate:byte-rate}",
+                done=event.files_done,
+                total=event.files_total,
+                sent=event.bytes_done,
+                size=event.bytes_total,
+                rate=event.rate,
+            ),
+        )
+    return Narration(
         "info",
-        event,
-        f"run {event.run}: world size {event.world_size} ({placed}), rendezvous at "
-        f"{event.master_address}:{event.master_port}",
+        message(
+            "narration.copied-eta",
+            "{done}/{total:n file}, {sent:bytes} of {size:bytes}, {rate:byte-rate}, {eta:duration} left",
+            done=event.files_done,
+            total=event.files_total,
+            sent=event.bytes_done,
+            size=event.bytes_total,
+            rate=event.rate,
+            eta=event.eta,
+        ),
     )
 
 
-@_told.register
-def _(event: RankStarted) -> _Told | None:
-    return _line("ok", event, f"rank {event.rank} started (pid {event.pid})")
+@narration_of.register
+def _(event: FileChange) -> Narration | None:
+    path, size = event.path, event.size
+    if event.action == "add":
+        text = message("narration.would-add", "would add {path} ({size:bytes})", path=path, size=size)
+    elif event.action == "replace":
+        text = message("narration.would-replace", "would replace {path} ({size:bytes})", path=path, size=size)
+    else:
+        text = message("narration.would-delete", "would delete {path} ({size:bytes})", path=path, size=size)
+    return Narration("info", text)
 
 
-@_told.register
-def _(event: RankPhase) -> _Told | None:
-    return _line("info", event, f"rank {event.rank} is {event.phase}")
+@narration_of.register
+def _(event: EnvironmentOutput) -> Narration | None:
+    text = event.text.rstrip()
+    return Narration("info", Message(text)) if text else None
 
 
-@_told.register
-def _(event: RankExited) -> _Told | None:
+@narration_of.register
+def _(event: NodeDeployed) -> Narration | None:
+    if not event.ok:
+        text = message("narration.not-deployed", "not deployed: {why}", why=event.detail)
+        return Narration("fail", text, event.remedy)
+    if not event.files_sent:
+        return Narration("ok", message("narration.deployed-nothing", "deployed, 0 bytes sent"))
+    return Narration(
+        "ok",
+        message(
+            "narration.deployed",
+            "deployed, {files:n file}, {size:bytes} sent",
+            files=event.files_sent,
+            size=event.bytes_sent,
+        ),
+    )
+
+
+@narration_of.register
+def _(event: DeployPreview) -> Narration | None:
+    return Narration("info", would_change(event))
+
+
+@narration_of.register
+def _(event: RunPreview) -> Narration | None:
+    return Narration("info", would_start(event))
+
+
+@narration_of.register
+def _(event: RunPlanned) -> Narration | None:
+    ranks = Counter(rank.node for rank in event.ranks)
+    return Narration(
+        "info",
+        message(
+            "narration.run-planned",
+            "run {run}: world size {size} ({ranks}), rendezvous at {address}:{port}",
+            run=event.run,
+            size=event.world_size,
+            ranks=[f"{node} {count}" for node, count in ranks.items()],
+            address=event.master_address,
+            port=event.master_port,
+        ),
+    )
+
+
+@narration_of.register
+def _(event: RankStarted) -> Narration | None:
+    return Narration(
+        "ok",
+        message("narration.rank-started", "rank {rank} started (pid {pid})", rank=event.rank, pid=event.pid),
+    )
+
+
+@narration_of.register
+def _(event: RankPhase) -> Narration | None:
+    phase = label("phase", event.phase)
+    return Narration(
+        "info", message("narration.rank-phase", "rank {rank} is {phase}", rank=event.rank, phase=phase)
+    )
+
+
+@narration_of.register
+def _(event: RankExited) -> Narration | None:
     if event.stopped:
-        return _line("skip", event, f"rank {event.rank} was stopped")
-    return _line("ok" if event.code == 0 else "fail", event, f"rank {event.rank} exited with {event.code}")
+        return Narration(
+            "skip", message("narration.rank-stopped", "rank {rank} was stopped", rank=event.rank)
+        )
+    return Narration(
+        "ok" if event.code == 0 else "fail",
+        message("narration.rank-exited", "rank {rank} exited with {code}", rank=event.rank, code=event.code),
+    )
 
 
-@_told.register
-def _(event: RunFinished) -> _Told | None:
-    cause = f": {event.cause}" if event.cause else ""
+@narration_of.register
+def _(event: RunFinished) -> Narration | None:
+    status = {"succeeded": "ok", "stopped": "skip"}.get(event.outcome, "fail")
+    return Narration(status, _outcome(event), event.remedy)
+
+
+def _outcome(event: RunFinished) -> Message:
+    run, why = event.run, event.cause
     if event.outcome == "succeeded":
-        return _line("ok", event, f"run {event.run} succeeded{cause}", event.remedy)
+        if why:
+            return message("narration.run-succeeded-why", "run {run} succeeded: {why}", run=run, why=why)
+        return message("narration.run-succeeded", "run {run} succeeded", run=run)
     if event.outcome == "stopped":
-        return _line("skip", event, f"run {event.run} stopped{cause}", event.remedy)
-    return _line("fail", event, f"run {event.run} failed{cause}", event.remedy)
+        if why:
+            return message("narration.run-stopped-why", "run {run} stopped: {why}", run=run, why=why)
+        return message("narration.run-stopped", "run {run} stopped", run=run)
+    if why:
+        return message("narration.run-failed-why", "run {run} failed: {why}", run=run, why=why)
+    return message("narration.run-failed", "run {run} failed", run=run)
 
 
-@_told.register
-def _(event: Notice) -> _Told | None:
+@narration_of.register
+def _(event: Notice) -> Narration | None:
     status = {"info": "info", "warning": "warn"}.get(event.level, "fail")
-    return _line(status, event, event.text, event.remedy)
+    return Narration(status, event.text, event.remedy)
 
 
-@_told.register
-def _(event: PlanDrawn) -> _Told | None:
-    return _line("ok", event, f"run {event.run} drew {event.path}")
+@narration_of.register
+def _(event: PlanDrawn) -> Narration | None:
+    return Narration(
+        "ok", message("narration.drawn", "run {run} drew {path}", run=event.run, path=event.path)
+    )

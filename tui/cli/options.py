@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
-import sys
 from pathlib import Path
 
+from msgspec.structs import replace
+
+from agent.wire.message import message
 from fleet.inventory import (
     Inventory,
+    InventoryError,
     Node,
     from_addresses,
     load_inventory,
@@ -17,115 +19,62 @@ from fleet.inventory import (
     with_master_address,
 )
 from fleet.nodeset import NodeSetError, fold
+from tui.cli.basic_options import DEFAULT_INVENTORY, add_project_option, project_of, texts_of
 from tui.cli.exits import UsageError
-from tui.i18n import LANGUAGES, Texts
+from tui.cli.output import ask, is_terminal
+from tui.i18n import Texts
 
-DEFAULT_INVENTORY = Path("configs/nodes.yaml")
 #: What `--workers` named last, so that `dtui status` and `dtui stop` find the same nodes.
 LAST_INVENTORY = Path(".dtui/nodes.yaml")
 
 
 def add_inventory_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options that say which nodes there are."""
-    group = parser.add_argument_group("nodes")
+    """Add the options that select the nodes."""
+    group = parser.add_argument_group(message("help.group.nodes", "nodes"))
     group.add_argument(
-        "--inventory", type=Path, metavar="FILE", help=f"inventory file (default: {DEFAULT_INVENTORY})"
-    )
-    group.add_argument("--workers", metavar="IP,IP", help="workers by address, instead of an inventory file")
-    group.add_argument(
-        "--workers-file", type=Path, metavar="FILE", help="workers from a workers.json, as the guide has it"
-    )
-    group.add_argument("--on", metavar="NODES", help="only these nodes: names, gpu[1-4], @tag")
-    group.add_argument("--project", type=Path, metavar="DIR", help="project folder on this machine")
-
-
-def add_run_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options that say what is deployed where and what a run starts."""
-    group = parser.add_argument_group("run")
-    group.add_argument("--project-path", metavar="DIR", help="project folder on the workers")
-    group.add_argument("--environment", choices=("uv", "existing"), help="how the nodes get their packages")
-    group.add_argument("--config", metavar="FILE", help="configuration handed to the program as --config")
-    group.add_argument("--module", help="module that each rank runs (default: trainer)")
-    group.add_argument("--script", help="script that each rank runs, instead of a module")
-    group.add_argument(
-        "--port", type=_port, help="port of the rendezvous on the master, 1024 to 65535 (default: 29500)"
-    )
-    group.add_argument("--method", choices=("ranks", "accelerate"), help="how ranks are started")
-    group.add_argument("--cpu", action="store_true", help="train on the CPU even where there are GPUs")
-    group.add_argument("program_args", nargs="*", metavar="ARG", help="arguments of the program, after --")
-
-
-def add_deploy_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options that only a deploy has."""
-    group = parser.add_argument_group("deploy")
-    group.add_argument(
-        "--dry-run", action="store_true", help="show what would be sent and started, change nothing"
+        "--inventory",
+        type=Path,
+        metavar="FILE",
+        help=message("help.inventory", "inventory file (default: {file})", file=str(DEFAULT_INVENTORY)),
     )
     group.add_argument(
-        "--extra",
-        action="append",
+        "--workers",
+        metavar="IP,IP",
+        help=message("help.workers", "workers by address or user@address, instead of an inventory file"),
+    )
+    group.add_argument(
+        "--user",
         metavar="NAME",
-        help="optional dependencies for `uv sync` (default: train)",
-    )
-
-
-def add_launch_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options that only a launch has."""
-    group = parser.add_argument_group("launch")
-    group.add_argument("--detach", action="store_true", help="return once all ranks have started")
-    group.add_argument("--force", action="store_true", help="start although another run is under way there")
-    group.add_argument(
-        "--max-restarts", type=int, default=0, metavar="N", help="restart a failed run from its checkpoint"
+        help=message("help.user", "user name on workers without their own"),
     )
     group.add_argument(
-        "--start-timeout",
-        type=float,
-        default=600.0,
-        metavar="SECONDS",
-        help="end a run whose ranks have not all joined by then (default: 600)",
+        "--workers-file",
+        type=Path,
+        metavar="FILE",
+        help=message("help.workers-file", "workers from a workers.json, in the legacy format"),
     )
-
-
-def add_output_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options that say how events are printed."""
-    parser.add_argument("--json", action="store_true", help="print events as JSON lines on stdout")
-    add_language_option(parser)
-
-
-def add_language_option(parser: argparse.ArgumentParser) -> None:
-    """Add ``--lang``; one that stands before the command holds, too."""
-    parser.add_argument(
-        "--lang", choices=LANGUAGES, default=argparse.SUPPRESS, help="language of what is told (not of JSON)"
+    group.add_argument(
+        "--on", metavar="NODES", help=message("help.on", "only these nodes: names, gpu[1-4], @tag")
     )
+    add_project_option(group)
 
 
-def texts_of(args: argparse.Namespace) -> Texts:
-    """Return the texts in the language that the options ask for."""
-    return Texts(getattr(args, "lang", None) or "en")
+def add_run_argument(parser: argparse.ArgumentParser) -> None:
+    """Add the id of a run as an argument that may be left out."""
+    parser.add_argument("run", nargs="?", help=message("help.run-id", "id of the run (default: the newest)"))
 
 
 def inventory_of(args: argparse.Namespace) -> Inventory:
-    """Return the inventory that the options describe; raises InventoryError and UsageError."""
+    """Return the inventory that the options select; raises InventoryError and UsageError."""
     inventory = _base_inventory(args)
-    run = inventory.run
-    if getattr(args, "module", None):
-        run = dataclasses.replace(run, module=args.module, script=None)
-    if getattr(args, "script", None):
-        run = dataclasses.replace(run, module=None, script=args.script)
-    for option, field in (("config", "config"), ("port", "port"), ("method", "method")):
-        if getattr(args, option, None) is not None:
-            run = dataclasses.replace(run, **{field: getattr(args, option)})
-    if getattr(args, "program_args", None):
-        run = dataclasses.replace(run, args=tuple(args.program_args))
-    workers = inventory.workers
-    if getattr(args, "project_path", None):
-        workers = tuple(dataclasses.replace(node, project=args.project_path) for node in workers)
-    master = inventory.master
-    if getattr(args, "environment", None):
-        workers = tuple(_with_environment(node, args.environment) for node in workers)
-        master = _with_environment(master, args.environment)
+    if args.user:
+        workers = tuple(
+            replace(node, user=args.user) if node.user is None and "user" in node.kind.uses else node
+            for node in inventory.workers
+        )
+        inventory = replace(inventory, workers=workers)
     # Every probe asks which adapter leads to the master, so its address is found before the first one.
-    return with_master_address(dataclasses.replace(inventory, run=run, workers=workers, master=master))
+    return with_master_address(inventory)
 
 
 def selected(inventory: Inventory, args: argparse.Namespace) -> tuple[Node, ...]:
@@ -135,10 +84,19 @@ def selected(inventory: Inventory, args: argparse.Namespace) -> tuple[Node, ...]
     try:
         nodes = inventory.select(args.on)
     except NodeSetError as error:
-        known = f"the inventory has {fold([node.name for node in inventory.nodes])}"
-        raise UsageError(f"--on {args.on}: {error}; {known}") from error
+        raise UsageError(
+            message(
+                "cli.bad-node-set",
+                "--on {given}: {why}; the inventory has {known}",
+                given=args.on,
+                why=error.args[0],
+                known=fold([node.name for node in inventory.nodes]),
+            )
+        ) from error
     if not nodes:
-        raise UsageError(f"--on {args.on}: no node of the inventory matches")
+        raise UsageError(
+            message("cli.no-node-matches", "--on {given}: no node of the inventory matches", given=args.on)
+        )
     return nodes
 
 
@@ -147,23 +105,8 @@ def home_of(inventory: Inventory) -> Path:
     return inventory.project / ".dtui"
 
 
-def _port(word: str) -> int:
-    if not word.isdecimal() or not 1024 <= int(word) <= 65535:
-        raise argparse.ArgumentTypeError(f"{word!r} is not a port from 1024 to 65535")
-    return int(word)
-
-
-def _with_environment(node: Node, kind: str) -> Node:
-    interpreter = node.interpreter
-    if kind == "existing" and interpreter is None:
-        interpreter = sys.executable if node.transport == "local" else (node.python or "python")
-    if kind == "uv":
-        interpreter = None
-    return dataclasses.replace(node, environment=kind, interpreter=interpreter)  # type: ignore[arg-type]
-
-
 def _base_inventory(args: argparse.Namespace) -> Inventory:
-    project = (args.project or Path()).resolve()
+    project = project_of(args)
     path = args.inventory or project / DEFAULT_INVENTORY
     if args.workers is not None:
         return _remembered(_in_place(from_addresses(args.workers.split(","), project=project), path))
@@ -174,8 +117,25 @@ def _base_inventory(args: argparse.Namespace) -> Inventory:
         if not last.exists():
             return _remembered(from_addresses(_ask_for_addresses(path, texts_of(args)), project=project))
         path = last
-    inventory = load_inventory(path)
-    return dataclasses.replace(inventory, project=project) if args.project else inventory
+    inventory = _loaded(path)
+    return replace(inventory, project=project) if args.project else inventory
+
+
+def _loaded(path: Path) -> Inventory:
+    """Return the inventory of a file; raises InventoryError, and UsageError for a file of another tool."""
+    try:
+        return load_inventory(path)
+    except InventoryError:
+        from fleet.init.importers import recognised
+
+        if (found := recognised(path)) is None:
+            raise
+        raise UsageError(
+            message(
+                "cli.other-inventory", "{path} is in another format: {format}", path=str(path), format=found
+            ),
+            message("cli.other-inventory.remedy", "import it with `dtui init --from {path}`", path=str(path)),
+        ) from None
 
 
 def _in_place(named: Inventory, path: Path) -> Inventory:
@@ -189,15 +149,18 @@ def _remembered(inventory: Inventory) -> Inventory:
 
 
 def _ask_for_addresses(path: Path, texts: Texts) -> list[str]:
-    """Ask for the workers as the guide's script did, when there is neither a file nor an option."""
-    if not sys.stdin.isatty():
+    """Ask for the workers when there is neither a file nor an option."""
+    if not is_terminal("stdin"):
         raise UsageError(
-            f"there is no inventory at {path}. Name the workers (--workers 192.168.1.101,192.168.1.102), "
-            "a file (--inventory, --workers-file), write one (dtui init), or try `dtui demo`"
+            message("cli.no-inventory", "there is no inventory at {path}", path=str(path)),
+            message(
+                "cli.no-inventory.remedy",
+                "name the workers (--workers 192.168.1.101,192.168.1.102) or a file (--inventory, "
+                "--workers-file), write an inventory with `dtui init`, or try `dtui demo`",
+            ),
         )
-    question = texts.said("Addresses of the workers, separated by commas or spaces")
-    print(f"{question}: ", end="", file=sys.stderr, flush=True)
-    addresses = sys.stdin.readline().replace(",", " ").split()
+    question = message("cli.ask-workers", "addresses of the workers, separated by commas or spaces")
+    addresses = ask(f"{texts.capitalized(question)}: ").replace(",", " ").split()
     if not addresses:
-        raise UsageError("no worker was named")
+        raise UsageError(message("cli.no-worker", "no worker was named"))
     return addresses

@@ -5,32 +5,35 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from rich.cells import cell_len as width
-
+from agent.wire.message import Message, message
 from fleet.events import CheckFinished, Event, NodeProbed, PairProbed
+from fleet.facts import NodeFacts
+from tui.cli.columns import aligned, headings
 from tui.cli.narrate import GLYPHS
 from tui.i18n import Texts
 
-_SUMS = {"ok": "{} passed", "warn": "{} warnings", "fail": "{} failures", "skip": "{} skipped"}
+_CHECK = message("preflight-table.check", "check")
+#: The corner of the matrix: rows are sources, columns are targets.
+_CORNER = message("preflight-table.from-to", "from \\ to")
 
 
 class Results:
-    """Collects the newest result of each check and node, the ways between nodes, and the nodes' facts."""
+    """Collects the newest result of each check and node, the pairs' connectivity, and the nodes' facts."""
 
     def __init__(self, nodes: Sequence[str]) -> None:
         self.cells: dict[tuple[str, str], CheckFinished] = {}
-        self.facts: dict[str, dict[str, object]] = {}
+        self.facts: dict[str, NodeFacts] = {}
         self._nodes = list(nodes)
-        self._ways: dict[tuple[str, str], PairProbed] = {}
+        self._pairs: dict[tuple[str, str], PairProbed] = {}
 
-    def take(self, event: Event) -> None:
+    def add(self, event: Event) -> None:
         """Take one event into account."""
         if isinstance(event, CheckFinished):
             self.cells[event.node, event.check] = event
         elif isinstance(event, NodeProbed):
             self.facts[event.node] = event.facts
         elif isinstance(event, PairProbed) and event.ports:
-            self._ways[event.node, event.peer] = event
+            self._pairs[event.node, event.peer] = event
 
     @property
     def failures(self) -> list[CheckFinished]:
@@ -47,53 +50,56 @@ class Results:
         return found
 
     def table(self, order: Sequence[str], texts: Texts) -> str:
-        """Return checks by nodes, only those of which some result is not simply good, and the sums."""
+        """Return the checks that warned or failed on some node, by nodes, and the counts."""
         checks = [
             check
             for check in order
             if any(self._status(node, check) in ("warn", "fail") for node in self._nodes)
         ]
         rows = [
-            ["CHECK", *self._nodes],
-            *([check, *(self._cell(node, check) for node in self._nodes)] for check in checks),
+            [*headings(texts, _CHECK), *self._nodes],
+            *([check, *(self._cell(node, check, texts) for node in self._nodes)] for check in checks),
         ]
-        counted = Counter(cell.status for cell in self.cells.values())
-        sums = [texts.said(told.format(counted[status])) for status, told in _SUMS.items() if counted[status]]
-        verdict = texts.said("a run would not start" if counted["fail"] else "a run can start")
-        return (_aligned(rows) + "\n\n" if checks else "") + f"{verdict}: {', '.join(sums)}"
+        table = "\n".join(aligned(rows)) + "\n\n" if checks else ""
+        return table + texts.capitalized(self._verdict())
 
-    def matrix(self) -> str:
-        """Return who (rows) reaches whom (columns): ``ok``, or the ports that are closed."""
-        rows = [["FROM \\ TO", *self._nodes]]
+    def matrix(self, texts: Texts) -> str:
+        """Return which nodes (rows) reach which (columns): ``ok``, or the ports that are blocked."""
+        rows = [[*headings(texts, _CORNER), *self._nodes]]
         for source in self._nodes:
-            rows.append([source, *(self._way(source, target) for target in self._nodes)])
-        return _aligned(rows)
+            rows.append([source, *(self._pair(source, target, texts) for target in self._nodes)])
+        return "\n".join(aligned(rows))
+
+    def _verdict(self) -> Message:
+        count: Counter[str] = Counter(cell.status for cell in self.cells.values())
+        texts = {
+            "fail": message("preflight-table.failed", "{count} failed", count=count["fail"]),
+            "warn": message("preflight-table.warnings", "{count:n warning}", count=count["warn"]),
+            "ok": message("preflight-table.passed", "{count} passed", count=count["ok"]),
+            "skip": message("preflight-table.skipped", "{count} skipped", count=count["skip"]),
+        }
+        counts = [text for status, text in texts.items() if count[status]]
+        if count["fail"]:
+            return message("preflight-table.not-ready", "not ready: {counts}", counts=counts)
+        return message("preflight-table.ready", "ready to run: {counts}", counts=counts)
 
     def _status(self, node: str, check: str) -> str:
         cell = self.cells.get((node, check))
         return cell.status if cell else ""
 
-    def _cell(self, node: str, check: str) -> str:
+    def _cell(self, node: str, check: str, texts: Texts) -> str:
         status = self._status(node, check)
-        return f"{GLYPHS[status]} {status}" if status else ""
+        return f"{GLYPHS[status]} {texts.word('check', status)}" if status else ""
 
-    def _way(self, source: str, target: str) -> str:
+    def _pair(self, source: str, target: str, texts: Texts) -> str:
         if source == target:
             return "."
-        way = self._ways.get((source, target))
-        if way is None:
+        pair = self._pairs.get((source, target))
+        if pair is None:
             return "?"
-        closed = [port for port, outcome in way.ports.items() if outcome != "open"]
+        closed = [port for port, outcome in pair.ports.items() if outcome != "open"]
         if not closed:
-            return "ok"
-        return "nothing" if len(closed) == len(way.ports) else "not " + ",".join(closed)
-
-
-def _aligned(rows: list[list[str]]) -> str:
-    widths = [max(width(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return "\n".join(
-        "  ".join(
-            cell + " " * (space - width(cell)) for cell, space in zip(row, widths, strict=True)
-        ).rstrip()
-        for row in rows
-    )
+            return texts.word("check", "ok")
+        if len(closed) == len(pair.ports):
+            return texts.translate(message("preflight-table.unreachable", "unreachable"))
+        return texts.translate(message("preflight-table.blocked", "blocked: {ports:,}", ports=closed))

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import sys
-
+from tui.cli.output import is_terminal
 from tui.cli.printing import JsonPrinter, PlainPrinter, Printer
 from tui.i18n import Texts
 
 
 def make_printer(*, json: bool, texts: Texts, every_check: bool = False) -> Printer:
-    """Return the printer for this terminal or pipe; JSON has no language but its own."""
+    """Return the printer for this terminal or pipe; JSON is always English."""
     if json:
         return JsonPrinter(texts)
-    if sys.stderr.isatty():
+    if is_terminal("stderr"):
         # Rich's progress bars are imported where there is a terminal for them.
         from tui.cli.live import LivePrinter
 

@@ -1,11 +1,12 @@
-"""Where events go on the command line: data to stdout, narration to stderr."""
+"""Prints events on the command line: data to stdout, narration to stderr."""
 
 from __future__ import annotations
 
-import sys
 import time
 from typing import Protocol, Self, TextIO
 
+from agent.wire.message import message
+from fleet.event_json import to_json
 from fleet.events import (
     CheckFinished,
     CopyProgressed,
@@ -18,10 +19,11 @@ from fleet.events import (
     PairProbed,
     RankPhase,
     TelemetrySampled,
-    to_json,
 )
+from fleet.terminal import Rendered
 from tui.cli.loglines import RankLines
-from tui.cli.narrate import sentence
+from tui.cli.narrate import GLYPHS, sentence
+from tui.cli.output import err, out_bytes, out_json, out_rendered
 from tui.i18n import Texts
 
 #: Events between which the sum of passed checks can wait.
@@ -31,7 +33,7 @@ _OF_A_PREFLIGHT = (CheckFinished, PairProbed, LinkChanged, NodeProbed, Notice)
 class Printer(Protocol):
     """Takes events one by one."""
 
-    #: The language in which a person is told and asked.
+    #: The language of narration and questions.
     texts: Texts
 
     def emit(self, event: Event) -> None:
@@ -64,13 +66,17 @@ class JsonPrinter(_Base):
 
     def emit(self, event: Event) -> None:
         """Print one event."""
-        print(to_json(event), flush=True)
+        out_json(to_json(event))
+
+
+#: Seconds between two lines of progress in a log file or pipe.
+BAR_SECONDS = 10.0
 
 
 class PlainPrinter(_Base):
-    """Sentences on ``narration``, the ranks' output on ``data`` with the rank before each line.
+    """Narration on ``narration``, the ranks' output on ``data`` with the rank before each line.
 
-    Progress is told at most every ``every`` seconds a node, for logs and pipes. Checks that passed are
+    Progress is printed at most once in ``every`` seconds per node, for logs and pipes. Checks that passed are
     only counted, unless ``every_check`` asks for each.
     """
 
@@ -84,11 +90,13 @@ class PlainPrinter(_Base):
         texts: Texts | None = None,
     ) -> None:
         super().__init__(texts)
-        self._data = data or sys.stdout
-        self._narration = narration or sys.stderr
+        self._data = data
+        self._narration = narration
         self._every = every
-        self._told: dict[str, float] = {}
+        self._printed: dict[str, float] = {}
         self._lines = RankLines()
+        #: Rank's line start -> when its unfinished line was printed last.
+        self._bars_printed: dict[str, float] = {}
         self._phases: dict[int, str] = {}
         self._every_check = every_check
         self._passed = 0
@@ -96,40 +104,57 @@ class PlainPrinter(_Base):
     def emit(self, event: Event) -> None:
         """Print one event."""
         if self._passed and not isinstance(event, _OF_A_PREFLIGHT):
-            self._tell_passed()
+            self._print_passed()
         if isinstance(event, LogChunk):
-            self._print_lines(self._lines.feed(event))
-        elif self._worth_telling(event):
+            self.print_chunk(event)
+        elif self._is_printed(event):
             text = sentence(event, self.texts)
             if text is not None:
-                self.say(text)
+                self.print_line(text)
 
-    def say(self, text: str) -> None:
-        """Print one sentence of narration."""
-        print(text, file=self._narration, flush=True)
+    def print_line(self, text: str) -> None:
+        """Print one line of narration."""
+        err(text, stream=self._narration)
 
     def close(self) -> None:
         """Print lines that never got their end."""
-        self._tell_passed()
+        self._print_passed()
         self._print_lines(self._lines.rest())
 
-    def _print_lines(self, lines: list[str]) -> None:
-        if lines:
-            self._data.write("\n".join(lines) + "\n")
-            self._data.flush()
+    def print_chunk(self, chunk: LogChunk) -> None:
+        """Print the lines that a piece of a rank's output completes, and now and then a progress bar."""
+        self._print_lines(self._lines.feed(chunk))
+        if b"\r" in chunk.data:
+            self._print_bars()
 
-    def _tell_passed(self) -> None:
+    def _print_bars(self) -> None:
+        """Print the state of each progress bar, at most once in BAR_SECONDS per rank."""
+        now = time.monotonic()
+        for line in self._lines.unfinished():
+            rank = line.text.partition(" | ")[0]
+            if now - self._bars_printed.setdefault(rank, now - BAR_SECONDS) >= BAR_SECONDS:
+                self._bars_printed[rank] = now
+                self._print_lines([line])
+
+    def _print_lines(self, lines: list[Rendered]) -> None:
+        if lines:
+            out_rendered(lines, stream=self._data)
+
+    def _print_passed(self) -> None:
         passed, self._passed = self._passed, 0
         if passed and not self._every_check:
-            told = self.texts.said(f"{passed} checks passed")
-            self.say(f"✓ {told}")
+            text = message("narration.checks-passed", "{count:n check} passed", count=passed)
+            self.print_line(f"{GLYPHS['ok']} {self.texts.translate(text)}")
 
-    def _worth_telling(self, event: Event) -> bool:
+    def _is_printed(self, event: Event) -> bool:
         if isinstance(event, CopyProgressed):
             now = time.monotonic()
-            if event.bytes_done < event.bytes_total and now - self._told.get(event.node, 0.0) < self._every:
+            if (
+                event.bytes_done < event.bytes_total
+                and now - self._printed.get(event.node, 0.0) < self._every
+            ):
                 return False
-            self._told[event.node] = now
+            self._printed[event.node] = now
         elif isinstance(event, CheckFinished) and event.status in ("ok", "skip"):
             self._passed += event.status == "ok"
             return self._every_check
@@ -138,3 +163,11 @@ class PlainPrinter(_Base):
             return known != event.phase
         # The program prints its own steps; these two are for screens.
         return not isinstance(event, MetricsSeen | TelemetrySampled)
+
+
+class RawPrinter(PlainPrinter):
+    """A PlainPrinter that copies the ranks' output byte for byte; the caller has refused a terminal."""
+
+    def print_chunk(self, chunk: LogChunk) -> None:
+        """Copy a piece of a rank's output."""
+        out_bytes(chunk.data)

@@ -1,14 +1,15 @@
-"""Ask the person at the terminal for a password, or whether a host key is the right one."""
+"""Asks at the terminal for a password, or whether a host key is the right one."""
 
 from __future__ import annotations
 
 import asyncio
-import getpass
-import sys
 
+from agent.wire.message import Message, message
+from fleet.terminal import one_line
 from transports.base import Endpoint, HostKey
+from tui.cli.output import ask_secret, ask_yes, is_terminal
 from tui.i18n import Texts
-from tui.kept_passwords import kept_password
+from tui.secrets.saved_passwords import saved_password
 
 
 class TerminalPrompts:
@@ -21,28 +22,53 @@ class TerminalPrompts:
         self._texts = texts or Texts()
         self._turn = asyncio.Lock()
 
-    async def password(self, endpoint: Endpoint, reason: str) -> str | None:
-        """Return the keyring's password for ``user@host:port``, else what the person types."""
+    async def password(self, endpoint: Endpoint, reason: Message) -> str | None:
+        """Return the keyring's password for ``user@host:port``, else what the user types."""
         async with self._turn:
-            kept = await kept_password(endpoint, reason)
+            kept = await saved_password(endpoint, reason)
             if kept is not None:
                 return kept
-            if not sys.stdin.isatty():
+            if not is_terminal("stdin"):
                 return None
-            question = self._texts.said(f"{reason} for {endpoint}")
-            return await asyncio.to_thread(getpass.getpass, f"{question}: ")
+            question = self._texts.capitalized(
+                message("cli.ask-password", "{what} for {account}", what=reason, account=str(endpoint))
+            )
+            return await asyncio.to_thread(ask_secret, f"{question}: ")
 
     async def trust_host_key(self, key: HostKey) -> bool:
         """Show the fingerprint and take only a spelled-out yes."""
-        if not sys.stdin.isatty():
+        if not is_terminal("stdin"):
             return False
         async with self._turn:
-            said = self._texts.said
-            shown = said(f"{key.host}:{key.port} shows a host key that is not known yet")
-            compare = said("Compare it with the one that worker_setup.ps1 printed on that machine.")
-            question = (
-                f"{shown}:\n  {key.algorithm} {key.fingerprint}\n{compare} {said('Trust it?')} [yes/NO] "
+            texts = self._texts
+            shown = texts.translate(
+                message(
+                    "cli.new-host-key",
+                    "{host}:{port} presents a host key that is not recorded yet",
+                    host=key.host,
+                    port=key.port,
+                )
             )
-            print(question, end="", file=sys.stderr, flush=True)
-            answer: str = await asyncio.to_thread(sys.stdin.readline)
-            return answer.strip().lower() == "yes"
+            compare = texts.sentence(
+                message(
+                    "cli.compare-host-key",
+                    "compare it with the fingerprint that worker_setup.ps1 printed on that machine",
+                )
+            )
+            trust = texts.capitalized(message("cli.trust-host-key", "trust it?"))
+            fingerprint = f"{one_line(texts.translate(key.algorithm))} {one_line(key.fingerprint)}"
+            question = f"{one_line(shown)}:\n  {fingerprint}\n{compare} {trust}"
+            return await asyncio.to_thread(ask_yes, question)
+
+
+class TerminalConfirmation:
+    """Asks at the terminal whether to continue, one question after the other."""
+
+    def __init__(self, texts: Texts) -> None:
+        self._texts = texts
+        self._turn = asyncio.Lock()
+
+    async def ask(self, question: Message) -> bool:
+        """Return whether the answer is a spelled-out yes."""
+        async with self._turn:
+            return await asyncio.to_thread(ask_yes, one_line(self._texts.translate(question)))

@@ -1,13 +1,14 @@
-"""Run an operation of the fleet from a command: print its events, keep count of what failed."""
+"""Runs an operation of the fleet from a command: prints its events and records what failed."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from typing import TypeVar
 
-from fleet.events import CheckFinished, Event, LinkChanged, NodeDeployed, RunFinished
+from fleet.events import CheckFinished, Event, LinkChanged, NodeDeployed, Notice, RunFinished, StageChanged
 from fleet.fleet import Fleet
 from fleet.inventory import Inventory
 from transports.base import Prompts
@@ -15,8 +16,10 @@ from tui.cli.exits import DONE, FAILED
 from tui.cli.options import home_of
 from tui.cli.printing import Printer
 from tui.cli.prompts import TerminalPrompts
+from tui.i18n import Texts
 
 Operation = Callable[[Fleet], AsyncGenerator[Event, None]]
+_Result = TypeVar("_Result")
 
 
 @dataclass
@@ -24,14 +27,23 @@ class Tally:
     """What went wrong so far, by node."""
 
     failed: dict[str, str] = field(default_factory=dict)
+    #: Nodes without a connection now. A reconnected one is not a failure.
+    _apart: dict[str, str] = field(default_factory=dict)
 
     def count(self, event: Event) -> None:
         """Take one event into account."""
-        if isinstance(event, LinkChanged) and event.state == "failed":
-            self.failed[event.node] = event.detail
+        if isinstance(event, LinkChanged):
+            if event.state in ("failed", "lost"):
+                self._apart[event.node] = event.detail
+            elif event.state == "up":
+                self._apart.pop(event.node, None)
+        elif isinstance(event, Notice) and event.level == "error":
+            self.failed[event.node] = event.text
         elif isinstance(event, CheckFinished) and event.status == "fail":
             self.failed[event.node] = f"{event.check}: {event.seen}"
-        elif isinstance(event, NodeDeployed) and not event.ok:
+        elif (isinstance(event, StageChanged) and event.state == "failed") or (
+            isinstance(event, NodeDeployed) and not event.ok
+        ):
             self.failed[event.node] = event.detail
         elif isinstance(event, RunFinished) and event.outcome == "failed":
             self.failed[event.run] = event.cause
@@ -39,7 +51,19 @@ class Tally:
     @property
     def status(self) -> int:
         """The exit status."""
-        return FAILED if self.failed else DONE
+        return FAILED if self.failed or self._apart else DONE
+
+
+def run_request(
+    inventory: Inventory, texts: Texts, request: Callable[[Fleet], Coroutine[object, object, _Result]]
+) -> _Result:
+    """Return the result of a request to the inventory's nodes; passwords are asked for at the terminal."""
+
+    async def send() -> _Result:
+        async with Fleet(inventory, home=home_of(inventory), prompts=TerminalPrompts(texts)) as fleet:
+            return await request(fleet)
+
+    return asyncio.run(send())
 
 
 def run_operation(inventory: Inventory, printer: Printer, operation: Operation) -> int:
@@ -50,7 +74,7 @@ def run_operation(inventory: Inventory, printer: Printer, operation: Operation) 
 async def play(
     inventory: Inventory, printer: Printer, operation: Operation, prompts: Prompts | None = None
 ) -> int:
-    """The same on a running event loop; ``prompts`` answers instead of the person at the terminal."""
+    """The same on a running event loop; ``prompts`` answers instead of the user at the terminal."""
     tally = Tally()
     with printer:
         async with (

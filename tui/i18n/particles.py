@@ -16,19 +16,24 @@ _PARTICLE = re.compile(r"['\"`\]]?(은\(는\)|이\(가\)|을\(를\)|과\(와\)|\
 _ASIDE = re.compile(r" ?\([^()]*\)$")
 _HANGUL = range(0xAC00, 0xD7A4)
 _RIEUL = 8
-#: How digits, and words and letters in Latin script, end when they are said: in l, in another consonant.
+#: How digits, and words and letters in Latin script, end when pronounced: in l, in another consonant.
 _ENDS_IN_L = re.compile(r"(?:[178L]|le?)$")
 _ENDS_IN_CONSONANT = re.compile(r"(?:[036MN]|[mn]e?|ng|[aeiou](?:[bpkct]|ck))$")
 
 
-def with_particles(text: str) -> str:
-    """Return the text with each particle in the one form that fits; both stay where that can't be told."""
-    return _PARTICLE.sub(_fitting, text) if ")" in text else text
+def with_particles(text: str, before: str = "") -> str:
+    """Return the text with each particle in the form that fits what precedes it, at first ``before``.
+
+    Where the sound of what precedes is unknown, both forms stay.
+    """
+    if ")" not in text:
+        return text
+    return _PARTICLE.sub(lambda match: _fitting(match, before), text)
 
 
-def _fitting(match: re.Match[str]) -> str:
-    before = _ASIDE.sub("", match.string[: match.start()])
-    sound = _last_sound(before[-3:])
+def _fitting(match: re.Match[str], before: str) -> str:
+    preceding = _ASIDE.sub("", before + match.string[: match.start()])
+    sound = _last_sound(preceding[-3:])
     if sound is None:
         return match.group()
     particle = match.group(1)

@@ -1,4 +1,4 @@
-"""Which columns a table shows, and in which order."""
+"""The columns of a table and their order."""
 
 from __future__ import annotations
 
@@ -9,14 +9,16 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.screen import ModalScreen
-from textual.widgets import Label
 
 from tui.i18n import Texts
-from tui.widgets.table import Column, Row, Table
+from tui.rendering.rows import Column, Row
+from tui.rendering.table_columns import T, TableColumn
+from tui.widgets.plain import PlainLabel, set_titles
+from tui.widgets.table import Table
 
 
 class ColumnsScreen(ModalScreen[None]):
-    """Lists all columns, the shown ones marked; each change is seen in the table at once.
+    """Lists all columns, the shown ones marked; each change is shown in the table immediately.
 
     ``changed`` gets the keys in their order and those of them that are shown. Columns in ``fixed`` stay
     shown and stay first.
@@ -39,15 +41,16 @@ class ColumnsScreen(ModalScreen[None]):
 
     def __init__(
         self,
-        titles: Sequence[tuple[str, str]],
+        columns: Sequence[TableColumn[T]],
         shown: Sequence[str],
         fixed: Sequence[str],
         changed: Callable[[Sequence[str], frozenset[str]], object],
         texts: Texts,
     ) -> None:
         super().__init__()
-        self._standard = [key for key, _ in titles]
-        self._titles = dict(titles)
+        self._standard = [column.key for column in columns]
+        self._shown_first = frozenset(column.key for column in columns if column.shown)
+        self._titles = {column.key: texts.translate(column.title) for column in columns}
         self._order = [*shown, *(key for key in self._standard if key not in shown)]
         self._at_first = frozenset(shown)
         self._fixed = frozenset(fixed)
@@ -57,10 +60,10 @@ class ColumnsScreen(ModalScreen[None]):
     def compose(self) -> ComposeResult:
         """Lay out the list and what its keys do."""
         box = Vertical(id="box")
-        box.border_title = self._texts("columns.title")
+        set_titles(box, self._texts("columns.title"))
         with box:
             yield Table([Column("title", self._texts("columns.head"), 16, 1)], id="columns", marks=True)
-            yield Label(self._texts("columns.keys"), markup=False)
+            yield PlainLabel(self._texts("columns.keys"))
 
     def on_mount(self) -> None:
         """Mark what is shown."""
@@ -98,8 +101,8 @@ class ColumnsScreen(ModalScreen[None]):
         self._changed(order, self._table.marked)
 
     def action_reset(self) -> None:
-        """Show all columns in their usual order."""
+        """Show the columns that are shown by default, in their usual order."""
         self._order = list(self._standard)
         self._list()
-        self._table.marked = frozenset(self._standard)
+        self._table.marked = self._shown_first
         self._changed(self._order, self._table.marked)

@@ -4,23 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import ClassVar
 
-from textual.binding import BindingType
 from textual.containers import Horizontal
 from textual.timer import Timer
 from textual.widget import Widget
 from textual.widgets import TextArea
 from textual.worker import get_current_worker
 
+from agent.wire.message import Message, message
+from agent.wire.reasons import reason_of
+from fleet.bounded_yaml import INVENTORY
+from fleet.file_replacement import replace_user_file
+from fleet.private_files import read_project_file
 from fleet.state import FleetState
-from tui import actions
-from tui.operations import Refused
+from tui.actions.context import ScreenContext
+from tui.keys.action import action
+from tui.operations.interface import RefusedError
+from tui.rendering.spans import Span, Spans, wrap
 from tui.screens.base import ModeScreen
-from tui.view_state import Kept, View
+from tui.state.view_state import SavedValues, View
 from tui.views import config as view
 from tui.widgets.lines import Lines
-from tui.widgets.paint import Span, Spans, wrap
+from tui.widgets.plain import text_editor
 
 FILES = ("nodes", "training")
 #: The program is asked what it makes of a text after so long without a key, in seconds.
@@ -28,12 +33,10 @@ PAUSE = 0.25
 
 
 class ConfigScreen(ModeScreen):
-    """An editor, and beside it what the text comes to and what is wrong with it."""
+    """An editor, and next to it the effects and faults of the text."""
 
     mode = "config"
     main = details = "#meaning"
-    BINDINGS: ClassVar[list[BindingType]] = actions.bindings("config")
-
     DEFAULT_CSS = """
     ConfigScreen #file { height: 1; padding: 0 1; background: $surface; }
     ConfigScreen #text { width: 1fr; height: 1fr; border: none; padding: 0 1; background: $background; }
@@ -43,25 +46,25 @@ class ConfigScreen(ModeScreen):
     ConfigScreen.-huge #meaning { width: 64; }
     """
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, context: ScreenContext) -> None:
+        super().__init__(context)
         self._which = "nodes"
         self._saved = ""
-        #: A text, and what the program says is wrong with it.
-        self._told: tuple[str, list[str]] = ("", [])
+        #: A text, and what the program reports as wrong with it.
+        self._checked: tuple[str, list[Message]] = ("", [])
         self._pause: Timer | None = None
 
     def body(self) -> Iterable[Widget]:
         """File line, editor, meaning."""
         yield Lines(id="file")
         with Horizontal():
-            yield TextArea("", id="text", show_line_numbers=True, tab_behavior="indent")
+            yield text_editor(id="text")
             yield Lines(id="meaning", classes="panel", focusable=True)
 
     def on_mount(self) -> None:
         """Open the inventory."""
         self.query_one(TextArea).cursor_blink = False
-        self._open(Kept(self.console.views.get(self.mode, {})).text("file", FILES, "nodes"))
+        self._open(SavedValues(self.session.views.get(self.mode, {})).text("file", FILES, "nodes"))
 
     def remember(self) -> View:
         """Return which file is open."""
@@ -82,7 +85,7 @@ class ConfigScreen(ModeScreen):
 
     @property
     def _path(self) -> Path | None:
-        operations = self.console.operations
+        operations = self.session.operations
         return operations.inventory_path if self._which == "nodes" else operations.config_path
 
     def _open(self, which: str) -> None:
@@ -91,17 +94,15 @@ class ConfigScreen(ModeScreen):
         self._saved = ""
         if path is not None and path.exists():
             try:
-                self._saved = path.read_text("utf-8")
+                self._saved = read_project_file(path, INVENTORY.size).decode("utf-8")
             except (OSError, UnicodeDecodeError) as error:
-                self.notify(
-                    self.texts("config.unreadable", error=self.texts.said(str(error))), severity="error"
-                )
+                self.notify(self.texts("config.unreadable", error=reason_of(error)), severity="error")
         area.load_text(self._saved)
-        area.read_only = self.console.read_only or path is None
+        area.read_only = self.session.read_only or path is None
         self.redraw()
 
     def draw(self, state: FleetState) -> None:
-        """Draw what the text comes to."""
+        """Draw the effects of the text."""
         text, path = self.query_one(TextArea).text, self._path
         file: list[Span] = [(self.texts(f"config.{self._which}"), "title")]
         where = f"{path.parent.name}/{path.name}" if path else self.texts("config.no_training")
@@ -115,31 +116,40 @@ class ConfigScreen(ModeScreen):
         meaning.show(self._meaning(text, state, max(20, meaning.room)))
 
     def _meaning(self, text: str, state: FleetState, width: int) -> list[Spans]:
-        faults, lines = self._faults(text), []
-        if self._which == "training":
-            ranks = view.ranks_of(self.console.cards, state)
-            settings = view.parse(text)[0]
-            lines = view.training_lines(settings, ranks, len(self.console.cards), self.texts, width)
+        lines: list[Spans] = []
+        if self._which == "nodes":
+            faults = self._inventory_faults(text) if text.strip() else []
+        else:
+            ranks = view.ranks_of(self.session.cards, state)
+            settings, own = view.parse(text)
+            faults = self._program_faults(text) or own
+            lines = view.training_lines(settings, ranks, len(self.session.cards), self.texts, width)
             lines.append([])
         if not faults:
             return [*lines, [(f"✓ {self.texts('config.valid')}", "ok")]]
         lines.append([(f"✗ {self.texts('config.faults', count=len(faults))}", "fail")])
         for fault in faults:
-            lines += [[], *([(line, "text")] for line in wrap(self.texts.said(fault), width))]
+            lines += [[], *([(line, "text")] for line in wrap(self.texts.translate(fault), width))]
         return lines
 
-    def _faults(self, text: str, *, whole: bool = False) -> list[str]:
-        """Return what is wrong; that nothing has been written yet counts only for a ``whole`` text."""
+    def _inventory_faults(self, text: str) -> list[Message]:
+        return list(self.session.operations.check_inventory(text))
+
+    def _program_faults(self, text: str) -> list[Message]:
+        """Return what the program reported; none until it has answered, and for programs without a check."""
+        return self._checked[1] if self._checked[0] == text else []
+
+    def _faults_to_save(self, text: str) -> list[Message]:
+        """Return what keeps the text from being saved."""
         if self._which == "nodes":
-            return list(self.console.operations.check_inventory(text)) if text.strip() or whole else []
-        own = view.parse(text)[1]
-        if whole and self._told[0] != text:
-            self._told = (text, list(self.console.operations.check_config(text)))
-        # The program knows every option; until it has answered, and for other programs, our own look counts.
-        return self._told[1] if self._told[0] == text and self._told[1] else own
+            return self._inventory_faults(text)
+        if self._checked[0] != text:
+            self._checked = (text, list(self.session.operations.check_config(text)))
+        # The program knows every option; for other programs dtui's own check counts.
+        return self._program_faults(text) or view.parse(text)[1]
 
     def on_text_area_changed(self) -> None:
-        """Work out anew what the text comes to; the program is asked once the typing pauses."""
+        """Compute the effects of the text; the program checks it once the typing pauses."""
         self.redraw()
         if self._which == "training":
             if self._pause is not None:
@@ -147,30 +157,70 @@ class ConfigScreen(ModeScreen):
             self._pause = self.set_timer(PAUSE, self._ask_program)
 
     def _ask_program(self) -> None:
-        text, operations, app = self.query_one(TextArea).text, self.console.operations, self.console
-        if self._which != "training" or self._told[0] == text:
+        text, operations, app = self.query_one(TextArea).text, self.session.operations, self.app
+        if self._which != "training" or self._checked[0] == text:
             return
 
         def ask() -> None:
             worker = get_current_worker()
-            told = list(operations.check_config(text))
+            faults = list(operations.check_config(text))
             if not worker.is_cancelled:
-                app.call_from_thread(self._program_told, text, told)
+                app.call_from_thread(self._program_answered, text, faults)
 
         self.run_worker(ask, thread=True, group="check", exclusive=True, exit_on_error=False)
 
-    def _program_told(self, text: str, told: list[str]) -> None:
-        self._told = (text, told)
+    def _program_answered(self, text: str, faults: list[Message]) -> None:
+        self._checked = (text, faults)
         self.redraw()
 
+    @action(
+        "f2",
+        label=message("action.config.nodes", "Nodes"),
+        help=message("action-help.config.nodes", "Edit nodes.yaml"),
+        bar=11,
+    )
     def action_config_nodes(self) -> None:
         """Edit the inventory."""
         self._open("nodes")
 
+    @action(
+        "f3",
+        label=message("action.config.training", "Training"),
+        help=message("action-help.config.training", "Edit the training configuration"),
+        bar=12,
+    )
     def action_config_training(self) -> None:
         """Edit the training configuration."""
         self._open("training")
 
+    @action(
+        "ctrl+s",
+        label=message("action.config.save", "Save"),
+        help=message("action-help.config.save", "Save the file if it is valid"),
+        bar=10,
+        writes=True,
+        priority=True,
+    )
+    def action_config_save(self) -> None:
+        """Save the text when nothing is wrong with it."""
+        text, path = self.query_one(TextArea).text, self._path
+        if path is None:
+            return
+        faults = self._faults_to_save(text)
+        if faults:
+            self.notify(self.texts("config.faults", count=len(faults)), severity="error")
+            return
+        names = [card.name for card in self.session.cards]
+        question = self.texts("confirm.save", file=path.name)
+        self.dialogs.confirm_in_production(question, names, lambda: self._write(path, text))
+
+    @action(
+        "f4",
+        label=message("action.config.wandb", "W&B"),
+        help=message("action-help.config.wandb", "Turn Weights & Biases on or off"),
+        bar=13,
+        writes=True,
+    )
     def action_config_wandb(self) -> None:
         """Turn Weights & Biases on or off in the training configuration."""
         if self._which != "training":
@@ -180,39 +230,38 @@ class ConfigScreen(ModeScreen):
             area.load_text(view.with_wandb_switched(area.text))
             self.redraw()
 
-    def action_config_save(self) -> None:
-        """Save the text when nothing is wrong with it."""
-        text, path = self.query_one(TextArea).text, self._path
-        if path is None:
-            return
-        faults = self._faults(text, whole=True)
-        if faults:
-            self.notify(self.texts("config.faults", count=len(faults)), severity="error")
-            return
-        names = [card.name for card in self.console.cards]
-        question = self.texts("confirm.save", file=path.name)
-        self.console.confirm_in_production(question, names, lambda: self._write(path, text))
-
     def _write(self, path: Path, text: str) -> None:
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            beside = path.with_name(f".{path.name}.new")
-            beside.write_text(text, "utf-8", newline="\n")
-            beside.replace(path)
+            replace_user_file(path, text)
             self._saved = text
             if self._which == "nodes":
-                self.console.operations.reload()
-                self.console.inventory_changed()
-        except (OSError, Refused) as error:
-            self.notify(self.texts.said(str(error)), severity="error")
+                self.session.operations.reload()
+                self.session.engine.follow_inventory()
+        except (OSError, RefusedError) as error:
+            what = error.what if isinstance(error, RefusedError) else reason_of(error)
+            self.notify(self.texts.translate(what), severity="error")
             return
         self.notify(self.texts("config.saved"))
         self.redraw()
 
+    @action(
+        "enter",
+        "e",
+        label=message("action.config.edit", "Edit"),
+        help=message("action-help.config.edit", "Edit the text"),
+        bar=9,
+    )
     def action_config_edit(self) -> None:
         """Type in the text; until then single keys go to the modes."""
         self.query_one(TextArea).focus()
 
+    @action(
+        "escape",
+        label=message("action.config.leave", "Leave text"),
+        help=message("action-help.config.leave", "Leave the text, so that keys work again"),
+        bar=16,
+        palette=False,
+    )
     def action_config_leave(self) -> None:
         """Take the focus from the text, so that single keys work again."""
         self.focus_main()

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import ClassVar
 
-from textual.binding import BindingType
 from textual.widget import Widget
 
-from fleet.state import FleetState, NodeState
-from tui import actions
+from agent.wire.message import message
+from fleet.state import FleetState
+from tui.keys.action import action
+from tui.rendering.table_columns import columns
 from tui.screens.base import ModeScreen
 from tui.views import deploy as view
 from tui.views.empty import empty_fleet
@@ -18,12 +18,10 @@ from tui.widgets.table import Table
 
 
 class DeployScreen(ModeScreen):
-    """A bar for the whole fleet, a row a node, and what there is to say of the node under the cursor."""
+    """A bar for the whole fleet, a row per node, and the details of the node under the cursor."""
 
     mode = "deploy"
     main = "#deploy"
-    BINDINGS: ClassVar[list[BindingType]] = actions.bindings("deploy")
-
     DEFAULT_CSS = """
     DeployScreen #summary { height: 3; padding: 0 1; margin-top: 1; }
     DeployScreen #deploy { height: auto; max-height: 50%; min-height: 5; }
@@ -37,20 +35,20 @@ class DeployScreen(ModeScreen):
     def body(self) -> Iterable[Widget]:
         """Fleet bar, table, details."""
         yield Lines(id="summary")
-        yield Table(view.columns(self.texts), id="deploy")
+        yield Table(columns(view.COLUMNS, self.texts), id="deploy")
         yield Lines(id="detail", focusable=True)
 
     def draw(self, state: FleetState) -> None:
         """Draw bar, table and details."""
         summary, detail = self.query_one("#summary", Lines), self.query_one("#detail", Lines)
         table = self.query_one("#deploy", Table)
-        self.set_class(not self.console.cards, "-empty")
-        table.show(view.rows(self.console.cards, state, self.texts))
+        self.set_class(not self.session.cards, "-empty")
+        table.show(view.rows(self.session.cards, state, self.texts))
         summary.show(view.summary(state, self.texts, max(20, summary.room)))
-        if not self.console.cards:
+        if not self.session.cards:
             detail.show(empty_fleet(self.texts, elsewhere=True))
             return
-        node = state.nodes.get(table.cursor) or NodeState(table.cursor)
+        node = state.node(table.cursor)
         detail.show(view.details(node, self.texts, max(20, detail.room)), node.name)
 
     def on_table_moved(self) -> None:
@@ -61,25 +59,53 @@ class DeployScreen(ModeScreen):
         """Let the details be scrolled."""
         self.query_one("#detail").focus()
 
+    @action(
+        "d",
+        label=message("action.deploy.start", "Deploy"),
+        help=message("action-help.deploy.start", "Deploy to the marked nodes, or all"),
+        bar=10,
+        writes=True,
+    )
     def action_deploy_start(self) -> None:
         """Deploy to the marked nodes, or all."""
-        self.console.deploy(self.console.targets())
+        self.fleet_actions.deploy(self.session.targets())
 
+    @action(
+        "p",
+        label=message("action.deploy.plan", "Dry run"),
+        help=message(
+            "action-help.deploy.plan",
+            "Show what a deploy would change and what would start, without doing it",
+        ),
+        bar=11,
+    )
     def action_deploy_plan(self) -> None:
-        """Say what a deploy would send."""
-        names = self.console.targets()
-        operations = self.console.operations
-        self.console.engine.run("plan", lambda: operations.deploy(names, dry_run=True))
+        """Show what a deploy would send."""
+        self.fleet_actions.plan_deploy(self.session.targets())
 
+    @action(
+        "r",
+        label=message("action.deploy.retry", "Retry"),
+        help=message("action-help.deploy.retry", "Deploy again to the nodes where it failed"),
+        bar=12,
+        writes=True,
+    )
     def action_deploy_retry(self) -> None:
         """Deploy again to the nodes where it failed."""
-        state = self.console.engine.state
+        state = self.session.engine.state
         names = [node.name for node in state.nodes.values() if view.has_failed(node)]
         if names:
-            self.console.deploy(names)
+            self.fleet_actions.deploy(names)
         else:
             self.notify(self.texts("deploy.none_failed"))
 
+    @action(
+        "l",
+        label=message("action.deploy.launch", "Launch"),
+        help=message("action-help.deploy.launch", "Start a run with the deployed files (asks)"),
+        bar=13,
+        writes=True,
+    )
     def action_deploy_launch(self) -> None:
         """Start a run."""
-        self.console.launch(self.console.targets())
+        self.fleet_actions.launch(self.session.targets())

@@ -9,10 +9,11 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen
 
-from tui.actions import key_name, keys_of, of_scope
 from tui.i18n import Texts
+from tui.keys.registry import key_name, keys_of, of_scope
+from tui.rendering.spans import Spans, fit, wrap
 from tui.widgets.lines import Lines
-from tui.widgets.paint import Spans, fit, wrap
+from tui.widgets.plain import set_titles
 
 #: Which scopes can have the focus in a mode.
 WITHIN = {
@@ -40,15 +41,15 @@ def help_lines(mode: str, texts: Texts, changed: Mapping[str, str], width: int) 
             own = changed.get(action.id)
             keys = [key_name(key.strip()) for key in own.split(",")] if own else keys_of(action)
             shown = " ".join(keys)
-            first, *rest = wrap(texts(f"help.{action.id}"), max(20, width - _KEYS - _NAME))
-            name = fit(texts(f"action.{action.id}"), _NAME)
+            first, *rest = wrap(texts.translate(action.help), max(20, width - _KEYS - _NAME))
+            name = fit(texts.translate(action.label), _NAME)
             lines.append([(fit(f"  {shown}", _KEYS), "key"), (name, "strong"), (first, "text")])
             lines += [[(" " * (_KEYS + _NAME), "text"), (more, "text")] for more in rest]
     return lines
 
 
 class HelpScreen(ModalScreen[None]):
-    """Lies over the mode; scrolls."""
+    """A scrollable page over the mode."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q,question_mark,enter", "dismiss", show=False),
@@ -84,8 +85,7 @@ class HelpScreen(ModalScreen[None]):
     def compose(self) -> ComposeResult:
         """Lay out the one panel."""
         panel = Lines()
-        panel.border_title = self._texts(self.TITLE_TEXT)
-        panel.border_subtitle = self._texts("help.close")
+        set_titles(panel, self._texts(self.TITLE_TEXT), self._texts("help.close"))
         yield panel
 
     def on_mount(self) -> None:

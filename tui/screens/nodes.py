@@ -4,22 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import ClassVar
 
-from textual.binding import BindingType
 from textual.containers import Horizontal
 from textual.widget import Widget
 
-from fleet.state import FleetState, NodeState
-from tui import actions
-from tui.operations import Draft, Refused
+from agent.wire.message import message
+from fleet.state import FleetState
+from tui.actions.context import ScreenContext
+from tui.keys.action import action
+from tui.operations.interface import Draft, RefusedError
+from tui.paths import expanded
+from tui.rendering.spans import Span, Spans
+from tui.rendering.table_columns import columns
 from tui.screens.base import ModeScreen
-from tui.view_state import Kept, View
+from tui.state.view_state import SavedValues, View
 from tui.views import nodes as view
 from tui.views.empty import empty_fleet
-from tui.views.load import node_lights
+from tui.views.load import node_health
 from tui.widgets.lines import Lines
-from tui.widgets.paint import Span, Spans
 from tui.widgets.prompt import Prompt
 from tui.widgets.table import Table
 
@@ -29,8 +31,6 @@ class NodesScreen(ModeScreen):
 
     mode = "nodes"
     main = "#nodes"
-    BINDINGS: ClassVar[list[BindingType]] = actions.bindings("nodes")
-
     DEFAULT_CSS = """
     NodesScreen #nodes { width: 1fr; height: 1fr; }
     NodesScreen #note { height: 1; padding: 0 1; background: $surface; }
@@ -44,14 +44,14 @@ class NodesScreen(ModeScreen):
     NodesScreen.-empty #detail { display: block; width: 1fr; border-left: none; padding: 1 4; }
     """
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, context: ScreenContext) -> None:
+        super().__init__(context)
         self._sort = "inventory"
         self._wanted = ""
-        self._columns: tuple[str, ...] = view.COLUMNS
+        self._columns = tuple(column.key for column in view.COLUMNS if column.shown)
 
     def body(self) -> Iterable[Widget]:
-        """Table on the left, details on the right, a line that says what is shown."""
+        """Table on the left, details on the right, and a summary line."""
         with Horizontal():
             yield Table(id="nodes", marks=True)
             yield Lines(id="detail", classes="panel")
@@ -59,21 +59,22 @@ class NodesScreen(ModeScreen):
 
     def draw(self, state: FleetState) -> None:
         """Draw table, details and note."""
-        cards = self.console.cards
+        cards = self.session.cards
         table = self.query_one("#nodes", Table)
-        ran = view.last_runs(self.console.history, state)
-        rows = view.rows(cards, state, self.texts, sort=self._sort, wanted=self._wanted, ran=ran)
-        table.show(rows, view.columns(self.texts, self._columns))
-        self.console.selection = table.marked
+        ran = view.last_runs(self.session.history, state)
+        shown = self._columns
+        rows = view.rows(cards, state, self.texts, shown=shown, sort=self._sort, wanted=self._wanted, ran=ran)
+        table.show(rows, columns([view.BY_KEY[key] for key in shown], self.texts))
+        self.session.selection = table.marked
         detail = self.query_one("#detail", Lines)
         self.set_class(not cards, "-empty")
         card = next((card for card in cards if card.name == table.cursor), None)
         if not cards:
             detail.show(empty_fleet(self.texts))
         elif card is not None:
-            node = state.nodes.get(card.name) or NodeState(card.name)
+            node = state.node(card.name)
             room = max(20, detail.room)
-            load = node_lights(self.console.engine.meaning(), node.name, self.texts, room)
+            load = node_health(self.session.engine.load_summary(), node.name, self.texts, room)
             detail.show(view.details(card, node, self.texts, room, ran.get(card.name), load), card.name)
         else:
             detail.show([])
@@ -85,7 +86,7 @@ class NodesScreen(ModeScreen):
             return [(texts("empty.short"), "muted")]
         node = state.nodes.get(self.query_one("#nodes", Table).cursor)
         if node is not None and node.link.state in ("failed", "lost"):
-            return [(f"✗ {node.name}: {texts.said(node.link.detail)}", "fail")]
+            return [(f"✗ {node.name}: {texts.translate(node.link.detail)}", "fail")]
         gpus = sum(len(node.gpus) for node in state.nodes.values())
         spans: list[Span] = [
             (texts("nodes.count", count=total), "strong"),
@@ -94,36 +95,40 @@ class NodesScreen(ModeScreen):
         if self._wanted:
             spans.append((f"  {texts('nodes.filtered', shown=shown, wanted=self._wanted)}", "warn"))
         if self._sort != "inventory":
-            spans.append((f"  {texts('nodes.sorted', by=texts(f'nodes.sort.{self._sort}'))}", "muted"))
+            by = texts.translate(view.BY_KEY[self._sort].title)
+            spans.append((f"  {texts('nodes.sorted', by=by)}", "muted"))
         marked = len(self.query_one("#nodes", Table).marked)
         if marked:
             spans.append((f"  ● {texts('nodes.marked', count=marked)}", "accent"))
         return spans
 
-    def charted(self) -> tuple[str, str]:
-        """Begin with the node under the cursor."""
-        return super().charted()[0], self.query_one("#nodes", Table).cursor
+    def chart_subject(self) -> tuple[str, str]:
+        """Start with the node under the cursor."""
+        return super().chart_subject()[0], self.query_one("#nodes", Table).cursor
 
     def remember(self) -> View:
         """Return what the next start shows again."""
-        columns = [key for key in self._columns if key not in view.FIXED]
         return {
             "sort": self._sort,
             "filter": self._wanted,
-            "columns": columns,
-            "hidden": [key for key in view.COLUMNS if key not in self._columns],
+            "columns": [key for key in self._columns if key not in view.FIXED],
+            "hidden": [key for key in view.BY_KEY if key not in self._columns],
             "details": self.has_class("-details"),
             "node": self.query_one("#nodes", Table).cursor,
         }
 
-    def recall(self, kept: Kept) -> None:
-        """Show what was shown before; a column that is new since then is shown too."""
+    def recall(self, kept: SavedValues) -> None:
+        """Show what was shown before; a column that is new since then is shown if it is by default."""
         self._sort = kept.text("sort", view.SORTS, "inventory")
         self._wanted = kept.text("filter")
-        hidden = set(kept.names("hidden", view.COLUMNS)) - set(view.FIXED)
-        named = kept.names("columns", view.COLUMNS)
-        order = dict.fromkeys((*view.FIXED, *named, *view.COLUMNS))
-        self._columns = tuple(key for key in order if key not in hidden)
+        known = tuple(view.BY_KEY)
+        hidden, named = set(kept.names("hidden", known)), kept.names("columns", known)
+        order = dict.fromkeys((*view.FIXED, *named, *known))
+        self._columns = tuple(
+            key
+            for key in order
+            if key in view.FIXED or (key not in hidden and (key in named or view.BY_KEY[key].shown))
+        )
         self.set_class(kept.flag("details"), "-details")
         self.call_after_refresh(self.show_item, kept.text("node"))
 
@@ -137,11 +142,13 @@ class NodesScreen(ModeScreen):
             self.toggle_class("-details")
         self.redraw()
 
-    def action_nodes_details(self) -> None:
-        """Show or hide the details."""
-        self.toggle_class("-details")
-        self.call_after_refresh(self.redraw)
-
+    @action(
+        "slash",
+        label=message("action.nodes.filter", "Filter"),
+        help=message("action-help.nodes.filter", "Show only nodes with these words or tags"),
+        bar=11,
+        takes="text",
+    )
     def action_nodes_filter(self, words: str = "") -> None:
         """Ask for words and tags that a node must have, unless they are named."""
 
@@ -155,11 +162,23 @@ class NodesScreen(ModeScreen):
             return
         self.query_one(Prompt).ask(self.texts("nodes.ask_filter"), self._wanted, wanted, wanted)
 
+    @action(
+        "s",
+        label=message("action.nodes.sort", "Sort"),
+        help=message("action-help.nodes.sort", "Sort by the next column"),
+        bar=12,
+        takes="sort",
+    )
     def action_nodes_sort(self, by: str = "") -> None:
         """Sort by the next column, or the one named."""
         self._sort = by or view.SORTS[(view.SORTS.index(self._sort) + 1) % len(view.SORTS)]
         self.redraw()
 
+    @action(
+        "c",
+        label=message("action.nodes.columns", "Columns"),
+        help=message("action-help.nodes.columns", "Choose the columns and their order"),
+    )
     def action_nodes_columns(self) -> None:
         """Choose the columns and their order."""
         from tui.screens.columns import ColumnsScreen
@@ -168,74 +187,119 @@ class NodesScreen(ModeScreen):
             self._columns = tuple(key for key in order if key in shown)
             self.redraw()
 
-        titles = [(column.key, column.title) for column in view.columns(self.texts)]
-        self.app.push_screen(ColumnsScreen(titles, self._columns, view.FIXED, changed, self.texts))
+        self.app.push_screen(ColumnsScreen(view.COLUMNS, self._columns, view.FIXED, changed, self.texts))
 
+    @action(
+        "t",
+        label=message("action.nodes.test", "Test"),
+        help=message("action-help.nodes.test", "Connect to the node and refresh its facts"),
+        bar=13,
+    )
     def action_nodes_test(self) -> None:
-        """Connect to the marked nodes, or the one under the cursor, and read their facts anew."""
-        table = self.query_one("#nodes", Table)
-        names = sorted(table.marked) or [table.cursor]
-        if names != [""]:
-            self.console.engine.run("probe", lambda: self.console.operations.probe(names))
+        """Connect to the marked nodes, or the one under the cursor, and read their facts again."""
+        if names := self._chosen():
+            self.fleet_actions.probe(names)
 
+    @action(
+        "a",
+        label=message("action.nodes.add", "Add"),
+        help=message("action-help.nodes.add", "Add a node"),
+        bar=14,
+        writes=True,
+    )
     def action_nodes_add(self) -> None:
         """Ask for a new node."""
-        from tui.screens.form import Field, FormScreen
+        from transports.registry import DEFAULT_TRANSPORT, KINDS
+        from tui.dialogs.form import Field, FormScreen
 
         texts = self.texts
         fields = [
-            Field("name", texts("nodes.column.node"), texts("form.name_hint")),
-            Field("address", texts("nodes.column.address"), texts("form.address_hint")),
-            Field("transport", texts("nodes.column.via"), "ssh | winrm | auto", "auto"),
+            Field("name", texts.translate(view.NODE), texts("form.name_hint")),
+            Field("address", texts.translate(view.ADDRESS), texts("form.address_hint")),
+            Field("transport", texts.translate(view.VIA), " | ".join(KINDS), DEFAULT_TRANSPORT),
             Field("user", texts("form.user"), texts("form.user_hint")),
-            Field("gpus", texts("nodes.column.gpus"), texts("form.gpus_hint")),
-            Field("tags", texts("nodes.column.tags"), texts("form.tags_hint")),
+            Field("gpus", texts.translate(view.GPUS), texts("form.gpus_hint")),
+            Field("tags", texts.translate(view.TAGS), texts("form.tags_hint")),
         ]
 
         def save(values: dict[str, str]) -> str | None:
-            return self._change(lambda: self.console.operations.add_node(Draft(**values)))
+            return self._change(lambda: self.session.operations.add_node(Draft(**values)))
 
         def ask(values: dict[str, str], go: Callable[[], object]) -> None:
             name = values["name"] or values["address"]
-            self.console.confirm_in_production(texts("confirm.add", name=name), [name], go)
+            self.dialogs.confirm_in_production(texts("confirm.add", name=name), [name], go)
 
         self.app.push_screen(FormScreen(texts("form.add_title"), fields, save, texts, ask=ask))
 
+    @action(
+        "e",
+        label=message("action.nodes.edit", "Edit"),
+        help=message("action-help.nodes.edit", "Edit nodes.yaml"),
+        writes=True,
+    )
     def action_nodes_edit(self) -> None:
         """Edit the inventory's text."""
-        self.console.switch_mode("config")
+        self.navigation.show_mode("config")
 
+    @action(
+        "i",
+        label=message("action.nodes.import", "Import"),
+        help=message("action-help.nodes.import", "Add the nodes of a workers.json"),
+        writes=True,
+    )
     def action_nodes_import(self) -> None:
         """Ask for a workers.json."""
 
         def read(text: str) -> str | None:
-            path, operations = Path(text).expanduser(), self.console.operations
+            path, operations = expanded(Path(text)), self.session.operations
             if not operations.production:
                 return self._change(lambda: operations.import_workers(path))
             question = self.texts("confirm.import", file=path.name)
-            self.console.confirm(
-                question, [], lambda: self.tell_fault(self._change(lambda: operations.import_workers(path)))
+            self.dialogs.confirm(
+                question, [], lambda: self.show_fault(self._change(lambda: operations.import_workers(path)))
             )
             return None
 
         self.query_one(Prompt).ask(self.texts("nodes.ask_import"), "workers.json", read)
 
+    @action(
+        "D",
+        label=message("action.nodes.remove", "Remove"),
+        help=message("action-help.nodes.remove", "Remove nodes from the inventory (asks)"),
+        writes=True,
+    )
     def action_nodes_remove(self) -> None:
         """Take the marked nodes, or the one under the cursor, out of the inventory."""
-        table = self.query_one("#nodes", Table)
-        names = sorted(table.marked) or [table.cursor]
-        if names == [""]:
+        names = self._chosen()
+        if not names:
             return
 
         def remove() -> None:
-            self.tell_fault(self._change(lambda: self.console.operations.remove_nodes(names)))
+            self.show_fault(self._change(lambda: self.session.operations.remove_nodes(names)))
 
-        self.console.confirm(self.texts("confirm.remove", count=len(names)), names, remove)
+        self.dialogs.confirm(self.texts("confirm.remove", count=len(names)), names, remove)
+
+    @action(
+        "v",
+        label=message("action.nodes.details", "Details"),
+        help=message("action-help.nodes.details", "Show or hide the details"),
+        bar=15,
+    )
+    def action_nodes_details(self) -> None:
+        """Show or hide the details."""
+        self.toggle_class("-details")
+        self.call_after_refresh(self.redraw)
+
+    def _chosen(self) -> list[str]:
+        """Return the marked nodes, or the one under the cursor."""
+        table = self.query_one("#nodes", Table)
+        return sorted(table.marked) or [name for name in (table.cursor,) if name]
 
     def _change(self, change: Callable[[], object]) -> str | None:
         try:
             change()
-        except Refused as error:
-            return self.texts.said(str(error))
-        self.console.inventory_changed()
+        except RefusedError as error:
+            return self.texts.translate(error.what)
+        self.session.engine.follow_inventory()
+        self.redraw()
         return None

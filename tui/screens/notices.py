@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 from fleet.events import Notice
 from tui.i18n import Texts
+from tui.rendering.spans import Spans, fit, wrap
+from tui.rendering.status import mark
 from tui.screens.help import HelpScreen
-from tui.status import mark
-from tui.widgets.paint import Spans, fit, wrap
 
 
 def notice_lines(notices: Sequence[Notice], texts: Texts, width: int) -> list[Spans]:
@@ -19,8 +19,8 @@ def notice_lines(notices: Sequence[Notice], texts: Texts, width: int) -> list[Sp
         sign, style = mark("level", notice.level, texts)
         clock = time.strftime("%H:%M:%S", time.localtime(notice.at)) if notice.at else " " * 8
         lead = f"{clock}  {fit(sign, 10)}"
-        said, remedy = texts.said(notice.text), texts.said(notice.remedy)
-        text = f"{notice.node}: {said}" if notice.node else said
+        shown, remedy = texts.translate(notice.text), texts.translate(notice.remedy)
+        text = f"{notice.node}: {shown}" if notice.node else shown
         first, *rest = wrap(text, width - 22)
         lines.append([(lead, style), (f" {first}", "text")])
         lines += [[(" " * 21 + part, "text")] for part in rest]
@@ -30,7 +30,7 @@ def notice_lines(notices: Sequence[Notice], texts: Texts, width: int) -> list[Sp
 
 
 class NoticesScreen(HelpScreen):
-    """Lies over the mode; scrolls like the help."""
+    """A scrollable list over the mode."""
 
     DEFAULT_CSS = """
     NoticesScreen { align: center middle; background: $background 60%; }

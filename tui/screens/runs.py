@@ -4,27 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
-from textual.binding import BindingType
 from textual.widget import Widget
 from textual.worker import get_current_worker
 
+from agent.wire.message import message
 from fleet.events import Event
 from fleet.state import FleetState, RunState
-from tui import actions
-from tui.load import meter_of
-from tui.operations import RunCard
+from tui.actions.context import ScreenContext
+from tui.keys.action import action
+from tui.operations.interface import RunCard
+from tui.rendering.spans import Spans
+from tui.rendering.table_columns import columns
 from tui.screens.base import ModeScreen
-from tui.view_state import Kept, View
+from tui.state.load import meter_of
+from tui.state.view_state import SavedValues, View
 from tui.views import runs as view
 from tui.widgets.lines import Lines
-from tui.widgets.paint import Spans
 from tui.widgets.prompt import Prompt
 from tui.widgets.table import Table
 
 if TYPE_CHECKING:
-    from fleet.telemetry import Meaning
+    from fleet.telemetry import LoadSummary
 
 
 class RunsScreen(ModeScreen):
@@ -32,27 +34,25 @@ class RunsScreen(ModeScreen):
 
     mode = "runs"
     main = "#runs"
-    BINDINGS: ClassVar[list[BindingType]] = actions.bindings("runs")
-
     DEFAULT_CSS = """
     RunsScreen #runs { height: auto; max-height: 45%; min-height: 4; margin-top: 1; }
     RunsScreen #detail { height: 1fr; padding: 0 2; background: $surface; }
     RunsScreen #detail { border-top: solid $panel-lighten-1; }
     """
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, context: ScreenContext) -> None:
+        super().__init__(context)
         self._read: dict[str, RunState] = {}
         self._settings: dict[str, Mapping[str, str]] = {}
-        self._meant: dict[str, Meaning] = {}
+        self._summaries: dict[str, LoadSummary] = {}
         self._compare = False
 
     def body(self) -> Iterable[Widget]:
         """Table and details."""
-        yield Table(view.columns(self.texts), id="runs", marks=True)
+        yield Table(columns(view.COLUMNS, self.texts), id="runs", marks=True)
         yield Lines(id="detail")
 
-    def charted(self) -> tuple[str, str]:
+    def chart_subject(self) -> tuple[str, str]:
         """Show the run under the cursor."""
         return self.query_one("#runs", Table).cursor, ""
 
@@ -60,23 +60,24 @@ class RunsScreen(ModeScreen):
         """Return the run under the cursor."""
         return {"run": self.query_one("#runs", Table).cursor}
 
-    def recall(self, kept: Kept) -> None:
-        """Put the cursor on the run that it was on, if there still is such a run."""
+    def recall(self, kept: SavedValues) -> None:
+        """Put the cursor on the run that it was on, if that run still exists."""
         self.call_after_refresh(self.show_item, kept.text("run"))
 
     def on_screen_resume(self) -> None:
-        """Look for runs anew."""
-        self.console.read_history()
+        """Read the list of runs again."""
+        self.session.read_history()
+        self.redraw()
 
     def draw(self, state: FleetState) -> None:
         """Draw table and details."""
         table, detail = self.query_one("#runs", Table), self.query_one("#detail", Lines)
-        table.show(view.rows(self.console.history, self.texts, self.console.clock()))
-        if not self.console.history:
+        table.show(view.rows(self.session.history, self.texts, self.session.clock()))
+        if not self.session.history:
             detail.show([[], [(self.texts("runs.none"), "muted")]])
             return
         width = max(30, detail.room)
-        pair = [card.run for card in self.console.history if card.run in table.marked]
+        pair = [card.run for card in self.session.history if card.run in table.marked]
         if self._compare and len(pair) == 2:
             left, right = (self._details(name, (width - 3) // 2) for name in pair)
             one, other = (self._settings.get(name, {}) for name in pair)
@@ -87,24 +88,24 @@ class RunsScreen(ModeScreen):
             detail.show(self._details(table.cursor, width), table.cursor)
 
     def _details(self, name: str, width: int) -> Sequence[Spans]:
-        live = self.console.engine.state.runs.get(name)
+        live = self.session.engine.state.runs.get(name)
         run = live if live is not None else self._read.get(name)
         if run is None or name not in self._settings:
             self._load(name, whole=run is None)
         if run is None:
             return [[(self.texts("runs.loading"), "muted")]]
-        return view.details(run, self.texts, width, self._meaning(name))
+        return view.details(run, self.texts, width, self._load_summary(name))
 
-    def _meaning(self, name: str) -> Meaning | None:
-        """Return what the run's load meant: as it was read, or as it is followed here."""
-        if name in self._meant:
-            return self._meant[name]
-        engine = self.console.engine
-        return engine.meaning() if engine.state.current == name else None
+    def _load_summary(self, name: str) -> LoadSummary | None:
+        """Return the summary of the run's load, of its recording or of the events so far."""
+        if name in self._summaries:
+            return self._summaries[name]
+        engine = self.session.engine
+        return engine.load_summary() if engine.state.current == name else None
 
     def _load(self, name: str, *, whole: bool) -> None:
-        """Read a run's settings, and the ``whole`` recording, beside the screen: it may be long."""
-        operations, app = self.console.operations, self.console
+        """Read a run's settings, and the ``whole`` recording, on a thread: it may be long."""
+        operations, app = self.session.operations, self.app
 
         def read() -> None:
             worker = get_current_worker()
@@ -112,7 +113,7 @@ class RunsScreen(ModeScreen):
             events = operations.recorded(name) if whole else ()
             run = reduced(events)
             if run is not None:
-                self._meant[name] = meter_of(operations).take_all(events).meaning(name)
+                self._summaries[name] = meter_of(operations).add_all(events).summary(name)
             if not worker.is_cancelled:
                 app.call_from_thread(self._have, name, run, settings)
 
@@ -127,11 +128,11 @@ class RunsScreen(ModeScreen):
             self.redraw()
 
     def _run_read(self) -> RunState | None:
-        """Return the run under the cursor; says so when its recording is still being read."""
+        """Return the run under the cursor; notifies the user while its recording is being read."""
         card = self._current()
         if card is None:
             return None
-        run = self._read.get(card.run) or self.console.engine.state.runs.get(card.run)
+        run = self._read.get(card.run) or self.session.engine.state.runs.get(card.run)
         if run is None:
             self.notify(self.texts("runs.loading"))
         return run
@@ -142,12 +143,18 @@ class RunsScreen(ModeScreen):
 
     def _current(self) -> RunCard | None:
         cursor = self.query_one("#runs", Table).cursor
-        return next((card for card in self.console.history if card.run == cursor), None)
+        return next((card for card in self.session.history if card.run == cursor), None)
 
     def on_table_opened(self) -> None:
         """Show the run in the monitor."""
         self.action_runs_replay()
 
+    @action(
+        "c",
+        label=message("action.runs.compare", "Compare"),
+        help=message("action-help.runs.compare", "Compare the two marked runs"),
+        bar=11,
+    )
     def action_runs_compare(self) -> None:
         """Show the two marked runs side by side, or one again."""
         if len(self.query_one("#runs", Table).marked) != 2:
@@ -156,49 +163,81 @@ class RunsScreen(ModeScreen):
         self._compare = not self._compare
         self.redraw()
 
+    @action(
+        "p",
+        label=message("action.runs.replay", "Replay"),
+        help=message("action-help.runs.replay", "Replay the run's events in the monitor"),
+        bar=12,
+    )
     def action_runs_replay(self) -> None:
         """Show the recorded events in the monitor."""
         card = self._current()
         if card is not None:
-            self.console.replay(card.run)
+            self.fleet_actions.replay(card.run)
 
+    @action(
+        "w",
+        label=message("action.runs.attach", "Watch"),
+        help=message("action-help.runs.attach", "Watch a run that is still running"),
+        bar=13,
+    )
     def action_runs_attach(self) -> None:
-        """Follow a run that goes on."""
+        """Follow a run that still runs."""
         card = self._current()
         if card is None or card.outcome:
             self.notify(self.texts("runs.over"))
             return
-        self.console.attach(card.run)
+        self.fleet_actions.attach(card.run)
 
+    @action(
+        "R",
+        label=message("action.runs.restart", "Restart"),
+        help=message("action-help.runs.restart", "Restart from the last checkpoint (asks)"),
+        bar=15,
+        writes=True,
+    )
     def action_runs_restart(self) -> None:
         """Start again on the run's nodes, from its last checkpoint."""
         run = self._run_read()
         if run is None:
             return
         nodes = list(dict.fromkeys(rank.node for rank in run.ranks.values()))
-        gone = set(nodes) - {card.name for card in self.console.cards}
+        gone = set(nodes) - {card.name for card in self.session.cards}
         if run.active:
             self.notify(self.texts("runs.restart.active"), severity="warning")
         elif gone:
             names = ", ".join(sorted(gone))
-            self.notify(self.texts("runs.restart.gone", names=names), severity="error", markup=False)
+            self.notify(self.texts("runs.restart.gone", names=names), severity="error")
         else:
-            asked, step, resume = view.restart(run, self.console.operations.resumes)
+            asked, step, resume = view.restart(run, self.session.operations.resumes)
             question = self.texts(asked, count=len(nodes), run=run.id, step=step)
-            self.console.launch(nodes, question, resume=resume)
+            self.fleet_actions.launch(nodes, question, resume=resume)
 
+    @action(
+        "d",
+        label=message("action.runs.draw", "Draw a plan"),
+        help=message("action-help.runs.draw", "Draw a plan for a text with the run's model"),
+        writes=True,
+        takes="text",
+    )
     def action_runs_draw(self, typed: str = "") -> None:
         """Ask for a text, and let the run's network draw a plan for it."""
         card = self._current()
         if card is not None:
             self.ask_to_draw(card.run, typed)
 
+    @action(
+        "o",
+        label=message("action.runs.export", "Report"),
+        help=message("action-help.runs.export", "Save a report of the run as Markdown"),
+        bar=14,
+    )
     def action_runs_export(self) -> None:
         """Ask for a file and write a report of the run to it."""
         run = self._run_read()
         if run is None:
             return
-        text = view.report(run, self.texts, self._settings.get(run.id), self._meaning(run.id))
+        text = view.report(run, self.texts, self._settings.get(run.id), self._load_summary(run.id))
 
         def save(name: str) -> str | None:
             return self.write_new(Path(name), text)
@@ -207,5 +246,5 @@ class RunsScreen(ModeScreen):
 
 
 def reduced(events: Iterable[Event]) -> RunState | None:
-    """Return the run that events tell of."""
+    """Return the run that the events describe."""
     return FleetState().after_all(events).run

@@ -6,17 +6,15 @@ import math
 import time
 from collections.abc import Sequence
 
-from fleet.frozen import frozen
-from tui.units import size
+from msgspec import Struct
 
 _TIME_STEPS = (5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 28_800)
 #: Quantities whose interesting part is far from nothing.
 _AFLOAT = ("°C", "MHz")
 
 
-@frozen
-class Scale:
-    """From ``low`` to ``high`` in steps that a person would choose."""
+class Scale(Struct, frozen=True):
+    """From ``low`` to ``high`` in round steps."""
 
     low: float
     high: float
@@ -47,19 +45,8 @@ def _round_step(rough: float) -> float:
     return next(power * nice for nice in (1, 2, 2.5, 5, 10) if power * nice >= rough * 0.999)
 
 
-def quantity(value: float | None, unit: str) -> str:
-    """Return a value with its unit; a dash for None."""
-    if value is None:
-        return "–"
-    if unit == "percent":
-        return f"{value:.0f}%"
-    if unit.startswith("bytes"):
-        return size(value) + unit.removeprefix("bytes")
-    return f"{value:.0f} {unit}"
-
-
 def moments(start: float, end: float, most: int) -> list[tuple[float, str]]:
-    """Return at most ``most`` round moments between two, each as this machine's clock shows it."""
+    """Return at most ``most`` round times between two, in local time."""
     span = end - start
     step = next((step for step in _TIME_STEPS if span / step <= most), _TIME_STEPS[-1])
     offset = time.localtime(start).tm_gmtoff

@@ -1,4 +1,4 @@
-"""A chart over time: curves in braille dots, two by four to a cell, with axes that say times and units.
+"""A chart over time: curves in braille dots, two by four to a cell, with axes for times and units.
 
 One curve is lit, the others stand dim behind it: that needs no colour to be read, however many there are.
 """
@@ -6,49 +6,31 @@ One curve is lit, the others stand dim behind it: that needs no colour to be rea
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final, NamedTuple
 
+from msgspec.structs import replace
 from rich.cells import cell_len
 
-from fleet.frozen import frozen
+from agent.wire.message import message
+from agent.wire.quantity import Unit
+from fleet.telemetry.history import Bucket
 from tui.i18n import Texts
-from tui.views.axes import Scale, moments, quantity, scale
+from tui.rendering.rows import Column, Row
+from tui.rendering.spans import Span, Spans, fit
+from tui.rendering.table_columns import TableColumn, row_of
+from tui.rendering.table_columns import columns as table_columns
+from tui.rendering.units import quantity_text
+from tui.state.chart_data import Curve, Stretch
+from tui.views.axes import Scale, moments, scale
 from tui.views.plot import DOTS, line
-from tui.widgets.paint import Span, Spans, fit
-from tui.widgets.table import Column, Row
-
-if TYPE_CHECKING:
-    from fleet.telemetry.history import Bucket
 
 #: Cells left of the chart: the quantity and the axis.
 LABEL = 12
-#: Cells between two moments on the axis.
+#: Cells between two times on the axis.
 _MOMENT = 14
 #: A longer silence is a gap and no straight line, in seconds.
 _GAP = 10.0
-
-
-@frozen
-class Curve:
-    """What was measured of one node or GPU, in as many buckets as there are columns of dots."""
-
-    name: str
-    buckets: Sequence[Bucket | None]
-    newest: float | None = None
-
-
-@frozen
-class Stretch:
-    """From when to when the chart shows, in Unix seconds."""
-
-    start: float
-    end: float
-
-    @property
-    def span(self) -> float:
-        """Seconds."""
-        return self.end - self.start
 
 
 def dots_across(width: int) -> int:
@@ -57,7 +39,7 @@ def dots_across(width: int) -> int:
 
 
 def chart(
-    curves: Sequence[Curve], lit: str, stretch: Stretch, unit: str, width: int, height: int
+    curves: Sequence[Curve], lit: str, stretch: Stretch, unit: Unit, width: int, height: int
 ) -> list[Spans]:
     """Return the chart in ``width`` by ``height`` cells; empty where there is no room for one."""
     columns, rows = width - LABEL, height - 2
@@ -71,7 +53,7 @@ def chart(
     reach = max(2, math.ceil(_GAP / (stretch.span / (columns * 2))))
     for curve in sorted(curves, key=lambda curve: curve.name == lit):
         grid.draw(curve, curve.name == lit, reach)
-    ticks = {grid.row_of(value): quantity(value, unit) for value in axis.ticks}
+    ticks = {grid.row_of(value): quantity_text(value, unit) for value in axis.ticks}
     lines: list[Spans] = [
         [
             (fit(ticks.get(row, ""), LABEL - 2, "right") + " ", "muted"),
@@ -84,7 +66,7 @@ def chart(
 
 
 class _Grid:
-    """Dots of a chart, which of its cells are lit, and how it is told as spans."""
+    """Dots of a chart, which of its cells are lit, and their lines as spans."""
 
     def __init__(self, columns: int, rows: int, axis: Scale) -> None:
         self._rows, self._axis = rows, axis
@@ -125,7 +107,7 @@ class _Grid:
         self._dots[row][column] |= DOTS[down % 4][across % 2]
 
     def spans(self, ruled: set[int]) -> Iterator[list[Span]]:
-        """Yield each row, with a faint line behind those that are ``ruled``."""
+        """Yield each row, with a faint line in those that are ``ruled``."""
         for row, (dots, lit) in enumerate(zip(self._dots, self._lit, strict=True)):
             spans: list[Span] = []
             empty = "╌" if row in ruled else " "
@@ -140,7 +122,7 @@ class _Grid:
 
 
 def _times(stretch: Stretch, columns: int) -> list[Spans]:
-    """Return the time axis and the moments below it."""
+    """Return the time axis and the times below it."""
     axis, labels = ["─"] * columns, ""
     for moment, text in moments(stretch.start, stretch.end, max(1, columns // _MOMENT)):
         column = min(columns - 1, int((moment - stretch.start) / stretch.span * columns))
@@ -155,36 +137,76 @@ def _times(stretch: Stretch, columns: int) -> list[Spans]:
     ]
 
 
-def columns(texts: Texts, unit: str, names: Sequence[str]) -> list[Column]:
-    """Return the columns of the table below the chart."""
-    room = 11 if unit.startswith("bytes") else 9
-    name = max([12, *(cell_len(name) + 2 for name in names)])
-    return [
-        Column("name", texts("chart.column.name"), min(32, name), 0),
-        *(
-            Column(key, texts(f"chart.column.{key}"), room, 0, "right", order)
-            for order, key in enumerate(("newest", "low", "mean", "high"))
-        ),
-    ]
+class CurveItem(NamedTuple):
+    """What a row of the table below the chart shows: a curve, whether it is highlighted, and its unit."""
+
+    curve: Curve
+    lit: bool
+    unit: Unit
+
+    @property
+    def seen(self) -> list[Bucket]:
+        """The buckets of the stretch that is shown."""
+        return [bucket for bucket in self.curve.buckets if bucket is not None]
 
 
-def rows(curves: Sequence[Curve], lit: str, unit: str) -> list[Row]:
+def _curve_name(item: CurveItem, texts: Texts) -> Spans:
+    return [(f"{'━' if item.lit else '╌'} {item.curve.name}", "busy" if item.lit else "muted")]
+
+
+def _figure(value: Callable[[Sequence[Bucket]], float]) -> Callable[[CurveItem, Texts], Spans]:
+    """Return the cell of a figure over the stretch that is shown."""
+    return lambda item, texts: (
+        [(quantity_text(value(seen), item.unit), "text")] if (seen := item.seen) else []
+    )
+
+
+#: Every column of the table below the chart. The widths are those of the shortest names and units.
+COLUMNS: Final[tuple[TableColumn[CurveItem], ...]] = (
+    TableColumn("name", message("chart-column.name", "Curve"), _curve_name, 12),
+    TableColumn(
+        "newest",
+        message("chart-column.newest", "Now"),
+        lambda item, texts: [(quantity_text(item.curve.newest, item.unit), "strong")],
+        9,
+        align="right",
+    ),
+    TableColumn(
+        "low",
+        message("chart-column.low", "Lowest"),
+        _figure(lambda seen: min(bucket.low for bucket in seen)),
+        9,
+        align="right",
+        order=1,
+    ),
+    TableColumn(
+        "mean",
+        message("chart-column.mean", "Mean"),
+        _figure(lambda seen: sum(bucket.mean for bucket in seen) / len(seen)),
+        9,
+        align="right",
+        order=2,
+    ),
+    TableColumn(
+        "high",
+        message("chart-column.high", "Highest"),
+        _figure(lambda seen: max(bucket.high for bucket in seen)),
+        9,
+        align="right",
+        order=3,
+    ),
+)
+
+
+def columns(texts: Texts, unit: Unit, names: Sequence[str]) -> list[Column]:
+    """Return the columns of the table below the chart, as wide as names and unit require."""
+    name = min(32, max([12, *(cell_len(name) + 2 for name in names)]))
+    figure = 11 if unit.startswith("bytes") else 9
+    return table_columns(
+        [replace(column, width=name if column.key == "name" else figure) for column in COLUMNS], texts
+    )
+
+
+def rows(curves: Sequence[Curve], lit: str, unit: Unit, texts: Texts) -> list[Row]:
     """Return for each curve its newest value and what it was in the stretch that is shown."""
-    return [_row(curve, curve.name == lit, unit) for curve in curves]
-
-
-def _row(curve: Curve, lit: bool, unit: str) -> Row:
-    seen = [bucket for bucket in curve.buckets if bucket is not None]
-    cells: dict[str, Spans] = {
-        "name": [(f"{'━' if lit else '╌'} {curve.name}", "busy" if lit else "muted")],
-        "newest": [(quantity(curve.newest, unit), "strong")],
-    }
-    if seen:
-        mean = sum(bucket.mean for bucket in seen) / len(seen)
-        for key, value in (
-            ("low", min(bucket.low for bucket in seen)),
-            ("mean", mean),
-            ("high", max(bucket.high for bucket in seen)),
-        ):
-            cells[key] = [(quantity(value, unit), "text")]
-    return Row(curve.name, cells)
+    return [row_of(curve.name, CurveItem(curve, curve.name == lit, unit), COLUMNS, texts) for curve in curves]

@@ -1,4 +1,4 @@
-"""What a configuration's text comes to, worked out while it is typed."""
+"""The effects of a configuration's text, computed while it is edited."""
 
 from __future__ import annotations
 
@@ -8,44 +8,67 @@ from typing import Any
 
 import yaml
 
+from agent.wire.message import Message, message
+from fleet import bounded_yaml
+from fleet.inventory.yaml_problems import yaml_problem
 from fleet.state import FleetState
 from tui.i18n import Texts
-from tui.operations import NodeCard
-from tui.widgets.paint import Spans, wrap
+from tui.operations.interface import NodeCard
+from tui.rendering.spans import Spans, wrap
 
 _WANDB = re.compile(
     r"^(wandb:[^\S\n]*\n(?:[^\S\n]+.*\n|[^\S\n]*\n)*?[^\S\n]+enabled:[^\S\n]*)(\w+)", re.MULTILINE
 )
 
 
-def parse(text: str) -> tuple[Mapping[str, Any], list[str]]:
+def parse(text: str) -> tuple[Mapping[str, Any], list[Message]]:
     """Return the settings and what is wrong with the text."""
     try:
-        found = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"{mark.line + 1}:{mark.column + 1}: " if mark is not None else ""
-        return {}, [f"{where}{getattr(error, 'problem', None) or error}"]
+        found = bounded_yaml.load(text)
+    except (yaml.YAMLError, ValueError) as error:
+        what, _ = yaml_problem(error)
+        mark = error.problem_mark if isinstance(error, yaml.MarkedYAMLError) else None
+        if mark is None:
+            return {}, [what]
+        where = f"{mark.line + 1}:{mark.column + 1}"
+        return {}, [message("config.fault-at", "{where}: {what}", where=where, what=what)]
     if found is None:
         return {}, []
     if not isinstance(found, dict):
-        return {}, ["1:1: expected keys with values"]
+        return {}, [_not_keys("1:1")]
     return found, _faults(found)
 
 
-def _faults(settings: Mapping[str, Any]) -> list[str]:
-    faults = []
+def _faults(settings: Mapping[str, Any]) -> list[Message]:
+    faults: list[Message] = []
     training = settings.get("training") or {}
     if not isinstance(training, dict):
-        return ["training: expected keys with values"]
+        return [_not_keys("training")]
     for key in ("batch_size", "gradient_accumulation_steps", "save_every", "max_checkpoints"):
         value = training.get(key)
         if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
-            faults.append(f"training.{key}: a whole number from 1 on is needed, not {value!r}")
+            faults.append(
+                message(
+                    "config.whole-number",
+                    "training.{key}: expected a whole number of at least 1, not {value!r}",
+                    key=key,
+                    value=str(value),
+                )
+            )
     precision = training.get("mixed_precision")
     if precision is not None and precision not in ("no", "fp16", "bf16", False):
-        faults.append(f"training.mixed_precision: no, fp16 or bf16 is needed, not {precision!r}")
+        faults.append(
+            message(
+                "config.mixed-precision",
+                "training.mixed_precision: expected no, fp16 or bf16, not {value!r}",
+                value=str(precision),
+            )
+        )
     return faults
+
+
+def _not_keys(where: str) -> Message:
+    return message("config.not-keys", "{where}: expected keys with values", where=where)
 
 
 def ranks_of(cards: Sequence[NodeCard], state: FleetState) -> int:

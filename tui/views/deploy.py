@@ -1,79 +1,122 @@
-"""A deploy as table rows, one a node, and what there is to say of one node."""
+"""A deploy as table rows, one per node, and the details of one node."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final, NamedTuple
 
+from agent.wire.message import message
+from fleet.events import DeployPreview
 from fleet.state import FleetState, NodeState, Stage
-from fleet.state.node import STAGES
+from fleet.state.node import STAGES, Copy
 from tui.i18n import Texts
-from tui.operations import NodeCard
-from tui.status import glyph, mark
-from tui.units import bar, duration, size
-from tui.widgets.paint import Span, Spans, fit, fit_spans, wrap
-from tui.widgets.table import Column, Row
+from tui.operations.interface import NodeCard
+from tui.rendering.dry_run import would_change, would_start
+from tui.rendering.rows import Row
+from tui.rendering.spans import Span, Spans, fit, fit_spans, wrap
+from tui.rendering.status import glyph, mark
+from tui.rendering.table_columns import TableColumn, row_of
+from tui.rendering.units import bar, duration, size
 
 _BAR = 12
+#: Stages that are shown only once they have begun.
+_OPTIONAL_STAGES = ("setup", "data")
 
 
-def columns(texts: Texts) -> list[Column]:
-    """Return the columns: a node, its stages, its copy, what it is doing."""
-    title = {
-        key: texts(f"deploy.column.{key}")
-        for key in ("node", "stages", "state", "copy", "rate", "eta", "files", "size")
-    }
-    return [
-        Column("node", title["node"], 10, 1),
-        Column("stages", title["stages"], 9),
-        Column("state", title["state"], 30, 3),
-        Column("copy", title["copy"], _BAR + 6, 0, "left", 3),
-        Column("size", title["size"], 19, 0, "right", 4),
-        Column("files", title["files"], 11, 0, "right", 5),
-        Column("rate", title["rate"], 10, 0, "right", 2),
-        Column("eta", title["eta"], 6, 0, "right", 1),
-    ]
+class DeployItem(NamedTuple):
+    """What a row shows: a node of the inventory and its state."""
+
+    card: NodeCard
+    state: NodeState
+
+
+def _stages(item: DeployItem, texts: Texts) -> Spans:
+    stages = item.state.stages
+    # Most runs have neither setup commands nor data to copy; with one of them there is no room for blanks.
+    shown = [name for name in STAGES if name not in _OPTIONAL_STAGES or name in stages]
+    gap = "" if len(shown) > len(STAGES) - len(_OPTIONAL_STAGES) else " "
+    spans: list[Span] = []
+    for name in shown:
+        sign, style = glyph("stage", stages.get(name, Stage()).state)
+        spans.append((f"{gap}{sign}" if spans else sign, style))
+    return spans
+
+
+def _copied(item: DeployItem, texts: Texts) -> Spans:
+    copy = item.state.copy
+    if copy is None:
+        return []
+    share = copy.bytes_done / copy.bytes_total if copy.bytes_total else 1.0
+    full, rest = bar(share, _BAR)
+    style = "fail" if item.state.failed_stage else "busy" if _is_copying(copy) else "ok"
+    return [(full, style), (rest, "faint"), (f" {share:4.0%}", "text")]
+
+
+def _size(item: DeployItem, texts: Texts) -> Spans:
+    copy = item.state.copy
+    return [] if copy is None else [(f"{size(copy.bytes_done)} / {size(copy.bytes_total)}", "text")]
+
+
+def _files(item: DeployItem, texts: Texts) -> Spans:
+    copy = item.state.copy
+    return [] if copy is None else [(f"{copy.files_done}/{copy.files_total}", "text")]
+
+
+def _rate(item: DeployItem, texts: Texts) -> Spans:
+    copy = _active_copy(item.state)
+    return [] if copy is None else [(f"{size(copy.rate)}/s", "text")]
+
+
+def _eta(item: DeployItem, texts: Texts) -> Spans:
+    copy = _active_copy(item.state)
+    return [] if copy is None else [(duration(copy.eta), "text")]
+
+
+def _is_copying(copy: Copy) -> bool:
+    return copy.bytes_done < copy.bytes_total
+
+
+def _active_copy(node: NodeState) -> Copy | None:
+    copy = node.copy
+    return copy if copy is not None and _is_copying(copy) and not has_failed(node) else None
+
+
+#: Every column of a deploy: a node, its stages, what it is doing, its copy.
+COLUMNS: Final[tuple[TableColumn[DeployItem], ...]] = (
+    TableColumn(
+        "node",
+        message("deploy-column.node", "Node"),
+        lambda item, texts: [(item.card.name, "strong")],
+        10,
+        1,
+    ),
+    TableColumn("stages", message("deploy-column.stages", "Stages"), _stages, 9),
+    TableColumn(
+        "state", message("deploy-column.state", "Now"), lambda item, texts: [now(item.state, texts)], 30, 3
+    ),
+    TableColumn("copy", message("deploy-column.copy", "Copied"), _copied, _BAR + 6, order=3),
+    TableColumn("size", message("deploy-column.size", "Size"), _size, 19, align="right", order=4),
+    TableColumn("files", message("deploy-column.files", "Files"), _files, 11, align="right", order=5),
+    TableColumn("rate", message("deploy-column.rate", "Rate"), _rate, 10, align="right", order=2),
+    TableColumn("eta", message("deploy-column.eta", "Left"), _eta, 6, align="right", order=1),
+)
 
 
 def rows(cards: Sequence[NodeCard], state: FleetState, texts: Texts) -> list[Row]:
     """Return one row for each node."""
-    return [_row(card, state.nodes.get(card.name) or NodeState(card.name), texts) for card in cards]
-
-
-def _row(card: NodeCard, node: NodeState, texts: Texts) -> Row:
-    stages: list[Span] = []
-    for name in STAGES:
-        sign, style = glyph("stage", node.stages.get(name, Stage()).state)
-        stages.append((f" {sign}" if stages else sign, style))
-    copy = node.copy
-    cells: dict[str, Spans] = {
-        "node": [(card.name, "strong")],
-        "stages": stages,
-        "state": [now(node, texts)],
-    }
-    if copy is not None:
-        share = copy.bytes_done / copy.bytes_total if copy.bytes_total else 1.0
-        full, rest = bar(share, _BAR)
-        done = copy.bytes_done >= copy.bytes_total
-        style = "fail" if node.failed_stage else "ok" if done else "busy"
-        cells["copy"] = [(full, style), (rest, "faint"), (f" {share:4.0%}", "text")]
-        cells["size"] = [(f"{size(copy.bytes_done)} / {size(copy.bytes_total)}", "text")]
-        cells["files"] = [(f"{copy.files_done}/{copy.files_total}", "text")]
-        if not done and not has_failed(node):
-            cells["rate"] = [(f"{size(copy.rate)}/s", "text")]
-            cells["eta"] = [(duration(copy.eta), "text")]
-    return Row(card.name, cells)
+    return [row_of(card.name, DeployItem(card, state.node(card.name)), COLUMNS, texts) for card in cards]
 
 
 def now(node: NodeState, texts: Texts) -> Span:
     """Return in one span what a node is doing, or how its deploy ended."""
     failed = node.failed_stage
     if failed:
-        return f"✗ {texts.word('step', failed[0])}: {texts.said(failed[1].detail)}", "fail"
+        return f"✗ {texts.word('step', failed[0])}: {texts.translate(failed[1].detail)}", "fail"
+    if node.preview is not None:
+        return texts.translate(would_change(node.preview)), "text"
     if node.deployed is not None:
         if not node.deployed.ok:
-            return f"✗ {texts.said(node.deployed.detail)}", "fail"
-        if is_planned(node):
-            return texts("deploy.would_send", files=node.plan.files, size=size(node.plan.size)), "text"
+            return f"✗ {texts.translate(node.deployed.detail)}", "fail"
         if not node.deployed.files_sent:
             return f"✓ {texts('deploy.unchanged')}", "ok"
         sent = texts("deploy.sent", files=node.deployed.files_sent, size=size(node.deployed.bytes_sent))
@@ -84,17 +127,10 @@ def now(node: NodeState, texts: Texts) -> Span:
         if name == "copy" and node.copy is not None and node.copy.bytes_total:
             return f"▸ {texts('step.copy')} {node.copy.bytes_done / node.copy.bytes_total:.0%}", "busy"
         return f"▸ {texts.word('step', name)}" + (
-            f" · {texts.said(stage.detail)}" if stage.detail else ""
+            f" · {texts.translate(stage.detail)}" if stage.detail else ""
         ), "busy"
-    if node.plan.files:
-        return texts("deploy.would_send", files=node.plan.files, size=size(node.plan.size)), "text"
     done = [name for name, stage in node.stages.items() if stage.state == "done"]
     return (f"✓ {texts.word('step', done[-1])}", "ok") if done else (f"· {texts('stage.waiting')}", "muted")
-
-
-def is_planned(node: NodeState) -> bool:
-    """Return whether the node's last deploy only said what it would do."""
-    return bool(node.plan.files) and node.copy is None and not (node.deployed and node.deployed.files_sent)
 
 
 def has_failed(node: NodeState) -> bool:
@@ -107,21 +143,23 @@ def summary(state: FleetState, texts: Texts, width: int) -> list[Spans]:
     nodes = [node for node in state.nodes.values() if node.stages]
     if not nodes:
         return [[(texts("deploy.idle"), "muted")], []]
-    planned = [node.plan for node in nodes if is_planned(node)]
-    if planned:
-        files, total = sum(plan.files for plan in planned), sum(plan.size for plan in planned)
-        text = texts("deploy.would_send", files=files, size=size(total))
-        return [[(text, "strong")], [(texts("deploy.nothing_changed"), "muted")]]
-    done = sum(node.deployed is not None and node.deployed.ok for node in nodes)
-    failed = sum(
-        bool(node.failed_stage) or (node.deployed is not None and not node.deployed.ok) for node in nodes
-    )
+    previews = [node.preview for node in nodes if node.preview is not None]
+    if previews:
+        lines: list[Spans] = [[(texts.translate(would_change(_together(previews))), "strong")]]
+        if state.preview is not None:
+            lines.append([(texts.translate(would_start(state.preview)), "text")])
+        return [*lines, [(texts("deploy.nothing_changed"), "muted")]]
+    done = sum(map(_is_ready, nodes))
+    failed = sum(map(has_failed, nodes))
     copies = [node.copy for node in nodes if node.copy is not None]
-    moving = [node.copy for node in nodes if node.copy is not None and not has_failed(node)]
     total = sum(copy.bytes_total for copy in copies)
     sent = sum(copy.bytes_done for copy in copies)
     share = done / len(nodes) if not total else sent / total
-    active = [copy for copy in moving if copy.bytes_done < copy.bytes_total]
+    active = [
+        node.copy
+        for node in nodes
+        if node.copy is not None and not has_failed(node) and node.copy.bytes_done < node.copy.bytes_total
+    ]
     etas = [copy.eta for copy in active if copy.eta is not None]
     head: list[Span] = [(texts("deploy.progress", done=done, total=len(nodes)), "strong")]
     if failed:
@@ -134,6 +172,22 @@ def summary(state: FleetState, texts: Texts, width: int) -> list[Spans]:
     return [head, [(full, style), (rest, "faint"), (f" {share:4.0%}  {size(sent)} / {size(total)}", "text")]]
 
 
+def _is_ready(node: NodeState) -> bool:
+    """Return whether the last deploy, or the last configuration for a launch, succeeded."""
+    if node.deployed is not None:
+        return node.deployed.ok
+    return node.stages.get("configure", Stage()).state == "done"
+
+
+def _together(previews: Sequence[DeployPreview]) -> DeployPreview:
+    return DeployPreview(
+        files_to_send=sum(one.files_to_send for one in previews),
+        bytes_to_send=sum(one.bytes_to_send for one in previews),
+        files_to_delete=sum(one.files_to_delete for one in previews),
+        files_to_adjust=sum(one.files_to_adjust for one in previews),
+    )
+
+
 def details(node: NodeState, texts: Texts, width: int) -> list[Spans]:
     """Return the stages with their times, then what went wrong, the plan or the environment's output."""
     lines: list[Spans] = [fit_spans([(node.name, "title"), ("  ", "text"), now(node, texts)], width)]
@@ -142,18 +196,20 @@ def details(node: NodeState, texts: Texts, width: int) -> list[Spans]:
         if stage is None:
             continue
         took = "" if stage.ended is None or stage.started is None else f"{stage.ended - stage.started:6.1f} s"
+        state, style = mark("stage", stage.state, texts)
         lines.append(
             [
                 (fit(texts.word("step", name), 14), "strong"),
-                (fit(mark("stage", stage.state, texts)[0], 10), mark("stage", stage.state, texts)[1]),
+                (fit(state, 10), style),
                 (f"{took:>9}", "muted"),
-                (f"  {texts.said(stage.detail)}" if stage.state != "failed" else "", "muted"),
+                (f"  {texts.translate(stage.detail)}" if stage.state != "failed" else "", "muted"),
             ]
         )
         if stage.state == "failed":
-            lines += [[(f"  {text}", "fail")] for text in wrap(texts.said(stage.detail), width - 2)]
-            remedy = f"→ {texts.said(stage.remedy)}" if stage.remedy else ""
-            lines += [[(f"  {text}", "text")] for text in wrap(remedy, width - 2) if remedy]
+            lines += [[(f"  {text}", "fail")] for text in wrap(texts.translate(stage.detail), width - 2)]
+            if stage.remedy:
+                remedy = wrap(f"→ {texts.translate(stage.remedy)}", width - 2)
+                lines += [[(f"  {text}", "text")] for text in remedy]
     if node.plan.files:
         lines += _plan(node, texts)
     if node.environment:
@@ -166,7 +222,7 @@ def _plan(node: NodeState, texts: Texts) -> list[Spans]:
     signs = {"add": ("+", "ok"), "replace": ("~", "warn"), "delete": ("−", "fail")}
     lines: list[Spans] = [
         [],
-        [(texts("deploy.plan", files=node.plan.files, size=size(node.plan.size)), "head")],
+        [(texts("deploy.plan"), "head")],
     ]
     for change in node.plan.changes:
         sign, style = signs.get(change.action, ("?", "muted"))

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from tui.i18n import Texts
-from tui.widgets.paint import Spans
+from tui.rendering.spans import Spans
 
 
 def empty_fleet(texts: Texts, *, elsewhere: bool = False) -> list[Spans]:
-    """Return the first steps: add a node, import a list, or look at the demo (``elsewhere``: than mode 1)."""
+    """Return the first steps: add a node, import a list, or see the demo (``elsewhere``: than mode 1)."""
     keys = [("a", "empty.add"), ("i", "empty.import"), ("6", "empty.edit"), ("?", "empty.help")]
     if elsewhere:
         keys = [("1", "empty.go"), *keys[2:]]

@@ -1,17 +1,18 @@
-"""Facts and load of a node as a screen needs them; whatever is missing is None."""
+"""Facts and load of a node as a screen needs them; missing values are None."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any
 
-from fleet.frozen import frozen
+from msgspec import Struct
+
+from agent.wire import gpu as wire
+from agent.wire.gpu import GPU_QUANTITIES, gpu_value
 from fleet.state import NodeState
 
 
-@frozen
-class Gpu:
+class Gpu(Struct, frozen=True):
     """One GPU: bytes, watts, degrees Celsius, MHz, percent."""
 
     index: int
@@ -24,36 +25,42 @@ class Gpu:
     temperature: float | None
     clock: float | None
     history: tuple[float, ...] = ()
+    #: Of the quantities that have a column, by their keys.
+    values: Mapping[str, float | None] = {}
 
 
 def gpus(node: NodeState) -> list[Gpu]:
     """Return the node's GPUs, load and history included as far as known."""
-    probed = {int(gpu.get("index", i)): gpu for i, gpu in enumerate(node.facts.get("gpus") or [])}
-    found = []
-    for position, sample in enumerate(node.gpus):
-        index = int(sample.get("index", position))
-        facts = {
-            **probed.get(index, {}),
-            **{key: value for key, value in sample.items() if value is not None},
-        }
-        found.append(_gpu(index, facts, node.gpu_history.get(index, ())))
-    return found
+    probed = {gpu["index"]: gpu for gpu in node.facts["gpus"]} if node.facts else {}
+    return [
+        _gpu(gpu, probed.get(gpu["index"]) or gpu, node.gpu_history.get(gpu["index"], ()))
+        for gpu in node.gpus
+    ]
 
 
-def _gpu(index: int, facts: Mapping[str, Any], history: tuple[float, ...]) -> Gpu:
-    name = str(facts.get("name") or "GPU").replace("NVIDIA ", "").replace("GeForce ", "")
+def _gpu(now: wire.Gpu, probed: wire.Gpu, history: tuple[float, ...]) -> Gpu:
+    name = (now["name"] or probed["name"] or "GPU").replace("NVIDIA ", "").replace("GeForce ", "")
     return Gpu(
-        index,
+        now["index"],
         name,
-        facts.get("util"),
-        facts.get("memory_used"),
-        facts.get("memory_total"),
-        facts.get("power"),
-        facts.get("power_cap"),
-        facts.get("temperature"),
-        facts.get("clock"),
+        _known(now["util"], probed["util"]),
+        _known(now["memory_used"], probed["memory_used"]),
+        _known(now["memory_total"], probed["memory_total"]),
+        _known(now["power"], probed["power"]),
+        _known(now["power_cap"], probed["power_cap"]),
+        _known(now["temperature"], probed["temperature"]),
+        _known(now["clock"], probed["clock"]),
         history,
+        {
+            one.key: _known(gpu_value(now, one), gpu_value(probed, one))
+            for one in GPU_QUANTITIES
+            if one.column
+        },
     )
+
+
+def _known(now: float | None, probed: float | None) -> float | None:
+    return probed if now is None else now
 
 
 def gpu_summary(node: NodeState) -> str:
@@ -67,26 +74,18 @@ def gpu_summary(node: NodeState) -> str:
 
 def system(node: NodeState) -> str:
     """Return the operating system's name, short."""
-    facts = node.facts.get("os") or {}
-    name = str(facts.get("name") or facts.get("system") or "")
+    if node.facts is None:
+        return ""
+    name = node.facts["os"]["name"] or node.facts["os"]["system"]
     return name.replace("Microsoft ", "").replace("GNU/Linux ", "")
 
 
 def driver(node: NodeState) -> str:
     """Return the GPU driver's version."""
-    for gpu in node.facts.get("gpus") or []:
-        if gpu.get("driver"):
-            return str(gpu["driver"])
-    return str(node.facts.get("driver") or "")
-
-
-def part(node: NodeState, group: str, key: str) -> Any:
-    """Return one value of a group of facts, None when group or value is missing."""
-    found = node.facts.get(group)
-    return found.get(key) if isinstance(found, Mapping) else None
+    gpus = node.facts["gpus"] if node.facts else []
+    return next((gpu["driver"] for gpu in gpus if gpu["driver"]), "")
 
 
 def cpu_load(node: NodeState) -> float | None:
     """Return the CPU's utilisation in percent."""
-    value = (node.sample.get("cpu") or {}).get("util")
-    return None if value is None else float(value)
+    return node.sample["cpu"]["util"] if node.sample else None

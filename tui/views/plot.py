@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from tui.units import number
-from tui.widgets.paint import Spans
+from tui.rendering.spans import Spans
+from tui.rendering.units import number
 
 DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
 _LABEL = 8

@@ -9,23 +9,22 @@ from rich.cells import cell_len
 
 from fleet.state import FleetState, NodeState
 from tui.i18n import Texts
-from tui.operations import NodeCard
-from tui.status import MARKS, mark
-from tui.widgets.cells import Cells
-from tui.widgets.matrix import HEAD
-from tui.widgets.paint import Span, Spans, wrap
-from tui.widgets.table import Column, Row
+from tui.operations.interface import NodeCard
+from tui.rendering.cells import Cells
+from tui.rendering.rows import HEAD, Column, Row
+from tui.rendering.spans import Span, Spans, wrap
+from tui.rendering.status import MARKS, glyph, mark
 
 _WIDEST = 16
 
 
 def turned(cards: Sequence[NodeCard], state: FleetState) -> bool:
-    """Return whether checks are the rows and nodes the columns: whichever there are more of goes down."""
+    """Return whether checks are the rows and nodes the columns: the longer list is vertical."""
     return len(state.checks) > len(cards)
 
 
 def columns(cards: Sequence[NodeCard], state: FleetState, texts: Texts) -> list[Column]:
-    """Return a column for each check in the order in which they came, or for each node."""
+    """Return a column per check in the order of their results, or per node."""
     words = max(cell_len(texts(f"check.{status}")) for status in MARKS["check"] if status != "none") + 2
     names = [card.name for card in cards] if turned(cards, state) else state.checks
     return [Column(name, name, max(words, min(cell_len(name), _WIDEST))) for name in names]
@@ -50,8 +49,7 @@ def rows(cards: Sequence[NodeCard], state: FleetState, texts: Texts) -> list[Row
 def _cell(state: FleetState, name: str, check: str, texts: Texts) -> Spans:
     node = state.nodes.get(name)
     found = node.checks.get(check) if node else None
-    sign, style = mark("check", found.status, texts) if found else ("·", "faint")
-    return [(sign, style)]
+    return [mark("check", found.status, texts) if found else glyph("check", "none")]
 
 
 def summary(state: FleetState, texts: Texts) -> list[Spans]:
@@ -79,26 +77,27 @@ def details(name: str, check: str, node: NodeState | None, texts: Texts, width: 
     for key, text in (("seen", found.seen), ("why", found.why), ("remedy", found.remedy)):
         if text:
             lines += [[], [(texts(f"preflight.{key}"), "head")]]
-            lines += [[(line, "text")] for line in wrap(texts.said(text), width)]
-    if mendable(check, node):
+            lines += [[(line, "text")] for line in wrap(texts.translate(text), width)]
+    if is_fixable(check, node):
         lines += [[], [(texts("preflight.fixable"), "accent")]]
     return lines
 
 
-def mendable(check: str, node: NodeState) -> bool:
+def is_fixable(check: str, node: NodeState) -> bool:
     """Return whether dtui may know a fix for this result on the node's system."""
     found = node.checks.get(check)
     if found is None or found.status not in ("warn", "fail"):
         return False
-    from fleet.preflight.fixes import fixable, system_of  # nothing before the first trouble needs it
+    from fleet.facts import system_of
+    from fleet.preflight.fixes import fixable  # nothing before the first trouble needs it
 
     return fixable(check, system_of(node.facts))
 
 
 def troubles(state: FleetState, nodes: Sequence[str]) -> dict[str, list[str]]:
-    """Return the checks of each of the nodes that warned or failed, and that dtui may mend."""
+    """Return the checks of each of the nodes that warned or failed, and that dtui may fix."""
     found = {
-        name: [check for check in state.nodes[name].checks if mendable(check, state.nodes[name])]
+        name: [check for check in state.nodes[name].checks if is_fixable(check, state.nodes[name])]
         for name in nodes
         if name in state.nodes
     }
@@ -125,7 +124,7 @@ def markdown(state: FleetState, texts: Texts) -> str:
             found = node.checks.get(check)
             cells.append(mark("check", found.status if found else "none", texts)[0])
             if found is not None and found.status in ("warn", "fail"):
-                told = [texts.said(text) for text in (found.seen, found.why, found.remedy) if text]
-                notes.append(f"- **{name}, {check}**: {'. '.join(told)}")
+                parts = [texts.translate(text) for text in (found.seen, found.why, found.remedy) if text]
+                notes.append(f"- **{name}, {check}**: {'. '.join(parts)}")
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join([*lines, "", *notes]) + "\n"

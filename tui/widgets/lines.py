@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from textual.geometry import Size
 from textual.strip import Strip
 
-from tui.widgets.paint import Painted, Spans
+from tui.rendering.spans import Spans
+from tui.widgets.span_widget import SpanWidget
 
 
-class Lines(Painted):
+class Lines(SpanWidget):
     """Shows the lines it was given last; a list that is equal to the shown one costs nothing."""
 
     can_focus = False
@@ -24,7 +25,7 @@ class Lines(Painted):
         self._of = ""
 
     def show(self, lines: Sequence[Spans], of: str = "") -> None:
-        """Draw ``lines``; the scroll position stays as long as they are ``of`` the same thing."""
+        """Draw ``lines``; the scroll position stays as long as they are ``of`` the same item."""
         if of != self._of:
             self._of = of
             self.scroll_to(y=0, animate=False, immediate=True)

@@ -1,36 +1,34 @@
 """One log on the screen: a window onto a ring of lines.
 
 Only the lines in view are ever read and drawn. The pane holds on to absolute line numbers, so lines may
-come and go underneath while a person reads.
+come and go underneath while the user reads.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import ClassVar
 
 from rich.cells import cell_len
 from textual import events
-from textual.binding import BindingType
 from textual.message import Message
 from textual.strip import Strip
 
+from agent.wire.message import message
 from fleet.logbook import ERRORS, Line, Matcher, Source
-from tui import actions
-from tui.widgets.log_lines import Look, Row, rows_of
-from tui.widgets.paint import Painted, Span, fit_spans
+from tui.keys.action import ActionOwner, action
+from tui.rendering.spans import Span, fit_spans
+from tui.widgets.log_lines import LineOptions, Row, rows_of
+from tui.widgets.span_widget import SpanWidget
 
-#: How far sideways one key press goes, in cells.
+#: Cells that one key press scrolls sideways.
 SIDE = 8
-#: Lines looked through in one search, so that a key press never waits for long.
+#: Lines searched per key press, so that it never takes long.
 SEARCHED = 50_000
 
 
-class LogPane(Painted, can_focus=True):
+class LogPane(ActionOwner, SpanWidget, can_focus=True):
     """Shows a :class:`Source`, following its end or anchored where the reader is."""
-
-    BINDINGS: ClassVar[list[BindingType]] = actions.bindings("log")
 
     DEFAULT_CSS = """
     LogPane { overflow: hidden; background: $background; }
@@ -39,7 +37,7 @@ class LogPane(Painted, can_focus=True):
     class Asked(Message):
         """The pane needs something from its screen: ``what`` is search, filter, context, copy, save or clear.
 
-        It is look when the person wants lines shown otherwise. ``typed`` is what was said already.
+        It is options when the user changes how lines are shown. ``typed`` is what the user has typed already.
         """
 
         def __init__(self, pane: LogPane, what: str, typed: str = "") -> None:
@@ -49,12 +47,12 @@ class LogPane(Painted, can_focus=True):
             self.typed = typed
 
     class Sought(Asked):
-        """A jump found nothing in this pane: the screen may look in the others (``what``: next, previous)."""
+        """A jump found nothing in this pane: the screen may search the others (``what``: next, previous)."""
 
     def __init__(self, source: Source, title: Callable[[], list[Span]], *, id: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id)
         self.source = source
-        self.look = Look()
+        self.options = LineOptions()
         self.following = True
         self.search: Matcher | None = None
         #: The line a jump has led to.
@@ -73,7 +71,7 @@ class LogPane(Painted, can_focus=True):
 
     @property
     def unseen(self) -> int:
-        """Lines that have come since the reader stopped following."""
+        """Lines that have arrived since the user stopped following."""
         return 0 if self.following else max(0, self.source.end - self._left_at)
 
     def look_at(self, source: Source) -> None:
@@ -84,7 +82,7 @@ class LogPane(Painted, can_focus=True):
         self.tick()
 
     def tick(self) -> None:
-        """Take in what has come and redraw when anything in view has changed."""
+        """Add new lines and redraw when anything in view has changed."""
         self.source.advance()
         width, height = self.size.width, self.body_height
         if width <= 0 or height <= 0:
@@ -96,25 +94,25 @@ class LogPane(Painted, can_focus=True):
             self.refresh()
 
     def _window(self, width: int, height: int) -> list[Row]:
-        source, look, width = self.source, self.look, width - 1
+        source, options, width = self.source, self.options, width - 1
         if self.following:
             lines = source.read(max(source.first, source.end - height), source.end)
-            rows = [row for line in lines for row in rows_of(line, look, width)]
+            rows = [row for line in lines for row in rows_of(line, options, width)]
             return rows[-height:]
         self._top = max(self._top, source.first)
         lines = source.read(self._top, self._top + height)
-        return [row for line in lines for row in rows_of(line, look, width)][:height]
+        return [row for line in lines for row in rows_of(line, options, width)][:height]
 
     def on_resize(self) -> None:
         """Fill the new size."""
         self.tick()
 
     def on_focus(self) -> None:
-        """The title changes its look."""
+        """Redraw the title."""
         self.refresh()
 
     def on_blur(self) -> None:
-        """The title changes its look."""
+        """Redraw the title."""
         self.refresh()
 
     def render_line(self, y: int) -> Strip:
@@ -177,7 +175,7 @@ class LogPane(Painted, can_focus=True):
         return self.seek(matcher, forward, self.source.first if forward else self.source.end - 1)
 
     def nothing(self) -> str:
-        """Return what stands in a pane without a line."""
+        """Return the text of a pane without lines."""
         return ""
 
     @property
@@ -212,41 +210,13 @@ class LogPane(Painted, can_focus=True):
         event.stop()
         self._scroll(3)
 
-    def action_log_up(self) -> None:
-        """Scroll back by a line."""
-        self._scroll(-1)
-
-    def action_log_down(self) -> None:
-        """Scroll on by a line."""
-        self._scroll(1)
-
-    def action_log_page_up(self) -> None:
-        """Scroll back by a page."""
-        self._scroll(-max(1, self.body_height - 1))
-
-    def action_log_page_down(self) -> None:
-        """Scroll on by a page."""
-        self._scroll(max(1, self.body_height - 1))
-
-    def action_log_left(self) -> None:
-        """Look further left."""
-        self._turn(self.look.moved(-SIDE))
-
-    def action_log_right(self) -> None:
-        """Look further right."""
-        self._turn(self.look.moved(SIDE))
-
-    def action_log_top(self) -> None:
-        """Go to the oldest line."""
-        self.pause()
-        self.here = None
-        self._top = self.source.first
-        self.tick()
-
-    def action_log_bottom(self) -> None:
-        """Go to the newest line and follow."""
-        self.follow()
-
+    @action(
+        "space",
+        "f",
+        label=message("action.log.follow", "Pause"),
+        help=message("action-help.log.follow", "Pause, or follow the end again"),
+        bar=10,
+    )
     def action_log_follow(self) -> None:
         """Pause, or follow again."""
         if self.following:
@@ -255,72 +225,230 @@ class LogPane(Painted, can_focus=True):
         else:
             self.follow()
 
-    def action_log_wrap(self) -> None:
-        """Break long lines, or cut them."""
-        self._turn(self.look.wrapped(not self.look.wrap))
-
-    def action_log_times(self) -> None:
-        """Show when each line arrived, or not."""
-        self._turn(self.look.timed(not self.look.times))
-
+    @action(
+        "slash",
+        label=message("action.log.search", "Search"),
+        help=message("action-help.log.search", "Search in all panes; /.../ is a regular expression"),
+        bar=11,
+        takes="text",
+    )
     def action_log_search(self, typed: str = "") -> None:
-        """Ask what to look for, unless it is typed already."""
+        """Ask for the text to search, unless it is typed already."""
         self.post_message(self.Asked(self, "search", typed))
 
+    @action(
+        "ampersand",
+        label=message("action.log.filter", "Filter"),
+        help=message("action-help.log.filter", "Show only matching lines"),
+        bar=17,
+        takes="text",
+    )
     def action_log_filter(self, typed: str = "") -> None:
         """Ask what lines to show, unless it is typed already."""
         self.post_message(self.Asked(self, "filter", typed))
 
+    @action(
+        "c",
+        label=message("action.log.context", "Context"),
+        help=message("action-help.log.context", "Show more lines around each matching line, or none"),
+    )
     def action_log_context(self) -> None:
         """Show more lines around each that the filter lets through, or none again."""
         self.post_message(self.Asked(self, "context"))
 
+    @action(
+        "n",
+        label=message("action.log.next-match", "Next match"),
+        help=message("action-help.log.next-match", "Go to the next match"),
+    )
+    def action_log_next_match(self) -> None:
+        """Go to the next line that matches the search."""
+        if self.search is not None and not self.seek(self.search, forward=True):
+            self.app.bell()
+
+    @action(
+        "N",
+        label=message("action.log.previous-match", "Previous match"),
+        help=message("action-help.log.previous-match", "Go to the previous match"),
+    )
+    def action_log_previous_match(self) -> None:
+        """Go to the previous line that matches the search."""
+        if self.search is not None and not self.seek(self.search, forward=False):
+            self.app.bell()
+
+    @action(
+        "e",
+        label=message("action.log.next-error", "Error"),
+        help=message("action-help.log.next-error", "Go to the next error, in any rank"),
+        bar=15,
+    )
+    def action_log_next_error(self) -> None:
+        """Go to the next error, in this pane or else in another."""
+        if not self.seek(ERRORS, forward=True):
+            self.post_message(self.Sought(self, "next"))
+
+    @action(
+        "E",
+        label=message("action.log.previous-error", "Previous error"),
+        help=message("action-help.log.previous-error", "Go to the previous error, in any rank"),
+    )
+    def action_log_previous_error(self) -> None:
+        """Go to the previous error, in this pane or else in another."""
+        if not self.seek(ERRORS, forward=False):
+            self.post_message(self.Sought(self, "previous"))
+
+    @action(
+        "w",
+        label=message("action.log.wrap", "Wrap"),
+        help=message("action-help.log.wrap", "Break long lines, or cut them"),
+        bar=18,
+    )
+    def action_log_wrap(self) -> None:
+        """Break long lines, or cut them."""
+        self._turn(self.options.wrapped(not self.options.wrap))
+
+    @action(
+        "T",
+        label=message("action.log.times", "Times"),
+        help=message("action-help.log.times", "Show or hide when each line arrived"),
+    )
+    def action_log_times(self) -> None:
+        """Show when each line arrived, or not."""
+        self._turn(self.options.timed(not self.options.times))
+
+    @action(
+        "y",
+        label=message("action.log.copy", "Copy"),
+        help=message("action-help.log.copy", "Copy the lines in view"),
+    )
     def action_log_copy(self) -> None:
         """Copy the lines in view."""
         self.post_message(self.Asked(self, "copy"))
 
+    @action(
+        "s",
+        label=message("action.log.save", "Save"),
+        help=message("action-help.log.save", "Save the kept lines to a file"),
+    )
     def action_log_save(self) -> None:
         """Save all lines that are kept."""
         self.post_message(self.Asked(self, "save"))
 
+    @action(
+        "escape",
+        label=message("action.log.clear", "Clear"),
+        help=message("action-help.log.clear", "Clear search and filter, and follow the end again"),
+        palette=False,
+    )
     def action_log_clear(self) -> None:
         """Forget search and mark, follow again."""
         self.search = None
         self.post_message(self.Asked(self, "clear"))
         self.follow()
 
-    def action_log_next_match(self) -> None:
-        """Go to the next line that matches the search."""
-        if self.search is not None and not self.seek(self.search, forward=True):
-            self.app.bell()
+    @action(
+        "up",
+        "k",
+        label=message("action.log.up", "Up"),
+        help=message("action-help.log.up", "Scroll back by a line"),
+        palette=False,
+    )
+    def action_log_up(self) -> None:
+        """Scroll back by a line."""
+        self._scroll(-1)
 
-    def action_log_previous_match(self) -> None:
-        """Go to the previous line that matches the search."""
-        if self.search is not None and not self.seek(self.search, forward=False):
-            self.app.bell()
+    @action(
+        "down",
+        "j",
+        label=message("action.log.down", "Down"),
+        help=message("action-help.log.down", "Scroll forward by a line"),
+        palette=False,
+    )
+    def action_log_down(self) -> None:
+        """Scroll on by a line."""
+        self._scroll(1)
 
-    def action_log_next_error(self) -> None:
-        """Go to the next error, in this pane or else in another."""
-        if not self.seek(ERRORS, forward=True):
-            self.post_message(self.Sought(self, "next"))
+    @action(
+        "pageup",
+        "ctrl+b",
+        label=message("action.log.page-up", "Page up"),
+        help=message("action-help.log.page-up", "Scroll back by a page"),
+        palette=False,
+    )
+    def action_log_page_up(self) -> None:
+        """Scroll back by a page."""
+        self._scroll(-max(1, self.body_height - 1))
 
-    def action_log_previous_error(self) -> None:
-        """Go to the previous error, in this pane or else in another."""
-        if not self.seek(ERRORS, forward=False):
-            self.post_message(self.Sought(self, "previous"))
+    @action(
+        "pagedown",
+        "ctrl+f",
+        label=message("action.log.page-down", "Page down"),
+        help=message("action-help.log.page-down", "Scroll forward by a page"),
+        palette=False,
+    )
+    def action_log_page_down(self) -> None:
+        """Scroll on by a page."""
+        self._scroll(max(1, self.body_height - 1))
 
-    def _turn(self, look: Look) -> None:
-        self.look = look
+    @action(
+        "left",
+        "h",
+        label=message("action.log.left", "Left"),
+        help=message("action-help.log.left", "Scroll left"),
+        palette=False,
+    )
+    def action_log_left(self) -> None:
+        """Scroll left."""
+        self._turn(self.options.moved(-SIDE))
+
+    @action(
+        "right",
+        "l",
+        label=message("action.log.right", "Right"),
+        help=message("action-help.log.right", "Scroll right"),
+        palette=False,
+    )
+    def action_log_right(self) -> None:
+        """Scroll right."""
+        self._turn(self.options.moved(SIDE))
+
+    @action(
+        "home",
+        "g",
+        label=message("action.log.top", "Oldest"),
+        help=message("action-help.log.top", "Go to the oldest line"),
+        palette=False,
+    )
+    def action_log_top(self) -> None:
+        """Go to the oldest line."""
+        self.pause()
+        self.here = None
+        self._top = self.source.first
         self.tick()
-        self.post_message(self.Asked(self, "look"))
+
+    @action(
+        "end",
+        "G",
+        label=message("action.log.bottom", "Newest"),
+        help=message("action-help.log.bottom", "Go to the newest line and follow"),
+        palette=False,
+    )
+    def action_log_bottom(self) -> None:
+        """Go to the newest line and follow."""
+        self.follow()
+
+    def _turn(self, options: LineOptions) -> None:
+        self.options = options
+        self.tick()
+        self.post_message(self.Asked(self, "options"))
 
 
 def find(source: Source, matcher: Matcher, start: int, forward: bool) -> int | None:
-    """Return the number of the nearest matching line from ``start`` on, looking through SEARCHED lines."""
+    """Return the number of the nearest matching line from ``start`` on, within SEARCHED lines."""
     block = 1000
     deadline = time.monotonic() + 1.0
-    looked = 0
-    while looked < SEARCHED and time.monotonic() < deadline:
+    searched = 0
+    while searched < SEARCHED and time.monotonic() < deadline:
         low, high = (start, start + block) if forward else (start - block + 1, start + 1)
         low, high = max(low, source.first), min(high, source.end)
         if low >= high:
@@ -329,6 +457,6 @@ def find(source: Source, matcher: Matcher, start: int, forward: bool) -> int | N
         for line in lines if forward else reversed(lines):
             if matcher.matches(line.text):
                 return line.number
-        looked += high - low
+        searched += high - low
         start = high if forward else low - 1
     return None

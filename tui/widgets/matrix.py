@@ -1,29 +1,25 @@
-"""Nodes against checks as one widget: only the cells in view are drawn, whatever the numbers."""
+"""Nodes against checks as one widget, which draws the cells in view only."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
 
 from textual import events
-from textual.binding import BindingType
 from textual.geometry import Size
 from textual.message import Message
 
-from tui import actions
-from tui.widgets.paint import Span, Spans, fit_spans
-from tui.widgets.table import GAP, Column, Row, Table
+from agent.wire.message import message
+from tui.keys.action import action
+from tui.rendering.rows import GAP, HEAD, Column, Row
+from tui.rendering.spans import Span, Spans, fit_spans
+from tui.widgets.table import Table
 
 #: Cells for the name in front, and between the columns.
 NAME = 14
-#: Column of the name in front: no node and no check has an empty name.
-HEAD = ""
 
 
 class Matrix(Table):
     """A table with a cursor in both directions; the first column stays while the others scroll."""
-
-    BINDINGS: ClassVar[list[BindingType]] = actions.bindings("matrix")
 
     class Turned(Message):
         """The cursor is on another column."""
@@ -91,10 +87,24 @@ class Matrix(Table):
                 self._turn(self.columns.index(column))
             start += width + GAP
 
+    @action(
+        "left",
+        "h",
+        label=message("action.matrix.left", "Left"),
+        help=message("action-help.matrix.left", "Go to the check on the left"),
+        palette=False,
+    )
     def action_matrix_left(self) -> None:
         """Move the cursor to the left."""
         self._turn(self.across - 1)
 
+    @action(
+        "right",
+        "l",
+        label=message("action.matrix.right", "Right"),
+        help=message("action-help.matrix.right", "Go to the check on the right"),
+        palette=False,
+    )
     def action_matrix_right(self) -> None:
         """Move the cursor to the right."""
         self._turn(self.across + 1)

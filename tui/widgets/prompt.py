@@ -1,4 +1,4 @@
-"""One line at the bottom in which a person types: a search, a filter, a command."""
+"""One line at the bottom for a search, a filter or a command."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ from textual import events
 from textual.containers import Horizontal
 from textual.suggester import Suggester
 from textual.widget import Widget
-from textual.widgets import Input, Label
+from textual.widgets import Input
+
+from tui.widgets.plain import PlainLabel, plain_input
 
 Complete = Callable[[str], Sequence[str]]
 
 
-class First(Suggester):
-    """Shows the first completion behind what is typed; the right arrow key takes it."""
+class FirstCompletion(Suggester):
+    """Shows the first completion after the typed text; the right arrow key accepts it."""
 
     def __init__(self, complete: Complete) -> None:
         super().__init__(use_cache=False, case_sensitive=True)
@@ -26,7 +28,7 @@ class First(Suggester):
 
 
 class Prompt(Horizontal):
-    """Hidden until asked; gives the focus back to where it was. Tab goes through the completions."""
+    """Hidden until needed; returns the focus afterwards. Tab cycles through the completions."""
 
     DEFAULT_CSS = """
     Prompt { dock: bottom; height: 1; background: $panel; display: none; offset-y: -1; }
@@ -44,17 +46,17 @@ class Prompt(Horizontal):
         self._changed: Callable[[str], object] | None = None
         self._complete: Complete | None = None
         self._hint: Callable[[str], str] | None = None
-        #: The completions that Tab goes through, and the one that stands there now.
+        #: The completions that Tab cycles through, and the current one.
         self._round: list[str] = []
 
     def _parts(self) -> Iterator[Widget]:
-        """Return label, field and places for what the input stands for and what is wrong with it."""
-        yield Label("", id="asking", markup=False)
-        field = Input(id="answer", select_on_focus=True)
+        """Return label, field and places for the meaning and the fault of the input."""
+        yield PlainLabel(id="asking")
+        field = plain_input(id="answer")
         field.cursor_blink = False
         yield field
-        yield Label("", id="hint", markup=False)
-        yield Label("", id="fault", markup=False)
+        yield PlainLabel(id="hint")
+        yield PlainLabel(id="fault")
 
     def ask(
         self,
@@ -68,27 +70,27 @@ class Prompt(Horizontal):
     ) -> None:
         """Ask; ``done`` gets the answer and returns what is wrong with it, or None to close.
 
-        ``complete`` returns what a text may become, ``hint`` says what it stands for.
+        ``complete`` returns the completions of a text, ``hint`` its meaning.
         """
         self._done, self._changed, self._complete, self._hint = done, changed, complete, hint
         self._round = []
         if not self.children:
             # Not before: the field and its styles would take a tenth of the time that a first frame takes.
             self.mount(*self._parts())
-        self.query_one("#asking", Label).update(label)
+        self.query_one("#asking", PlainLabel).show(label)
         self._say()
         field = self.query_one("#answer", Input)
-        field.suggester = First(complete) if complete is not None else None
+        field.suggester = FirstCompletion(complete) if complete is not None else None
         with field.prevent(Input.Changed):
             field.value = value
         self.add_class("-open")
-        # At once, not when the loop next comes round: what is typed meanwhile belongs in here.
+        # Immediately, not in the next iteration of the loop: keys typed until then belong in here.
         self.screen.set_focus(field)
 
     def _say(self, fault: str = "", hint: str = "") -> None:
         for name, text in (("fault", fault), ("hint", hint)):
-            label = self.query_one(f"#{name}", Label)
-            label.update(text)
+            label = self.query_one(f"#{name}", PlainLabel)
+            label.show(text)
             label.display = bool(text)
 
     def close(self) -> None:
@@ -98,7 +100,7 @@ class Prompt(Horizontal):
         self.screen.focus_main()  # type: ignore[attr-defined]
 
     def on_input_changed(self, event: Input.Changed) -> None:
-        """Tell what is typed so far."""
+        """Report what is typed so far."""
         event.stop()
         if event.value not in self._round:
             self._round = []
@@ -107,7 +109,7 @@ class Prompt(Horizontal):
             self._changed(event.value)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Hand over the answer."""
+        """Submit the answer."""
         event.stop()
         if self._done is None:
             return
@@ -119,7 +121,7 @@ class Prompt(Horizontal):
             self.close()
 
     def on_key(self, event: events.Key) -> None:
-        """Escape gives up; Tab takes a completion, and again the next."""
+        """Escape cancels; Tab accepts a completion, and then the next."""
         if event.key == "escape":
             event.stop()
             self.close()

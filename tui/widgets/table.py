@@ -3,63 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
 
 from textual import events
-from textual.binding import BindingType
 from textual.geometry import Region, Size
 from textual.message import Message
 from textual.strip import Strip
 
-from fleet.frozen import frozen
-from tui import actions
-from tui.widgets.paint import Painted, Spans, fit_spans
-
-GAP = 2
-
-
-@frozen
-class Column:
-    """One column: ``width`` cells at least; ``grow`` is its share of what is left over.
-
-    Where the table is too narrow, columns go by ``order``, the highest first; those of order 0 stay.
-    """
-
-    key: str
-    title: str
-    width: int
-    grow: int = 0
-    align: str = "left"
-    order: int = 0
+from agent.wire.message import message
+from tui.keys.action import ActionOwner, action
+from tui.rendering.rows import GAP, Column, Row, fitted
+from tui.rendering.spans import Spans, fit_spans
+from tui.widgets.span_widget import SpanWidget
 
 
-@frozen
-class Row:
-    """One row: its key (stays with what it shows) and its cells by column."""
-
-    key: str
-    cells: Mapping[str, Spans]
-
-
-def fitted(columns: Sequence[Column], width: int) -> list[tuple[Column, int]]:
-    """Return the columns that fit into ``width`` cells, each with its width."""
-    shown = list(columns)
-    while shown and sum(column.width + GAP for column in shown) - GAP > width:
-        last = max(shown, key=lambda column: column.order)
-        if last.order == 0:
-            break
-        shown.remove(last)
-    spare = width - sum(column.width + GAP for column in shown) + GAP
-    shares = sum(column.grow for column in shown)
-    if spare <= 0 or not shares:
-        return [(column, column.width) for column in shown]
-    return [(column, column.width + spare * column.grow // shares) for column in shown]
-
-
-class Table(Painted, can_focus=True, inherit_bindings=False):
-    """Rows under a header line; the cursor stays on its row's key when rows come, go or change places."""
-
-    BINDINGS: ClassVar[list[BindingType]] = actions.bindings("list")
+class Table(ActionOwner, SpanWidget, can_focus=True, inherit_bindings=False):
+    """Rows under a header line; the cursor stays on its row's key when rows are added, removed or moved."""
 
     class Moved(Message):
         """The cursor is on another row."""
@@ -140,7 +98,7 @@ class Table(Painted, can_focus=True, inherit_bindings=False):
             return
         self.cursor = key
         if key:
-            # One line of header lies over the first line of the window.
+            # The header covers the first line of the window.
             self.scroll_to_region(
                 Region(0, position, 1, 2), animate=False, force=True, immediate=True, x_axis=False
             )
@@ -182,50 +140,110 @@ class Table(Painted, can_focus=True, inherit_bindings=False):
             self._put(event.y - 1 + self.scroll_offset.y)
 
     def on_focus(self) -> None:
-        """The cursor changes its look."""
+        """Redraw the cursor."""
         self.refresh()
 
     def on_blur(self) -> None:
-        """The cursor changes its look."""
+        """Redraw the cursor."""
         self.refresh()
 
+    @action(
+        "up",
+        "k",
+        label=message("action.list.up", "Up"),
+        help=message("action-help.list.up", "Move up"),
+        palette=False,
+    )
     def action_list_up(self) -> None:
         """Move the cursor up."""
         self._put(max(0, self.position - 1))
 
+    @action(
+        "down",
+        "j",
+        label=message("action.list.down", "Down"),
+        help=message("action-help.list.down", "Move down"),
+        palette=False,
+    )
     def action_list_down(self) -> None:
         """Move the cursor down."""
         self._put(min(len(self.rows) - 1, self.position + 1))
 
+    @action(
+        "pageup",
+        "ctrl+b",
+        label=message("action.list.page-up", "Page up"),
+        help=message("action-help.list.page-up", "Move up by a page"),
+        palette=False,
+    )
     def action_list_page_up(self) -> None:
         """Move the cursor up by a page."""
         self._put(max(0, self.position - max(1, self.size.height - 2)))
 
+    @action(
+        "pagedown",
+        "ctrl+f",
+        label=message("action.list.page-down", "Page down"),
+        help=message("action-help.list.page-down", "Move down by a page"),
+        palette=False,
+    )
     def action_list_page_down(self) -> None:
         """Move the cursor down by a page."""
         self._put(min(len(self.rows) - 1, self.position + max(1, self.size.height - 2)))
 
+    @action(
+        "home",
+        "g",
+        label=message("action.list.top", "First"),
+        help=message("action-help.list.top", "Go to the first row"),
+        palette=False,
+    )
     def action_list_top(self) -> None:
         """Move the cursor to the first row."""
         self._put(0)
 
+    @action(
+        "end",
+        "G",
+        label=message("action.list.bottom", "Last"),
+        help=message("action-help.list.bottom", "Go to the last row"),
+        palette=False,
+    )
     def action_list_bottom(self) -> None:
         """Move the cursor to the last row."""
         self._put(len(self.rows) - 1)
 
+    @action(
+        "enter",
+        label=message("action.list.open", "Open"),
+        help=message("action-help.list.open", "Open the row"),
+        palette=False,
+    )
     def action_list_open(self) -> None:
-        """Tell that the row was opened."""
+        """Report that the row was opened."""
         if self.cursor:
             self.post_message(self.Opened(self, self.cursor))
 
+    @action(
+        "space",
+        label=message("action.list.mark", "Mark"),
+        help=message("action-help.list.mark", "Mark the row; operations act on the marked ones"),
+        palette=False,
+    )
     def action_list_mark(self) -> None:
-        """Mark or unmark the row and go on to the next."""
+        """Mark or unmark the row and move to the next."""
         if self._marks and self.cursor:
             self.marked ^= {self.cursor}
             self.post_message(self.Marked(self, self.cursor))
             self.action_list_down()
             self.refresh()
 
+    @action(
+        "asterisk",
+        label=message("action.list.mark-all", "Mark all"),
+        help=message("action-help.list.mark-all", "Mark every row, or none"),
+        palette=False,
+    )
     def action_list_mark_all(self) -> None:
         """Mark every row, or none when all are marked."""
         if self._marks:

@@ -10,16 +10,16 @@ from fleet.logbook import FoldedSource, Logbook, Matcher, MatchIndex, MatchSourc
 from fleet.nodeset import fold_in_order
 from fleet.state import RunState
 from tui.i18n import Texts
-from tui.status import mark
-from tui.views.run import phase
-from tui.widgets.log_lines import Look, rank_set
+from tui.rendering.spans import Span
+from tui.rendering.status import mark
+from tui.views.run import RANK, phase
+from tui.widgets.log_lines import LineOptions, rank_set
 from tui.widgets.log_pane import LogPane as Pane
-from tui.widgets.paint import Span
 
 #: Numbers of panes, and the columns that each is laid out in.
 TILINGS = (1, 2, 4, 6, 9)
 NARROWEST = 56
-#: From this width on a merged line names its nodes, in so many cells, beside its ranks.
+#: Minimum width at which a merged line names its nodes in addition to its ranks, and the cells for them.
 ROOMY, NAMED = 64, 16
 #: Numbers of lines around each that a filter lets through.
 CONTEXTS = (0, 2, 5, 10)
@@ -35,7 +35,7 @@ class RankPane(Pane):
         self._tiles = tiles
 
     def nothing(self) -> str:
-        """Say that it is the filter which leaves no line."""
+        """Report that the filter matches no line."""
         return self._tiles.texts("monitor.nothing_matches") if self._tiles.filter is not None else ""
 
     @property
@@ -64,13 +64,13 @@ class Tiles(Container):
         self.merged = False
         self.folded = False
         #: How all panes show their lines.
-        self.look = Look()
+        self.options = LineOptions()
         self._zoomed: int | None = None
         self._offset = 0
         self._run: RunState | None = None
         self._book: Logbook | None = None
         self._laid: tuple[object, ...] = ()
-        #: The panes in their order. Those that were taken away stay children for a moment.
+        #: The panes in their order. Removed ones remain children for a short time.
         self.panes: list[RankPane] = []
 
     @property
@@ -87,7 +87,7 @@ class Tiles(Container):
         return not words or any(_is(word, number, node) for word in words)
 
     def show(self, run: RunState, book: Logbook) -> None:
-        """Show the run's logs; panes are made anew only when what they show has changed."""
+        """Show the run's logs; panes are replaced only when what they show has changed."""
         self._run = run
         ranks = self.ranks
         self._offset = min(self._offset, max(0, len(ranks) - 1))
@@ -117,7 +117,7 @@ class Tiles(Container):
         else:
             sources = [(rank, lambda rank=rank: self._source(book, rank)) for rank in page]  # type: ignore[misc]
         panes = self.panes
-        # All in one call: one by one, the focus would go from a pane that goes to another that goes.
+        # All in one call: otherwise the focus would move from one removed pane to the next.
         self.remove_children(panes[len(sources) :])
         del panes[len(sources) :]
         for position, (rank, make) in enumerate(sources):
@@ -128,7 +128,7 @@ class Tiles(Container):
                 pane = RankPane(make(), rank, self)
                 panes.append(pane)
                 self.mount(pane)
-            pane.look = self._look_of(pane)
+            pane.options = self._options_of(pane)
             pane.look_at(make())
         self.on_resize()
         if self.current not in panes:
@@ -143,7 +143,7 @@ class Tiles(Container):
         if self.styles.grid_size_columns != columns:
             self.styles.grid_size_columns = columns
         for pane in self.panes:
-            pane.look = self._look_of(pane)
+            pane.options = self._options_of(pane)
 
     def _source(self, book: Logbook, rank: int) -> Source:
         log = book.log(rank)
@@ -154,11 +154,11 @@ class Tiles(Container):
         merged = MergedSource(book, chosen, self.filter, self.context)
         return FoldedSource(merged) if self.folded else merged
 
-    def _look_of(self, pane: RankPane) -> Look:
-        look = self.look.moved(pane.look.side).near(self.filter is not None and self.context > 0)
+    def _options_of(self, pane: RankPane) -> LineOptions:
+        options = self.options.moved(pane.options.side).near(self.filter is not None and self.context > 0)
         if not self.merged:
-            return look
-        return look.labelled(self._whose, NAMED if self.size.width >= ROOMY else 7)
+            return options
+        return options.labelled(self._whose, NAMED if self.size.width >= ROOMY else 7)
 
     def _whose(self, ranks: Sequence[int]) -> str:
         """Return whose a merged line is: its ranks, and the nodes that they are on as a set."""
@@ -169,7 +169,7 @@ class Tiles(Container):
         return f"{rank_set(ranks)} {fold_in_order(list(nodes))}" if nodes else rank_set(ranks)
 
     def title(self, pane: RankPane) -> list[Span]:
-        """Return what stands over a pane: rank, node, phase, or the ranks that are merged."""
+        """Return the title of a pane: rank, node, phase, or the ranks that are merged."""
         texts, run = self.texts, self._run
         if run is None:
             return []
@@ -181,7 +181,7 @@ class Tiles(Container):
         else:
             rank = run.ranks[pane.rank]
             title = [
-                (f"{texts('run.rank')} {pane.rank}", "title"),
+                (f"{texts.translate(RANK)} {pane.rank}", "title"),
                 (f" {rank.node}:{rank.local_rank} ", "text"),
             ]
             title.append(mark("phase", phase(rank), texts))
@@ -219,12 +219,12 @@ class Tiles(Container):
         self.folded = not self.folded
         self.merged = True
 
-    def dress(self, look: Look) -> None:
-        """Wrap lines and show times in all panes as ``look`` does."""
-        self.look = Look(wrap=look.wrap, times=look.times)
+    def dress(self, options: LineOptions) -> None:
+        """Wrap lines and show times in all panes as in ``options``."""
+        self.options = LineOptions(wrap=options.wrap, times=options.times)
         for pane in self.panes:
-            if (pane.look.wrap, pane.look.times) != (look.wrap, look.times):
-                pane.look = pane.look.wrapped(look.wrap).timed(look.times)
+            if (pane.options.wrap, pane.options.times) != (options.wrap, options.times):
+                pane.options = pane.options.wrapped(options.wrap).timed(options.times)
                 pane.tick()
 
     def widen(self) -> None:

@@ -7,15 +7,17 @@ from textual.geometry import Size
 from textual.strip import Strip
 
 from fleet.state import FleetState
-from tui.actions import MODES
 from tui.i18n import Texts
-from tui.status import MARKS
-from tui.units import duration
+from tui.keys.action import MODES
+from tui.operations.operation import Operation
+from tui.rendering.spans import Span, fit, width_of
+from tui.rendering.status import mark
+from tui.rendering.units import duration
 from tui.views.run import outcome
-from tui.widgets.paint import Painted, Span, fit, width_of
+from tui.widgets.span_widget import SpanWidget
 
 
-class TopBar(Painted):
+class TopBar(SpanWidget):
     """One line; the modes are clickable."""
 
     can_focus = False
@@ -33,10 +35,10 @@ class TopBar(Painted):
         self._read_only = False
         self._places: list[tuple[int, int, str]] = []
 
-    def show(self, state: FleetState, now: float, busy: frozenset[str], read_only: bool) -> None:
+    def show(self, state: FleetState, now: float, running: frozenset[Operation], read_only: bool) -> None:
         """Draw the line for this state."""
         self._state, self._now, self._read_only = state, now, read_only
-        self._busy = tuple(sorted(busy - {"watch"}))
+        self._busy = tuple(sorted(one for one in running if not one.rule.background))
         self.virtual_size = Size(self.size.width, 1)
         self.refresh()
 
@@ -80,9 +82,8 @@ class TopBar(Painted):
             right.append((f"◌ {' '.join(self._busy)}  ", "busy"))
         run = state.run
         if run is not None and self._mode != "monitor":
-            sign, style = MARKS["outcome"].get(outcome(run), ("?", "muted"))
-            word = texts.word("outcome", outcome(run))
-            right.append((f"{sign} {word} {duration((run.finished or self._now) - run.planned)}  ", style))
+            word, style = mark("outcome", outcome(run), texts)
+            right.append((f"{word} {duration((run.finished or self._now) - run.planned)}  ", style))
         if state.nodes:
             up = sum(node.link.state == "up" for node in state.nodes.values())
             bad = sum(node.link.state in ("failed", "lost") for node in state.nodes.values())

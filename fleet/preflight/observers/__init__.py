@@ -1,1 +1,1 @@
-"""How observations are made; each file asks the nodes for one kind. Nothing is judged here."""
+"""Observers: each file makes one kind of observation. Nothing is evaluated here."""

@@ -1,21 +1,30 @@
-"""Observations ``code``, ``data``, ``config`` and ``trial``: what was deployed, and whether it works."""
+"""Observations ``code``, ``data``, ``config`` and ``trial``: the deployed files, and a trial of them."""
 
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
-from typing import Any
 
-import yaml
-
-from agent.tree.format import Unpacker, pack
+from agent.tree.format import ListError, Unpacker, pack
+from agent.wire.message import EMPTY, Message, message
+from agent.wire.operations import CONFIGCHECK, DIGEST, TRIAL
+from agent.wire.preflight import ConfigcheckArgs, DigestArgs, TrialArgs
+from agent.wire.reasons import reason_of
 from fleet.deploy.scan import Scan
-from fleet.errors import FleetError
+from fleet.errors import FleetError, InvalidAnswer
 from fleet.fleet import Fleet
-from fleet.inventory import Inventory, Node
+from fleet.inventory import Node
 from fleet.plan import RunPlan
+from fleet.preflight.observations import (
+    RUN_NOT_PLANNED,
+    Absent,
+    ConfigObservation,
+    DataObservation,
+    TrialObservation,
+    absent,
+)
+from fleet.program_config import read_config
 
-DATA = "data"
+#: Endings of the files that are compared as code.
 _CODE = (
     ".py",
     ".yaml",
@@ -38,94 +47,106 @@ async def observe_code(fleet: Fleet, node: Node, paths: list[str]) -> dict[str, 
     """Return path -> digest (or ``missing``) for files below the project; raises FleetError."""
     link = await fleet.link(node)
     unpacker = Unpacker()
-    async with link.request("digest", project=node.project) as request:
-        for piece in pack(paths):
-            await request.send(None, piece)
-        await request.end()
-        async for item in request:
-            unpacker.feed(item.payload)
-    found: dict[str, str] = unpacker.value()
-    return found
+    try:
+        async with link.request(DIGEST, DigestArgs(project=node.project)) as request:
+            for piece in pack(paths):
+                await request.send(None, piece)
+            await request.end()
+            async for item in request:
+                unpacker.feed(item.payload)
+        return unpacker.value(dict[str, str])
+    except ListError as error:
+        raise InvalidAnswer("digest", reason_of(error), node=node.name) from None
 
 
-def code_paths(scan: Scan, data: str) -> list[str]:
-    """Return which of the master's files count as code: of the usual kinds, outside of the data folder."""
-    chosen = [
-        file.path
-        for file in scan.files
-        if file.path.endswith(_CODE) and not file.path.startswith(f"{data}/") and file.size < 4 << 20
-    ]
+def code_paths(scan: Scan) -> list[str]:
+    """Return which of the files that a deploy sends count as code: small ones of the usual kinds."""
+    chosen = [file.path for file in scan.files if file.path.endswith(_CODE) and file.size < 4 << 20]
     return chosen[:_MOST_FILES]
 
 
-async def observe_data(fleet: Fleet, node: Node, folder: str, budget: int) -> dict[str, Any]:
-    """Return counts and digests of the node's data folder, see agent.checks.contents; raises FleetError."""
+#: Of a node whose data is not known, or not compared.
+NO_DATA: DataObservation = {
+    "exists": False,
+    "files": 0,
+    "bytes": 0,
+    "names": "",
+    "paths": "",
+    "contents": "",
+    "read": 0,
+    "sampled": {},
+    "folders": {},
+    "folder": "",
+}
+
+
+async def observe_data(fleet: Fleet, node: Node, folder: str, shown: str, budget: int) -> DataObservation:
+    """Return counts and digests of the node's data folder, called ``shown``; raises FleetError."""
     link = await fleet.link(node)
-    found: dict[str, Any] = await link.call("digest", project=node.project, folder=folder, budget=budget)
-    return {**found, "folder": folder}
+    found = await link.call(DIGEST, DigestArgs(project=node.project, folder=folder, budget=budget))
+    if found["folder"] is None:
+        raise InvalidAnswer(
+            "digest", message("preflight.digest-no-folder", "the folder is missing"), node=node.name
+        )
+    return {**found["folder"], "folder": shown}
 
 
-async def observe_config(fleet: Fleet) -> dict[str, Any]:
-    """Return ``path``, ``exists``, ``faults``, ``values``, ``by_program`` of the configuration."""
+async def observe_config(fleet: Fleet) -> ConfigObservation | Absent:
+    """Return the master's configuration file as its program reads it.
+
+    If the program cannot check it, the values are those of the file, unless an internal error prevented that.
+    """
     inventory = fleet.inventory
-    handed = inventory.run.config_handed
-    found: dict[str, Any] = {"path": handed, "exists": False, "faults": [], "values": {}, "by_program": False}
-    if handed is None:
+    path = inventory.run.program_config
+    found: ConfigObservation = {
+        "path": path,
+        "exists": False,
+        "faults": [],
+        "values": {},
+        "by_program": False,
+    }
+    if path is None:
         return found
-    found["exists"] = await asyncio.to_thread((inventory.project / handed).exists)
-    values, fault = await asyncio.to_thread(read_config, inventory.project / handed)
+    found["exists"] = await asyncio.to_thread((inventory.project / path).exists)
+    values, fault = await asyncio.to_thread(read_config, inventory.project / path)
     found["values"] = values
+    if not inventory.run.is_trainer:
+        # Another program's configuration may be in another format, and follows other rules.
+        return found
     if fault:
         found["faults"] = [fault]
         return found
     try:
         link = await fleet.link(inventory.master)
-        said = await link.call("configcheck", project=inventory.master.project, config=handed)
-    except FleetError:
-        return found
-    if said["by_program"]:
-        found.update(by_program=True, faults=said["faults"], values=said["values"] or values)
+        answer = await link.call(CONFIGCHECK, ConfigcheckArgs(project=inventory.master.project, config=path))
+    except FleetError as error:
+        missing = absent(error, Message("`configcheck`"))
+        return missing if missing.internal else found
+    if answer["by_program"]:
+        faults = [Message(line) for line in answer["faults"]]
+        found.update({"by_program": True, "faults": faults, "values": answer["values"] or values})
     return found
 
 
-def read_config(path: Path) -> tuple[dict[str, Any], str]:
-    """Return the file's values, and what is wrong with it as YAML (empty: nothing)."""
-    try:
-        values = yaml.safe_load(path.read_text("utf-8"))
-    except FileNotFoundError:
-        return {}, f"there is no {path.name}"
-    except (OSError, UnicodeDecodeError) as error:
-        return {}, f"{path.name} can't be read: {error}"
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"{path.name}:{mark.line + 1}" if mark else path.name
-        return {}, f"{where}: {getattr(error, 'problem', None) or error}"
-    return (values, "") if isinstance(values, dict) else ({}, f"{path.name} is no block of keys")
-
-
-def data_folder(inventory: Inventory) -> str:
-    """Return where the configuration says that the data are, ``data`` where it does not."""
-    handed = inventory.run.config_handed
-    values = read_config(inventory.project / handed)[0] if handed else {}
-    section = values.get("data")
-    root = section.get("root") if isinstance(section, dict) else None
-    return str(root) if root else DATA
-
-
-async def observe_trial(fleet: Fleet, node: Node, plan: RunPlan | None) -> dict[str, Any]:
+async def observe_trial(fleet: Fleet, node: Node, plan: RunPlan | None) -> TrialObservation:
     """Return the agent's ``trial`` with the environment of the node's first rank; raises FleetError."""
     if plan is None:
-        return {"skipped": "the run can't be laid out", "backend": None}
+        return {"skipped": RUN_NOT_PLANNED, "found": None}
     part = plan.part(node.name)
     if not part.gpus:
-        return {"skipped": "trains on the CPU", "backend": None}
+        return {"skipped": message("preflight.trial-cpu", "trains on the CPU"), "found": None}
     link = await fleet.link(node)
     env = {
         name: value
         for name, value in part.processes[0].env.items()
         if name not in ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
     }
-    found: dict[str, Any] = await link.call(
-        "trial", project=node.project, backend=plan.backend, gpu=True, env=env
-    )
-    return found
+    args: TrialArgs = {
+        "project": node.project,
+        "backend": plan.backend,
+        "gpu": True,
+        "env": env,
+        "variables": part.variables,
+    }
+    found = await link.call(TRIAL, args)
+    return {"skipped": EMPTY, "found": found}

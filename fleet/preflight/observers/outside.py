@@ -2,35 +2,41 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
 
+from agent.wire.operations import NETPROBE
+from agent.wire.preflight import NetprobeArgs, NetprobeResult, ServiceProbe
+from fleet.endpoint import endpoint_of
 from fleet.fleet import Fleet
 from fleet.inventory import Node
 
-_SSH = 22
-_WINRM = {"https": 5986, "http": 5985}
 
+async def observe_outside(fleet: Fleet, node: Node) -> NetprobeResult | None:
+    """Return the ``netprobe`` of the node by the master's own agent, None for the master itself.
 
-async def observe_outside(fleet: Fleet, node: Node) -> dict[str, Any]:
-    """Return the agent's ``netprobe`` of the node, asked of the master's own agent; raises FleetError."""
-    if node.transport == "local":
-        return {"local": True}
+    Raises FleetError.
+    """
+    if node.kind.is_local:
+        return None
     link = await fleet.link(fleet.inventory.master)
-    found: dict[str, Any] = await link.call("netprobe", host=node.address, **doors_of(node))
-    return found
+    return await link.call(NETPROBE, NetprobeArgs(host=node.address, services=services_of(node)))
 
 
-def doors_of(node: Node) -> dict[str, Any]:
-    """Return which doors the node's transport could use: the arguments ``ssh`` and ``winrm``."""
-    by_ssh = node.transport in ("ssh", "auto")
-    by_winrm = node.transport in ("winrm", "auto")
-    wanted = dict(node.options).get("scheme")
-    schemes = [scheme for scheme in _WINRM if wanted in (None, scheme)]
-    # A port in the inventory is that of the transport; with `auto` nobody can say of which.
-    given = node.port if node.transport != "auto" else None
-    if given is not None and by_winrm and wanted is None:
-        schemes = ["https"] if given == _WINRM["https"] else ["http"]
-    return {
-        "ssh": (node.port or _SSH) if by_ssh else None,
-        "winrm": [[scheme, given or _WINRM[scheme]] for scheme in schemes] if by_winrm else [],
-    }
+def services_of(node: Node) -> list[ServiceProbe]:
+    """Return which services the node's transport could use."""
+    endpoint = endpoint_of(node)
+    probes: list[ServiceProbe] = []
+    for number, kind in enumerate(node.kind.members):
+        # With several transports, a port in the inventory is most likely that of the first.
+        own = endpoint if number == 0 else replace(endpoint, port=None)
+        services = kind.check.select(kind.check.services, own) if kind.check is not None else ()
+        probes += [
+            {
+                "transport": kind.name,
+                "protocol": service.protocol,
+                "scheme": service.scheme,
+                "port": service.port,
+            }
+            for service in services
+        ]
+    return probes

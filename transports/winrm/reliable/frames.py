@@ -8,11 +8,15 @@ from collections.abc import Iterator
 
 STDIN, STDOUT, STDERR, SNAPSHOT = 0, 1, 2, 9
 KEY_SIZE = 8
-#: Most bytes of a stream in one frame, and the most that a frame adds to them.
+#: Most bytes of a stream, or of a snapshot, in one frame, and the most that a frame adds to them.
 PIECE = 1 << 16
 
 _HEAD = struct.Struct(">BQII")
 OVERHEAD = KEY_SIZE + _HEAD.size
+
+
+class FrameError(Exception):
+    """The other end sent what an honest end never sends: the channel ends."""
 
 
 class Frames:
@@ -28,12 +32,20 @@ class Frames:
             (self._key, _HEAD.pack(kind, offset, len(payload), _checksum(kind, offset, payload)), payload)
         )
 
+    @property
+    def kept(self) -> int:
+        """Bytes that may be the beginning of a frame."""
+        return len(self._buffer)
+
     def reset(self) -> None:
         """Forget an unfinished frame, whose rest is known to be lost."""
         self._buffer.clear()
 
     def unpack(self, data: bytes) -> Iterator[tuple[int, int, bytes]]:
-        """Yield (kind, offset, payload) of each intact frame; what is none is left out."""
+        """Yield (kind, offset, payload) of each intact frame; what is none is left out.
+
+        At most ``data`` and one frame are kept, and the work is linear in ``data``.
+        """
         buffer, size = self._buffer, len(self._key) + _HEAD.size
         buffer += data
         while True:
@@ -46,13 +58,17 @@ class Frames:
             if len(buffer) < size:
                 return
             kind, offset, length, checksum = _HEAD.unpack_from(buffer, len(self._key))
-            if len(buffer) < size + length:
-                # Payloads never hold the key, so another one before the end means that this frame was cut.
-                following = buffer.find(self._key, len(self._key))
-                if following < 0:
-                    return
+            if length > PIECE:
+                # No frame is that long: its head was cut and something else follows.
+                del buffer[: len(self._key)]
+                continue
+            # Payloads never hold the key, so another one before the end means that this frame was cut.
+            following = buffer.find(self._key, len(self._key), size + length)
+            if following >= 0:
                 del buffer[:following]
                 continue
+            if len(buffer) < size + length:
+                return
             payload = bytes(buffer[size : size + length])
             if _checksum(kind, offset, payload) == checksum:
                 del buffer[: size + length]

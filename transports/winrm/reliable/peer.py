@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from transports.winrm.reliable.frames import OVERHEAD, PIECE, SNAPSHOT, Frames
+from transports.winrm.reliable.frames import OVERHEAD, PIECE, SNAPSHOT, FrameError, Frames
+from transports.winrm.reliable.snapshot import decode, encode
 from transports.winrm.reliable.streams import WINDOW, Incoming, Outgoing
 
 #: Seconds until a snapshot: after a change, while something of ours is not confirmed, and when idle.
 SOON, UNCONFIRMED, IDLE = 0.2, 1.0, 10.0
+#: What the other end may send without progress (repeated, out of order, or no frames at all), in bytes, and
+#: how much more each second. An honest end repeats a window or two after a broken connection.
+USELESS, USELESS_PER_SECOND = 16 * WINDOW, 1 << 16
+#: A frame counts for so many bytes besides its own, and a byte outside of frames for so many: they take time.
+_FRAME_COSTS, _NOISE_COSTS = 4096, 8
+#: A byte of progress makes up for so many without.
+_PROGRESS_PAYS = 256
 
 
 class Peer:
@@ -35,6 +42,8 @@ class Peer:
         self._snapshot_at = clock()
         self._reported = 0
         self._heard = 0
+        self._useless = 0.0
+        self._useless_at = clock()
 
     def tell(self, **news: Any) -> None:
         """Add to what this end tells, with the next frames."""
@@ -54,13 +63,24 @@ class Peer:
         self.hurry()
 
     def receive(self, data: bytes) -> None:
-        """Take bytes from the other end."""
+        """Take bytes from the other end; raises FrameError when it is not an honest one."""
+        now = self._clock()
+        noise = len(data) + self._frames.kept
+        self._useless = max(0.0, self._useless - (now - self._useless_at) * USELESS_PER_SECOND)
+        self._useless_at = now
         for kind, offset, payload in self._frames.unpack(data):
-            self.heard_at = self._clock()
+            self.heard_at = now
+            before = self._gained()
             if kind == SNAPSHOT:
-                self._learn(json.loads(payload.decode("ascii")))
-            elif kind in self.into and not self.into[kind].accept(offset, payload):
+                self._learn(decode(payload, self.out, self.into))
+            elif kind not in self.into:
+                raise FrameError("it sends a stream that is not its own")
+            elif not self.into[kind].accept(offset, payload):
                 self._ask()
+            size = OVERHEAD + len(payload)
+            noise -= size
+            self._tolerate(size + _FRAME_COSTS, self._gained() - before)
+        self._tolerate((noise - self._frames.kept) * _NOISE_COSTS, 0)
         self._weigh()
         self.changed.notify_all()
 
@@ -113,26 +133,27 @@ class Peer:
             "again": self._again,
             "news": self.news,
         }
-        return self._frames.pack(SNAPSHOT, 0, json.dumps(body).encode("ascii"))
+        return self._frames.pack(SNAPSHOT, 0, encode(body))
 
     def _learn(self, body: dict[str, Any]) -> None:
         # An old snapshot may come late: everything in it only ever grows.
         for stream, out in self.out.items():
-            out.confirm(body["have"].get(str(stream), 0), body["room"].get(str(stream), 0))
+            out.confirm(body["have"][stream], body["room"][stream])
         if body["again"] > self._again_done:
             self._again_done = body["again"]
             self._urgent = True
             for out in self.out.values():
                 out.next = out.confirmed
         for stream, into in self.into.items():
-            if str(stream) in body["ends"]:
-                into.length = body["ends"][str(stream)]
-            if body["sent"].get(str(stream), 0) > into.have:
+            into.claim(body["sent"][stream], body["sure"][stream], body["ends"].get(stream))
+            if body["sent"][stream] > into.have:
                 self._ask()
-            if body["sure"].get(str(stream), 0) < into.have:
+            if body["sure"][stream] < into.have:
                 # Our last report may be lost.
                 self._reported = -1
-        self.told.update(body["news"])
+        for name, item in body["news"].items():
+            if self.told.setdefault(name, item) != item:
+                raise FrameError("it changes what it told")
         self._heard = max(self._heard, body["heard"])
 
     def _ask(self) -> None:
@@ -144,6 +165,23 @@ class Peer:
     def _weigh(self) -> None:
         if self._progress() - self._reported > WINDOW // 4:
             self._urgent = True
+
+    def _tolerate(self, cost: int, gained: int) -> None:
+        """Account for what was received; raises FrameError when too much of it was useless."""
+        if gained > 0:
+            self._useless = max(0.0, self._useless - gained * _PROGRESS_PAYS)
+            return
+        self._useless += cost
+        if self._useless > USELESS:
+            raise FrameError("it repeats itself without end")
+
+    def _gained(self) -> int:
+        """How much came of what the other end has sent so far."""
+        return (
+            self._learned()
+            + sum(out.confirmed for out in self.out.values())
+            + sum(into.have for into in self.into.values())
+        )
 
     def _progress(self) -> int:
         return self._learned() + sum(into.consumed + into.have for into in self.into.values())

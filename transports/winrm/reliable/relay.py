@@ -10,8 +10,9 @@ import time
 from collections.abc import Callable
 from typing import IO, Any
 
-from transports.winrm.reliable.frames import PIECE, STDERR, STDIN, STDOUT
+from transports.winrm.reliable.frames import PIECE, STDERR, STDIN, STDOUT, FrameError
 from transports.winrm.reliable.peer import Peer
+from transports.winrm.reliable.snapshot import clipped
 
 #: A relay that hears nothing for so many seconds takes the console for lost and ends the process.
 SILENCE = 90.0
@@ -44,7 +45,7 @@ class Relay:
             with self._peer.changed:
                 for out in self._peer.out.values():
                     out.ended = True
-                self._peer.tell(failed=str(error))
+                self._peer.tell(failed=clipped(str(error)))
         else:
             self._process = process
             with self._peer.changed:
@@ -66,11 +67,14 @@ class Relay:
             except (OSError, ValueError):
                 data = b""
             with self._peer.changed:
+                try:
+                    self._peer.receive(data)
+                except FrameError:
+                    data = b""  # nothing that comes after this can be trusted
                 if not data:
                     self._leaving = True
                     self._peer.changed.notify_all()
                     return
-                self._peer.receive(data)
 
     def _transmit(self) -> None:
         peer = self._peer

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 #: What follows the interpreter on the command line.
 ARGUMENTS = ("-I", "-c", "import sys;exec(sys.stdin.buffer.readline())")
 
-_MODULES = ("frames", "streams", "peer", "relay")
+_MODULES = ("frames", "streams", "snapshot", "peer", "relay")
 _LOADER = """
 import sys, types
 for name, source in MODULES:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from transports.winrm.reliable.frames import FrameError
+
 #: Bytes of a stream that may be on their way or wait for their reader.
 WINDOW = 4 << 20
 
@@ -38,7 +40,11 @@ class Outgoing:
         return bytes(self._kept[start : start + size])
 
     def confirm(self, offset: int, room: int) -> None:
-        """The other side has everything before ``offset`` and takes up to ``room``."""
+        """The other side has everything before ``offset`` and takes up to ``room``; raises FrameError."""
+        if offset > self.written:
+            raise FrameError("it confirms bytes that were never sent")
+        if room > offset + WINDOW:
+            raise FrameError("it offers more room than a window has")
         self.room = max(self.room, room)
         if self.confirmed < offset <= self.written:
             del self._kept[: offset - self.confirmed]
@@ -57,18 +63,37 @@ class Incoming:
         self.waiting = bytearray()
 
     @property
+    def limit(self) -> int:
+        """Offset that the other side may send up to."""
+        return self.consumed + WINDOW
+
+    @property
     def at_end(self) -> bool:
         """Whether everything was received and read."""
         return self.length == self.consumed
 
     def accept(self, offset: int, data: bytes) -> bool:
-        """Take what is new of a piece; False when bytes before it are missing."""
+        """Take what is new of a piece; False when bytes before it are missing. Raises FrameError."""
+        if offset + len(data) > self.limit:
+            raise FrameError("it sends more than its window allows")
+        if self.length is not None and offset + len(data) > self.length:
+            raise FrameError("it sends bytes behind the end of the stream")
         if offset > self.have:
             return False
         fresh = data[self.have - offset :]
         self.waiting += fresh
         self.have += len(fresh)
         return True
+
+    def claim(self, sent: int, confirmed: int, length: int | None) -> None:
+        """Check what the other side says of this stream, and learn its length; raises FrameError."""
+        if sent > self.limit or confirmed > self.have:
+            raise FrameError("it claims offsets that it cannot know")
+        if length is None:
+            return
+        if length < self.have or length > self.have + WINDOW or self.length not in (None, length):
+            raise FrameError("it claims a length that the stream cannot have")
+        self.length = length
 
     def read(self, limit: int) -> bytes:
         """Take up to ``limit`` bytes from what waits."""

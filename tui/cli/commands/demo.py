@@ -1,33 +1,52 @@
-"""``dtui demo``: the whole job on loopback nodes."""
+"""``dtui demo``: the full workflow on loopback nodes."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
+from agent.wire.message import message
+from lab.errors import LabError
+from tui.cli.basic_options import add_output_options, texts_of
+from tui.cli.columns import aligned
 from tui.cli.commands.console import add_screen_options
+from tui.cli.exits import FAILED, UsageError
+from tui.cli.output import err, is_terminal
 from tui.cli.subparsers import Subparsers
 from tui.i18n import Texts
 
 
 def add(subparsers: Subparsers) -> None:
     """Declare the command."""
-    from tui.cli.options import add_output_options
-
-    parser = subparsers.add_parser("demo", help="the whole job on nodes made up on this machine")
-    parser.add_argument("--headless", action="store_true", help="without the console: run once, then end")
-    parser.add_argument("--nodes", type=int, default=3, metavar="N", help="with the master (default: 3)")
+    parser = subparsers.add_parser(
+        "demo", help=message("help.demo", "try the full workflow on local loopback nodes")
+    )
     parser.add_argument(
-        "--transport", choices=("ssh", "winrm", "mixed"), default="ssh", help="how the nodes are reached"
+        "--headless",
+        action="store_true",
+        help=message("help.demo.headless", "run once without the console, then end"),
+    )
+    parser.add_argument(
+        "--nodes",
+        type=int,
+        default=3,
+        metavar="N",
+        help=message("help.demo.nodes", "number of nodes, including the master (default: 3)"),
+    )
+    parser.add_argument(
+        "--transport",
+        choices=("ssh", "winrm", "mixed"),
+        default="ssh",
+        help=message("help.demo.transport", "transport to the nodes (default: ssh)"),
     )
     parser.add_argument(
         "--dir",
         type=Path,
         default=Path("dtui-demo"),
         metavar="DIR",
-        help="project folder (default: dtui-demo)",
+        help=message("help.demo.dir", "project folder (default: dtui-demo)"),
     )
-    add_screen_options(parser.add_argument_group("console"))
+    add_screen_options(parser.add_argument_group(message("help.group.console", "console")))
     add_output_options(parser)
     parser.set_defaults(handler=run)
 
@@ -35,18 +54,14 @@ def add(subparsers: Subparsers) -> None:
 def run(args: argparse.Namespace) -> int:
     """Open the console on a demo, or run it once where there is no terminal."""
     import asyncio
-    import sys
-
-    from tui.cli.exits import UsageError
-    from tui.cli.options import texts_of
 
     if args.nodes < 2:
-        raise UsageError("a distributed run has at least 2 nodes: --nodes 2")
+        raise UsageError(message("cli.demo-nodes", "--nodes must be 2 or more"))
     workers = args.nodes - 1
     winrm = {"ssh": 0, "winrm": workers, "mixed": workers // 2}[args.transport]
     folder = args.dir.resolve()
-    if not args.headless and not args.json and sys.stdout.isatty():
-        from tui.console import run_demo
+    if not args.headless and not args.json and is_terminal("stdout"):
+        from tui.cli.console_launch import run_demo
 
         return run_demo(
             folder,
@@ -60,21 +75,19 @@ def run(args: argparse.Namespace) -> int:
 
 
 #: What a demo leaves, and where below its folder.
-_MADE = (
-    ("checkpoints", "checkpoints/*/"),
-    ("samples", "checkpoints/*/samples/*.png"),
-    ("logs", "logs/train_*"),
-    ("run", ".dtui/runs/*"),
+_RESULTS = (
+    (message("cli-demo.checkpoints", "checkpoints"), "checkpoints/*/"),
+    (message("cli-demo.samples", "samples"), "checkpoints/*/samples/*.png"),
+    (message("cli-demo.logs", "logs"), "logs/train_*"),
+    (message("cli-demo.run", "run"), ".dtui/runs/*"),
 )
 
 
 async def _headless(folder: Path, nodes: int, winrm: int, *, json: bool, texts: Texts) -> int:
-    import sys
-
-    from fleet.up import UpOptions, up
+    from fleet import commands
+    from fleet.runs.steps import RunToEnd
+    from fleet.steps import Job, run_steps
     from lab.demo import start_demo
-    from lab.errors import LabError
-    from tui.cli.exits import FAILED
     from tui.cli.printers import make_printer
     from tui.cli.session import play
 
@@ -83,14 +96,13 @@ async def _headless(folder: Path, nodes: int, winrm: int, *, json: bool, texts: 
             status = await play(
                 demo.inventory,
                 make_printer(json=json, texts=texts),
-                lambda fleet: up(fleet, fleet.nodes, UpOptions()),
+                lambda fleet: run_steps(Job(fleet, fleet.nodes), commands.up(RunToEnd())),
                 demo.lab.prompts,
             )
     except LabError as error:
-        print(f"dtui: {error}", file=sys.stderr)
+        err(f"dtui: {error}")
         return FAILED
-    for what, pattern in _MADE:
-        found = sorted(folder.glob(pattern))
-        if found:
-            print(f"{what:12} {found[-1]}", file=sys.stderr)
+    found = [(texts.translate(title), sorted(folder.glob(pattern))) for title, pattern in _RESULTS]
+    for line in aligned([(title, str(paths[-1])) for title, paths in found if paths]):
+        err(line)
     return status

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import argparse
 
+from agent.wire.message import message
+from tui.cli.basic_options import add_output_options, texts_of
+from tui.cli.deploy_options import add_deploy_options
+from tui.cli.options import add_inventory_options, selected
+from tui.cli.run_options import add_run_options, run_inventory_of
 from tui.cli.subparsers import Subparsers
 
 
 def add(subparsers: Subparsers) -> None:
     """Declare the command."""
-    from tui.cli.options import (
-        add_deploy_options,
-        add_inventory_options,
-        add_output_options,
-        add_run_options,
-    )
-
     parser = subparsers.add_parser(
-        "deploy", help="send what differs, build environments, write configurations"
+        "deploy",
+        help=message("help.deploy", "send changed files, build environments, write configurations"),
     )
     add_inventory_options(parser)
     add_run_options(parser)
@@ -28,6 +27,14 @@ def add(subparsers: Subparsers) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Deploy to every node that passes the first checks."""
-    from tui.cli.way import go
+    from fleet import commands
+    from tui.cli.secrets import asked_secrets
+    from tui.cli.steps import deploy_options_of, run_command
 
-    return go(args, deploy_only=True, dry_run=args.dry_run)
+    inventory = run_inventory_of(args, "deploy")
+    nodes = selected(inventory, args)
+    needs_secrets = bool(inventory.run.setup) and not args.dry_run
+    secrets = asked_secrets(inventory, texts_of(args)) if needs_secrets else {}
+    options = deploy_options_of(args, secrets)
+    steps = commands.deploy_dry_run(options) if args.dry_run else commands.deploy(options)
+    return run_command(args, inventory, nodes, steps)

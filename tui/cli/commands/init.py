@@ -1,88 +1,174 @@
-"""``dtui init``: the first files of a project, by asking little."""
+"""``dtui init``: writes the first files of a project, with few questions."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
+from msgspec.structs import replace
+
+from agent.wire.message import message
+from fleet.inventory import RunSettings
+from transports.registry import DEFAULT_TRANSPORT, KINDS
+from tui.cli.basic_options import add_language_option, add_project_option, project_of, texts_of
+from tui.cli.exits import DONE, UsageError
+from tui.cli.output import err, is_terminal, out
+from tui.cli.run_options import add_program_options
 from tui.cli.subparsers import Subparsers
 
 
 def add(subparsers: Subparsers) -> None:
     """Declare the command."""
-    from tui.cli.options import add_language_option
-
     parser = subparsers.add_parser(
         "init",
-        help="write configs/nodes.yaml and configs/train_config.yaml",
-        description="Hosts of ~/.ssh/config and known_hosts are offered as workers; nothing is scanned. "
-        "With --workers, --workers-file or --from-ssh nothing is asked.",
+        help=message("help.init", "write configs/nodes.yaml and configs/train_config.yaml"),
+        description=message(
+            "help.init.text",
+            "offers the hosts of ~/.ssh/config and known_hosts as workers; it scans no network. "
+            "With --workers, --workers-file, --from or --from-ssh it asks nothing",
+        ),
     )
-    parser.add_argument("--project", type=Path, metavar="DIR", help="project folder on this machine")
-    parser.add_argument("--workers", metavar="IP,IP", help="workers by address")
-    parser.add_argument("--workers-file", type=Path, metavar="FILE", help="workers from a workers.json")
+    add_project_option(parser)
+    parser.add_argument("--workers", metavar="IP,IP", help=message("help.init.workers", "workers by address"))
     parser.add_argument(
-        "--from-ssh", metavar="NAMES", help="workers from the OpenSSH files: names, or `all` of them"
+        "--workers-file",
+        type=Path,
+        metavar="FILE",
+        help=message("help.init.workers-file", "workers from a workers.json"),
     )
-    parser.add_argument("--user", metavar="NAME", help="whom to log in as, where nothing else says it")
     parser.add_argument(
-        "--transport", choices=("auto", "ssh", "winrm"), default="auto", help="how (default: auto)"
+        "--from-ssh",
+        metavar="NAMES",
+        help=message("help.init.from-ssh", "workers from the OpenSSH files: names, or `all`"),
     )
-    program = parser.add_mutually_exclusive_group()
-    program.add_argument("--script", help="script that each rank runs")
-    program.add_argument("--module", help="module that each rank runs (default: trainer)")
-    parser.add_argument("--force", action="store_true", help="replace an inventory that is there")
+    parser.add_argument(
+        "--from",
+        dest="from_file",
+        type=Path,
+        metavar="FILE",
+        help=message(
+            "help.init.from",
+            "workers from an Ansible inventory, a hostfile, a Slurm node list, an Accelerate configuration, "
+            "an ssh_config or a workers.json",
+        ),
+    )
+    parser.add_argument(
+        "--user", metavar="NAME", help=message("help.init.user", "default login user on the workers")
+    )
+    parser.add_argument(
+        "--transport",
+        choices=[kind.name for kind in KINDS.values() if not kind.is_local],
+        default=DEFAULT_TRANSPORT,
+        help=message("help.init.transport", "transport to the workers (default: auto)"),
+    )
+    add_program_options(parser.add_mutually_exclusive_group())
+    parser.add_argument(
+        "--force", action="store_true", help=message("help.init.force", "replace an existing inventory")
+    )
     add_language_option(parser)
     parser.set_defaults(handler=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Write the files; their paths go to stdout, what to do next to stderr."""
-    import dataclasses
-    import sys
-
     from fleet.init import begin, find_candidates, likely_program
-    from fleet.init.project import INVENTORY
-    from fleet.inventory import RunSettings
-    from tui.cli.exits import DONE, UsageError
-    from tui.cli.first_questions import Asker, named_workers
-    from tui.cli.options import texts_of
+    from fleet.init.importers import import_file
+    from fleet.init.project import ACCELERATE, INVENTORY
+    from tui.cli.first_questions import Asker, as_worker, named_workers
 
-    project = (args.project or Path()).resolve()
-    named = args.workers is not None or args.workers_file is not None or args.from_ssh is not None
-    if not named and not sys.stdin.isatty():
-        raise UsageError("nobody can be asked here: name --workers, --workers-file or --from-ssh")
+    project = project_of(args)
+    given = (args.workers, args.workers_file, args.from_ssh, args.from_file)
+    named = any(one is not None for one in given)
+    if not named and not is_terminal("stdin"):
+        raise UsageError(
+            message("cli-init.no-terminal", "there is no terminal to ask on"),
+            message(
+                "cli-init.no-terminal.remedy",
+                "name the workers: --workers, --workers-file, --from or --from-ssh",
+            ),
+        )
     texts = texts_of(args)
     asker = Asker(texts)
-    replace = args.force
-    if (project / INVENTORY).exists() and not replace:
-        if named or not asker.yes(f"{project / INVENTORY} is there already. Replace it?"):
-            raise UsageError(f"{project / INVENTORY} is there already; --force replaces it")
-        replace = True
+    overwrite = args.force
+    if (project / INVENTORY).exists() and not overwrite:
+        existing = str(project / INVENTORY)
+        if named or not asker.yes(
+            message("cli-init.replace", "{path} exists already. Replace it?", path=existing)
+        ):
+            raise UsageError(
+                message("cli-init.exists", "{path} exists already", path=existing),
+                message("cli-init.exists.remedy", "add --force to replace it"),
+            )
+        overwrite = True
+    imported = import_file(args.from_file) if args.from_file is not None else None
+    for skipped in imported.skipped if imported is not None else ():
+        line = message("cli-init.skipped", "{where}: {reason}", where=skipped.where, reason=skipped.reason)
+        err(f"! {texts.translate(line)}")
     candidates = find_candidates(Path.home() / ".ssh")
     workers = named_workers(args, candidates, project) if named else asker.workers(candidates, project)
-    user = args.user
-    if user is None and not named and any(worker.user is None for worker in workers):
-        user = asker.text("Whom to log in as on the workers", "the same name as here")
+    if imported is not None:
+        workers = (*workers, *(as_worker(host, project) for host in imported.hosts))
     workers = tuple(
-        dataclasses.replace(worker, user=worker.user or user, transport=args.transport) for worker in workers
+        replace(worker, transport=args.transport) if worker.transport == DEFAULT_TRANSPORT else worker
+        for worker in workers
     )
+    without_user = [worker for worker in workers if worker.user is None and "user" in worker.kind.uses]
+    user = args.user
+    if user is None and not named and without_user:
+        user = asker.text(
+            message("cli-init.ask-user", "login user on the workers"),
+            message("cli-init.same-user", "the same name as here"),
+        )
+    workers = tuple(replace(worker, user=user) if worker in without_user else worker for worker in workers)
     script, module = args.script, args.module
     if script is None and module is None:
         found = likely_program(project)
         if found is None and not named:
-            found = asker.text("Which script does each rank run, such as train.py", "the module trainer")
+            found = asker.text(
+                message("cli-init.ask-script", "script that each rank runs, such as train.py"),
+                message("cli-init.module-trainer", "the module trainer"),
+            )
         script = found if found and found != "trainer" else None
     settings = RunSettings(module=None, script=script) if script else RunSettings(module=module or "trainer")
-    beginning = begin(project, workers, settings, replace=replace)
+    if imported is not None and imported.port is not None:
+        settings = replace(settings, port=imported.port)
+    if imported is not None and imported.accelerate:
+        settings = replace(settings, accelerate=ACCELERATE, method="accelerate")
+    beginning = begin(
+        project,
+        workers,
+        settings,
+        master_address=imported.master_address if imported is not None else "",
+        accelerate=args.from_file if settings.accelerate else None,
+        replace=overwrite,
+    )
     for path in beginning.written:
-        print(path)
+        out(str(path))
     for path in beginning.kept:
-        print(texts.said(f"{path} was there and stays as it is"), file=sys.stderr)
-    if settings.module == "trainer" and likely_program(project) != "trainer":
-        lacking = (
-            "there is no folder `trainer` in this project: name your own program with `run: {script: ...}`"
+        err(
+            texts.sentence(
+                message("cli-init.kept", "{path} exists already and is not changed", path=str(path))
+            )
         )
-        print(texts.said(lacking), file=sys.stderr)
-    print(texts.said(f"{len(workers)} workers; next: dtui preflight, then dtui up"), file=sys.stderr)
+    if settings.module == "trainer" and likely_program(project) != "trainer":
+        lacking = message(
+            "cli-init.no-trainer",
+            "this project has no folder `trainer`: name your program in configs/nodes.yaml, as "
+            "`run: {{script: train.py}}`",
+        )
+        err(texts.sentence(lacking))
+    if imported is not None and imported.machines is not None and imported.machines > len(workers) + 1:
+        missing = message(
+            "cli-init.machines",
+            "the {format} is for {count} machines: add the others with --workers, or in configs/nodes.yaml",
+            format=imported.format,
+            count=imported.machines,
+        )
+        err(texts.sentence(missing))
+    following = message(
+        "cli-init.next",
+        "{count:n worker}; next, run `dtui preflight`, then `dtui up`",
+        count=len(workers),
+    )
+    err(texts.sentence(following))
     return DONE

@@ -3,26 +3,44 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
+from agent.wire.message import message
+from tui.cli.basic_options import add_output_options, texts_of
+from tui.cli.exits import DONE, UsageError
+from tui.cli.options import add_inventory_options, add_run_argument, home_of, inventory_of
+from tui.cli.output import drawing_console, out
 from tui.cli.subparsers import Subparsers
 
 
 def add(subparsers: Subparsers) -> None:
     """Declare the command."""
-    from tui.cli.options import add_inventory_options, add_output_options
-
-    parser = subparsers.add_parser("sample", help="draw a plan for a text with a run's network")
-    parser.add_argument("run", nargs="?", help="id of the run (default: the newest)")
-    parser.add_argument("--text", required=True, help="what the plan should be like")
+    parser = subparsers.add_parser(
+        "sample", help=message("help.sample", "draw a plan for a text with a run's network")
+    )
+    add_run_argument(parser)
     parser.add_argument(
-        "-o", "--out", type=Path, default=Path("plan.png"), metavar="FILE", help="where the PNG goes"
+        "--text", required=True, help=message("help.sample.text", "description of the plan to draw")
     )
     parser.add_argument(
-        "--best", action="store_true", help="by the checkpoint that evaluated best, not by the newest"
+        "-o",
+        "--out",
+        type=Path,
+        default=Path("plan.png"),
+        metavar="FILE",
+        help=message("help.sample.out", "path of the PNG file (default: plan.png)"),
     )
-    parser.add_argument("--seed", type=int, default=0, help="another number draws another plan")
+    parser.add_argument(
+        "--best",
+        action="store_true",
+        help=message("help.sample.best", "use the checkpoint with the best evaluation, not the newest"),
+    )
+    parser.add_argument(
+        "--seed",
+        type=int,
+        default=0,
+        help=message("help.sample.seed", "random seed; each draws another plan (default: 0)"),
+    )
     add_inventory_options(parser)
     add_output_options(parser)
     parser.set_defaults(handler=run)
@@ -31,15 +49,16 @@ def add(subparsers: Subparsers) -> None:
 def run(args: argparse.Namespace) -> int:
     """Draw, print the file's path, and show the plan where there is a terminal with colours."""
     from fleet.runs import sample
-    from tui.cli.exits import DONE, UsageError
-    from tui.cli.options import home_of, inventory_of, texts_of
     from tui.cli.printers import make_printer
     from tui.cli.runs import chosen_run
     from tui.cli.session import run_operation
 
     text = args.text.strip()
     if not text:
-        raise UsageError("--text is empty: say what the plan should be like")
+        raise UsageError(
+            message("cli.empty-text", "--text is empty"),
+            message("cli.empty-text.remedy", "describe the plan, such as --text 'two rooms and a kitchen'"),
+        )
     inventory = inventory_of(args)
     chosen = chosen_run(home_of(inventory), args.run)
     status = run_operation(
@@ -49,24 +68,23 @@ def run(args: argparse.Namespace) -> int:
     )
     if status == DONE and not args.json:
         _show(args.out)
-        print(args.out)
+        out(str(args.out))
     return status
 
 
 def _show(path: Path) -> None:
     """Draw the plan on stderr, if that is a terminal with colours."""
-    from rich.console import Console
     from rich.segment import Segments
 
-    from tui.half_blocks import half_blocks
-    from tui.png import PictureError, read_png
+    from tui.rendering.half_blocks import half_blocks
+    from tui.rendering.png import PictureError, read_png
 
-    console = Console(file=sys.stderr)
+    console = drawing_console(stderr=True)
     if not console.is_terminal or console.color_system is None or console.no_color:
         return
     try:
         picture = read_png(path.read_bytes())
     except (OSError, PictureError):
-        return  # a preview is no result: the file is there
+        return  # without a preview, the file is still there
     for line in half_blocks(picture, min(64, console.width), min(32, console.height - 4)):
         console.print(Segments(line))

@@ -1,0 +1,33 @@
+"""Files of the project that setup commands have made on this machine, where it is a node of its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from agent.private import OWN
+
+#: Bytes of a state file.
+_LARGEST = 16 << 20
+
+
+class _State(Struct):
+    """The part of ``.dtui/setup-<node>.json`` that counts here."""
+
+    made: tuple[str, ...] = ()
+
+
+def made_by_setup(root: Path) -> frozenset[str]:
+    """Return the paths below ``root`` with ``/``; those of folders end with ``/``. Blocks; raises nothing."""
+    found: set[str] = set()
+    for path in sorted((root / OWN).glob("setup-*.json")):
+        try:
+            with path.open("rb") as file:
+                data = file.read(_LARGEST + 1)
+            if len(data) <= _LARGEST:
+                found.update(msgspec.json.decode(data, type=_State).made)
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+            continue
+    return frozenset(found)

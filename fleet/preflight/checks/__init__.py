@@ -1,0 +1,1 @@
+"""Checks, one file per subject: evaluators (pure functions from observations to verdicts), and ``CHECKS``."""

@@ -1,0 +1,73 @@
+"""The checks of a command: before the deploy, and after it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from msgspec import Struct
+
+from agent.wire.message import message
+from fleet.events import CheckFinished, Event, NodeProbed
+from fleet.nodeset import fold
+from fleet.preflight.catalog import AFTER, checks_for, select
+from fleet.preflight.options import PreflightOptions
+from fleet.preflight.run import preflight
+from fleet.steps import Job, StepFailed
+
+#: A launch compares all files with the master's itself, and may be told to accept differences.
+_WITHOUT_FILES = tuple(check.name for check in select(checks_for(), AFTER) if check.name != "code")
+
+
+class NodeChecks(Struct, frozen=True):
+    """Checks the nodes before anything is sent, and keeps their facts in the job."""
+
+    async def run(self, job: Job) -> AsyncGenerator[Event, None]:
+        """Yield the checks' events; raises StepFailed."""
+        failed: set[str] = set()
+        options = PreflightOptions(cpu=job.cpu)
+        async with aclosing(preflight(job.fleet, job.nodes, options)) as events:
+            async for event in events:
+                if isinstance(event, NodeProbed):
+                    job.facts[event.node] = event.facts
+                elif isinstance(event, CheckFinished) and event.status == "fail":
+                    failed.add(event.node)
+                yield event
+        if failed:
+            raise StepFailed(
+                message(
+                    "up.checks-failed",
+                    "{failed} of {total:n node} failed the checks, so nothing was changed: {names}",
+                    failed=len(failed),
+                    total=len(job.nodes),
+                    names=fold(sorted(failed)),
+                )
+            )
+
+
+class EnvironmentChecks(Struct, frozen=True):
+    """Checks the deployed environments, data and configuration; ``files`` also compares the nodes' code."""
+
+    files: bool = True
+
+    async def run(self, job: Job) -> AsyncGenerator[Event, None]:
+        """Yield the checks' events; raises StepFailed."""
+        failed: set[str] = set()
+        checks = AFTER if self.files else _WITHOUT_FILES
+        options = PreflightOptions(checks=checks, cpu=job.cpu, announce=False)
+        async with aclosing(preflight(job.fleet, job.nodes, options)) as events:
+            async for event in events:
+                if isinstance(event, CheckFinished) and event.status == "fail":
+                    failed.add(event.node)
+                yield event
+        if failed:
+            raise StepFailed(
+                message(
+                    "up.late-checks-failed",
+                    "{failed} of {total:n node} failed the environment checks, so nothing was started: "
+                    "{names}",
+                    failed=len(failed),
+                    total=len(job.nodes),
+                    names=fold(sorted(failed)),
+                )
+            )

@@ -1,0 +1,80 @@
+"""The cause of a failed run in Korean: translated part by part, also after it was stored and read again."""
+
+from __future__ import annotations
+
+import pytest
+
+from agent.wire.message import Message, message
+from fleet.diagnose import Context, load_signatures
+from fleet.diagnose.signatures import first_match
+from fleet.event_json import from_json, to_json
+from fleet.events import RankExited, RunFinished
+from fleet.runs.gang import Gang, NodeEnded
+from fleet.runs.progress import Progress
+from fleet.runs.verdict import node_failure, rank_failure, verdict
+from tui.i18n import Texts
+
+OUTPUT = "RuntimeError: CUDA out of memory. Tried to allocate 2.00 GiB"
+FOREIGN = [
+    "RuntimeError: Connection refused",
+    "OSError: [Errno 28] No space left on device",
+    "ValueError: {0} {rank} {",
+    "KeyError: 'no way from a to b'",
+]
+
+
+def korean(event: RunFinished) -> str:
+    stored = from_json(to_json(event))
+    assert isinstance(stored, RunFinished)
+    assert stored.cause == event.cause
+    return Texts("ko").translate(stored.cause)
+
+
+def failed(code: int = 1) -> Gang:
+    gang = Gang()
+    gang.fail(rank_failure(RankExited(node="gpu1", run="r1", rank=1, code=code)))
+    return gang
+
+
+def test_a_known_failure_with_the_line_that_shows_it() -> None:
+    found = first_match(load_signatures(), OUTPUT, Context("linux", "trainer", 29500), consequences=False)
+    assert korean(verdict("r1", Progress(), failed(), 0.0, found)) == (
+        f"rank 1 (gpu1)이 종료 코드 1로 종료되었습니다: GPU 메모리가 가득 찼습니다 ({OUTPUT!r})"
+    )
+
+
+@pytest.mark.parametrize("exception", FOREIGN)
+def test_an_exception_is_unchanged(exception: str) -> None:
+    said = korean(verdict("r1", Progress(), failed(), 0.0, None, exception))
+    assert said == f"rank 1 (gpu1)이 종료 코드 1로 종료되었습니다: {exception}"
+
+
+@pytest.mark.parametrize(
+    ("code", "exit_text"),
+    [
+        (-9, "signal 9 (SIGKILL)로"),
+        (-99, "signal 99로"),
+        (0xC0000017, "상태 0xC0000017 (메모리 부족)로"),
+        (0xC0001234, "상태 0xC0001234로"),
+    ],
+)
+def test_an_exit_code_in_words(code: int, exit_text: str) -> None:
+    said = korean(verdict("r1", Progress(), failed(code), 0.0))
+    assert said == f"rank 1 (gpu1)이 {exit_text} 종료되었습니다"
+
+
+def test_the_error_of_a_node_is_translated_with_the_node_before_it() -> None:
+    error = message("run.no-answer", "no answer within {seconds:duration}", seconds=5.0)
+    gang = Gang()
+    failure = node_failure(NodeEnded(node="gpu1", state="unreachable", error=error))
+    assert failure is not None
+    gang.fail(failure)
+    assert korean(verdict("r1", Progress(), gang, 0.0)) == "gpu1: 5초 안에 응답이 없습니다"
+
+
+def test_a_cause_of_an_earlier_version_is_shown_as_it_was_stored() -> None:
+    line = '{"event": "RunFinished", "run": "r1", "outcome": "failed", "cause": "no space left on device"}'
+    stored = from_json(line)
+    assert isinstance(stored, RunFinished)
+    assert (stored.cause, type(stored.cause)) == ("no space left on device", Message)
+    assert Texts("ko").translate(stored.cause) == "no space left on device"

@@ -1,0 +1,1 @@
+"""Pairs of text and floor plan, from files to batches."""

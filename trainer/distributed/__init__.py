@@ -1,0 +1,1 @@
+"""The ranks of a run: rendezvous, checks, and the exchange of gradients."""

@@ -1,0 +1,180 @@
+"""Connects by the first method of several transports that works."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from agent.wire.message import EMPTY, Message, message
+from transports.base import Channel, Endpoint, HostKey, NoPrompts, Prompts, Transport
+from transports.errors import (
+    AuthenticationFailed,
+    CertificateRejected,
+    HostKeyChanged,
+    HostKeyUnknown,
+    TransportError,
+    Unreachable,
+    Unresolved,
+)
+from transports.kind import AutoMethod, TransportKind
+from transports.questions import is_passphrase
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a connection method failed; ``method`` is its name."""
+
+    method: str
+    error: TransportError
+
+    @property
+    def reason(self) -> Message:
+        """The method and what failed."""
+        return message(
+            "transport.failed", "over {transport}: {why}", transport=self.method, why=self.error.what
+        )
+
+
+class AutoTransport(Transport):
+    """Uses the first connection method that works, and stays with it.
+
+    ``kinds`` have the methods, and ``reach`` bounds the first contact of each in seconds. ``chosen`` names
+    the method that works, and ``refusals`` has the errors of those before it. All methods use the endpoint's
+    port if it has one.
+    """
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        prompts: Prompts | None = None,
+        *,
+        kinds: Sequence[TransportKind],
+        known_hosts: Path,
+        reach: float = 4.0,
+    ) -> None:
+        super().__init__(endpoint, prompts or NoPrompts())
+        self._kinds = tuple(kinds)
+        self.chosen = ""
+        self.refusals: tuple[Refusal, ...] = ()
+        self._known_hosts = known_hosts
+        self._reach = reach
+        self._transport: Transport | None = None
+        self._turn = asyncio.Lock()
+
+    @property
+    def method(self) -> Message:
+        """The method that works, with the errors of those before it."""
+        if not self.chosen:
+            return EMPTY
+        if not self.refusals:
+            return Message(self.chosen)
+        return message(
+            "transport.chosen",
+            "{transport}; other methods failed ({failures:; })",
+            transport=self.chosen,
+            failures=[refusal.reason for refusal in self.refusals],
+        )
+
+    async def connect(self) -> None:
+        """Find a method and log in; raises TransportError with the errors of all methods."""
+        async with self._turn:
+            if self._transport is None:
+                self._transport = await self._choose()
+            else:
+                await self._transport.connect()
+
+    async def open(self, argv: Sequence[str]) -> Channel:
+        """Start ``argv`` over the method that works; raises TransportError."""
+        await self.connect()
+        assert self._transport is not None
+        return await self._transport.open(argv)
+
+    async def close(self) -> None:
+        """Log out."""
+        transport, self._transport = self._transport, None
+        if transport is not None:
+            await transport.close()
+
+    async def _choose(self) -> Transport:
+        prompts = _AskedOnce(self.prompts)
+        refusals: list[Refusal] = []
+        for method, endpoint in self._methods():
+            if (forbidden := method.forbids(endpoint, self._known_hosts)) is not None:
+                refusals.append(Refusal(method.name, forbidden))
+                continue
+            transport = method.create(endpoint, prompts, self._known_hosts, self._reach)
+            try:
+                await transport.connect()
+            except TransportError as error:
+                await transport.close()
+                refusals.append(Refusal(method.name, error))
+                self.refusals = tuple(refusals)
+                if isinstance(error, (HostKeyChanged, HostKeyUnknown)) or (
+                    isinstance(error, CertificateRejected) and error.shown
+                ):
+                    # Another machine may answer in the node's place. Any other method would reach the same
+                    # machine, and plain http would not even notice.
+                    raise
+                if isinstance(error, Unresolved):
+                    break  # every other method resolves the same name
+                if isinstance(error, AuthenticationFailed) and prompts.gave_password:
+                    # Every method uses the same account, and Windows locks it after a few failures.
+                    break
+            except BaseException:
+                await transport.close()
+                raise
+            else:
+                self.chosen, self.refusals = method.name, tuple(refusals)
+                return transport
+        raise self._verdict(refusals)
+
+    def _methods(self) -> list[tuple[AutoMethod, Endpoint]]:
+        """Return the methods that the endpoint admits, each with the endpoint as its transport sees it."""
+        methods = []
+        for kind in self._kinds:
+            known = {option.name for option in kind.options}
+            options = tuple((name, value) for name, value in self.endpoint.options if name in known)
+            endpoint = replace(self.endpoint, options=options)
+            methods += [(method, endpoint) for method in kind.auto if method.admits(endpoint)]
+        return sorted(methods, key=lambda pair: pair[0].order)
+
+    def _verdict(self, refusals: list[Refusal]) -> TransportError:
+        telling = max(refusals, key=lambda refusal: not isinstance(refusal.error, Unreachable)).error
+        kind = type(telling) if isinstance(telling, AuthenticationFailed) else TransportError
+        if all(refusal.error.transient for refusal in refusals):
+            kind = Unreachable
+        return kind(
+            message(
+                "transport.none-works",
+                "all connection methods failed ({failures:; })",
+                failures=[refusal.reason for refusal in refusals],
+            ),
+            where=str(self.endpoint),
+            remedy=telling.remedy,
+        )
+
+
+class _AskedOnce:
+    """Asks the user once for all methods: the password is the account's, not the transport's."""
+
+    def __init__(self, prompts: Prompts) -> None:
+        self._prompts = prompts
+        self._asked = False
+        self._answer: str | None = None
+
+    @property
+    def gave_password(self) -> bool:
+        return self._answer is not None
+
+    async def password(self, endpoint: Endpoint, reason: Message) -> str | None:
+        if is_passphrase(reason):
+            return await self._prompts.password(endpoint, reason)
+        if not self._asked:
+            self._answer = await self._prompts.password(endpoint, reason)
+            self._asked = True
+        return self._answer
+
+    async def trust_host_key(self, key: HostKey) -> bool:
+        return await self._prompts.trust_host_key(key)

@@ -1,0 +1,46 @@
+"""Runs the steps of a command on the nodes that its options select."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Mapping, Sequence
+
+from fleet.deploy import DeployOptions
+from fleet.inventory import Inventory, Node
+from fleet.runs import LaunchOptions, WatchOptions
+from fleet.runs.steps import Launch, RunToEnd
+from fleet.secrets import Secret
+from fleet.steps import Job, Step, run_steps
+from tui.cli.basic_options import texts_of
+from tui.cli.output import is_terminal
+from tui.cli.printers import make_printer
+from tui.cli.prompts import TerminalConfirmation
+from tui.cli.session import run_operation
+
+
+def run_command(
+    args: argparse.Namespace, inventory: Inventory, nodes: Sequence[Node], steps: Sequence[Step]
+) -> int:
+    """Run the steps and return the exit status."""
+    printer = make_printer(json=args.json, texts=texts_of(args))
+    return run_operation(
+        inventory,
+        printer,
+        lambda fleet: run_steps(Job(fleet, nodes, cpu=args.cpu, shell=os.environ), steps),
+    )
+
+
+def deploy_options_of(args: argparse.Namespace, secrets: Mapping[str, Secret]) -> DeployOptions:
+    """Return what the options ask of a deploy; in a terminal it may ask back."""
+    confirm = TerminalConfirmation(texts_of(args)).ask if is_terminal("stdin") else None
+    return DeployOptions(extras=tuple(args.extra), setup=args.setup, secrets=secrets, confirm=confirm)
+
+
+def start_of(args: argparse.Namespace, secrets: Mapping[str, Secret]) -> Launch | RunToEnd:
+    """Return the step that starts the run as the options ask for."""
+    options = LaunchOptions(max_restarts=args.max_restarts, force=args.force, secrets=secrets)
+    if args.detach:
+        return Launch(options)
+    watching = WatchOptions(start_timeout=args.start_timeout, stall_timeout=args.stall_timeout)
+    return RunToEnd(options, watching)

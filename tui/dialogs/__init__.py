@@ -1,0 +1,1 @@
+"""Questions, forms and results over the current screen."""

@@ -1,0 +1,1 @@
+"""Modes, the command line and the palette."""

@@ -1,0 +1,1 @@
+"""Values as text, marks and pixels; nothing here needs Textual."""
