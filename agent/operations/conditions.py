@@ -39,7 +39,7 @@ def conditions(call: Request) -> Conditions:
         "project": shown(root),
         "writable": os.access(place, os.W_OK | os.X_OK),
         "deployed": _deployed(root),
-        "environment": described(root),
+        "environment": described(root, node),
         "orphans": orphans(root, node),
         "under_way": [
             one["run"] for one in statuses if one and one["state"] not in FINAL and one["state"] != "lost"

@@ -58,7 +58,7 @@ def setup(call: Request) -> SetupResult:
 
 def _setup(call: Request, root: str) -> SetupResult:
     commands, secrets = call.args["commands"], call.args["secrets"]
-    chosen = call.args["interpreter"] or environment_interpreter(root)
+    chosen = call.args["interpreter"] or environment_interpreter(root, call.args["node"])
     if chosen is None:
         raise OperationError(
             "environment",
@@ -66,7 +66,7 @@ def _setup(call: Request, root: str) -> SetupResult:
             message("program.no-interpreter.remedy", "deploy to this node first"),
         )
     interpreter = os.path.join(root, os.path.expanduser(chosen))
-    made = described(root)
+    made = described(root, call.args["node"])
     build = "" if made is None else made.get("build", "")
     variables = call.args["variables"]
     stamps = [
@@ -93,7 +93,7 @@ def _setup(call: Request, root: str) -> SetupResult:
             argv = _resolved(command["argv"], interpreter, folder, cache, programs)
             _run(argv, command["argv"], folder, programs)
             # What it has installed is part of the environment from now on.
-            refreshed(root)
+            refreshed(root, call.args["node"])
 
         _run_from(first, commands, stamps, state, root, run)
     return {

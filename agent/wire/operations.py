@@ -94,9 +94,9 @@ PRUNE = Operation(
 
 NETPROBE = Operation("netprobe", preflight.NetprobeArgs, preflight.NetprobeResult, upload=NONE, item=NONE)
 PORTCHECK = Operation("portcheck", preflight.PortcheckArgs, preflight.PortcheckResult, upload=NONE, item=NONE)
-MESH: Operation[runs.ProjectArgs, mesh.MeshCommand, mesh.MeshAnswer, Nothing] = Operation(
+MESH: Operation[runs.NodeArgs, mesh.MeshCommand, mesh.MeshAnswer, Nothing] = Operation(
     "mesh",
-    runs.ProjectArgs,
+    runs.NodeArgs,
     Nothing,
     upload=cast(Type[mesh.MeshCommand], mesh.MeshCommand),
     item=cast(Type[mesh.MeshAnswer], mesh.MeshAnswer),

@@ -171,6 +171,7 @@ class TrialArgs(TypedDict):
     """A rank's ``backend`` and ``env``, and the user's ``variables``; ``gpu``: try the GPUs."""
 
     project: str
+    node: str
     backend: str
     gpu: bool
     env: Dict[str, str]
@@ -231,6 +232,7 @@ class ConfigcheckArgs(TypedDict):
     """``config``: a path below the project."""
 
     project: str
+    node: str
     config: str
 
 
@@ -244,6 +246,7 @@ class ConfigcheckResult(TypedDict):
 
 class _ProgramArgs(TypedDict):
     project: str
+    node: str
     argv: List[str]
     seconds: float
 
