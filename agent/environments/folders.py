@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import platform
 import sys
-from typing import Iterable
+from typing import Iterable, Optional
 
 from agent.environments.stamp import described, others
 from agent.interpreter import has_nvidia
@@ -41,6 +41,15 @@ def folder_for(root: str, node: str, first: str) -> str:
         if folder not in taken:
             return folder
     return own
+
+
+def own_folder_of(root: str, known: EnvironmentFacts) -> Optional[str]:
+    """Return the path of an environment in a folder with a node's name, where uv would not look."""
+    for first in (VENV, CONDA):
+        for folder in _folders(root, [known], first):
+            if folder != first:
+                return os.path.join(root, *folder.split("/"))
+    return None
 
 
 def usable(other: EnvironmentFacts) -> bool:

@@ -15,6 +15,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, BinaryIO, Callable, Dict, List, Optional
 
 from agent.environments import uv
+from agent.environments.folders import own_folder_of
 from agent.environments.made_files import entries_of, made_since
 from agent.environments.programs import Programs
 from agent.environments.setup_state import SetupState, first_to_run, stamp_of
@@ -87,6 +88,8 @@ def _setup(call: Request, root: str) -> SetupResult:
     with open(state.log, "wb", opener=opener) as log:
         programs = Programs(call.send, call.cancelled, environment, secrets, _Log(log))
         programs.environment.update(_offline(located(root, call.args["wheelhouse"]), environment))
+        if made is not None and (own := own_folder_of(root, made)):
+            programs.environment.setdefault("UV_PROJECT_ENVIRONMENT", own)
         cache = os.path.dirname(call.archive)
 
         def run(command: SetupCommand) -> None:

@@ -103,7 +103,7 @@ MESH: Operation[runs.NodeArgs, mesh.MeshCommand, mesh.MeshAnswer, Nothing] = Ope
     seconds=None,
     silence=None,
 )
-CONDITIONS = Operation("conditions", runs.NodeArgs, preflight.Conditions, upload=NONE, item=NONE)
+CONDITIONS = Operation("conditions", preflight.ConditionsArgs, preflight.Conditions, upload=NONE, item=NONE)
 DIGEST = Operation(
     "digest",
     preflight.DigestArgs,

@@ -256,3 +256,14 @@ def test_without_data_val_a_part_of_the_training_pairs_is_held_out(
     assert not (project.folder / "checkpoints/later/best.json").exists()
     assert evaluate.main([*score, "--checkpoint", "checkpoints/later"]) != 0
     assert "this network was trained on the pairs in" in capsys.readouterr().err
+
+
+def test_each_node_reads_the_data_folder_that_nodes_yaml_names_for_it(project: Project) -> None:
+    folders = [project.folder / "here", project.folder / "other disk/data"]
+    for folder in folders:
+        shutil.copytree(project.data, folder)
+    ranks = project.finish(
+        "two", 2, training__max_steps=1, options_of_rank=lambda rank: {"DTUI_DATA": folders[rank]}
+    )
+    for rank, folder in zip(ranks, folders, strict=True):
+        assert f"{folder / 'train'}: 40 pairs" in rank.text
