@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
+from typing import cast
 
 from msgspec import Struct
 
@@ -109,7 +110,7 @@ def _accelerate_files(project: Path) -> Iterator[str]:
             for path in _listed(project / folder, pattern):
                 if "compute_environment" not in _text(path):
                     continue
-                values: dict[object, object] = {**read_config(path)[0]}
+                values = cast("dict[object, object]", read_config(path)[0])
                 if accelerate.matches(values) and accelerate.read(values).accelerate:
                     yield path.relative_to(project).as_posix()
 
