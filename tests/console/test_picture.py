@@ -99,7 +99,7 @@ async def test_a_text_is_asked_for_and_the_plan_shown(tmp_path: Path):
 
 async def test_what_went_wrong_is_shown_instead_of_a_plan():
     failed = Notice(
-        node="gpu1", at=START + NOW["monitor_busy"], level="error", text="no plan was drawn: no checkpoint there"
+        node="gpu1", at=START + NOW["monitor_busy"], level="error", text="no plan was drawn: no checkpoint"
     )
     operations = Recorded(cards(), runs=history(), told={"sample": [failed]})
     app = console("monitor_busy", "monitor", operations=operations)
