@@ -14,6 +14,7 @@ from transports.base import Endpoint, HostKey, Prompts
 from transports.errors import HostKeyChanged, HostKeyUnknown, TransportError
 from transports.quoting import quoted
 from transports.ssh.client import LoginClient
+from transports.ssh.client_config import ClientConfig
 from transports.ssh.keys import Identities, open_identities
 from transports.ssh.known_hosts import KnownHosts, KnownKey
 from transports.ssh.problems import explain, other_kind_of_host_key
@@ -52,7 +53,7 @@ class Login:
     ) -> None:
         self._prompts = prompts
         self._known = known
-        self._config = config
+        self._config = ClientConfig(config)
         self._reach = reach
         self._keepalive = keepalive
 
@@ -90,17 +91,24 @@ class Login:
         return [*self._route(first, (*above, endpoint.host)), *rest, endpoint]
 
     def _proxy_jump(self, endpoint: Endpoint) -> str:
-        try:
-            options = asyncssh.SSHClientConnectionOptions(
-                host=endpoint.host, username="any", client_keys=None, **self._configured()
+        read: list[asyncssh.SSHClientConnectionOptions] = []
+
+        def attempt() -> None:
+            read.append(
+                asyncssh.SSHClientConnectionOptions(
+                    host=endpoint.host, username="any", client_keys=None, **self._configured()
+                )
             )
+
+        try:
+            self._config.read_by(attempt)
         except (ValueError, OSError) as error:
             raise self._bad_config(Message(quoted(str(error))), endpoint) from error
-        tunnel = options.tunnel
+        tunnel = read[-1].tunnel
         return tunnel if isinstance(tunnel, str) and tunnel.lower() != "none" else ""
 
     def _bad_config(self, problem: Message, endpoint: Endpoint) -> TransportError:
-        file = str(self._config)
+        file = str(self._config.path)
         return TransportError(
             message("ssh.config", "{file} cannot be used: {error}", file=file, error=problem),
             where=str(endpoint),
@@ -108,7 +116,7 @@ class Login:
         )
 
     def _configured(self) -> dict[str, Any]:
-        return {"config": [str(self._config)] if self._config.exists() else None}
+        return {"config": self._config.files()}
 
     async def _hop(
         self, endpoint: Endpoint, tunnel: asyncssh.SSHClientConnection | None
