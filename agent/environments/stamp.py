@@ -7,10 +7,12 @@ import os
 from typing import Optional, Sequence
 
 from agent import durable
-from agent.private import OWN
+from agent.private import OWN, regular
 from agent.wire.decode import WireError, decode
 from agent.wire.deploy import EnvironmentFacts, EnvironmentRequest, EnvironmentStamp
 
+#: Bytes that are read at once.
+_PIECE = 1 << 20
 #: Of ``.dtui/environment.json``.
 FORMAT = 2
 #: Files that determine an environment, in addition to those that the recipe names.
@@ -61,8 +63,11 @@ def unchanged(root: str, request: EnvironmentRequest) -> Optional[EnvironmentFac
 
 def _digest(path: str) -> Optional[str]:
     try:
-        with open(path, "rb") as file:
-            return hashlib.blake2b(file.read(), digest_size=16).hexdigest()
+        with open(path, "rb", opener=regular) as file:
+            digest = hashlib.blake2b(digest_size=16)
+            for piece in iter(lambda: file.read(_PIECE), b""):
+                digest.update(piece)
+            return digest.hexdigest()
     except OSError:
         return None
 

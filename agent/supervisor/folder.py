@@ -133,7 +133,7 @@ def owner_of(folder: RunFolder) -> Optional[str]:
     end = time.monotonic() + _OWNER_LIMIT
     while True:
         try:
-            with open(folder.owner, encoding="utf-8") as file:
+            with open(folder.owner, encoding="utf-8", opener=private.opener) as file:
                 name = file.read(_LONGEST_NAME)
         except (OSError, UnicodeDecodeError):
             break

@@ -13,10 +13,12 @@ from agent.wire.message import EMPTY, Message, message
 from transports.base import Endpoint, HostKey, Prompts
 from transports.errors import HostKeyChanged, HostKeyUnknown, TransportError
 from transports.quoting import quoted
+from transports.regular_files import read_regular
 from transports.ssh.client import LoginClient
 from transports.ssh.keys import Identities, open_identities
 from transports.ssh.known_hosts import KnownHosts, KnownKey
 from transports.ssh.problems import explain, other_kind_of_host_key
+from transports.system_errors import system_error
 
 #: AES-GCM first: it needs about half the processor time of asyncssh's default.
 _CIPHERS = (
@@ -95,7 +97,8 @@ class Login:
                 host=endpoint.host, username="any", client_keys=None, **self._configured()
             )
         except (ValueError, OSError) as error:
-            raise self._bad_config(Message(quoted(str(error))), endpoint) from error
+            problem = system_error(error) if isinstance(error, OSError) else Message(quoted(str(error)))
+            raise self._bad_config(problem, endpoint) from error
         tunnel = options.tunnel
         return tunnel if isinstance(tunnel, str) and tunnel.lower() != "none" else ""
 
@@ -108,7 +111,12 @@ class Login:
         )
 
     def _configured(self) -> dict[str, Any]:
-        return {"config": [str(self._config)] if self._config.exists() else None}
+        """Return the file's options for asyncssh; raises OSError when the file is not regular or is huge."""
+        try:
+            read_regular(self._config)
+        except FileNotFoundError:
+            return {"config": None}
+        return {"config": [str(self._config)]}
 
     async def _hop(
         self, endpoint: Endpoint, tunnel: asyncssh.SSHClientConnection | None
