@@ -11,6 +11,7 @@ import time
 from typing import TYPE_CHECKING, Optional
 
 from agent.operations.run_arguments import known_run, project_of
+from agent.processes import Identity, alive
 from agent.server import Cancelled
 from agent.supervisor.folder import run_folders
 from agent.supervisor.status import FINAL, Status, seen
@@ -41,8 +42,14 @@ def status(call: Request) -> StatusResult:
                 break
             if call.cancelled.wait(_LOOK_EVERY):
                 raise Cancelled
-            now = seen(folder) or _removed(now)
+            now = seen(folder) or (now if _supervised(now) else _removed(now))
     return {"runs": [now], "time": time.time()}
+
+
+def _supervised(status: Status) -> bool:
+    """Return whether the run's supervisor lives; it puts back the files of the run."""
+    supervisor = Identity.from_json(status["supervisor"])
+    return supervisor is not None and alive(supervisor)
 
 
 def _removed(status: Status) -> Status:
