@@ -36,8 +36,8 @@ class SshTransport(Transport):
     """One SSH connection, opened on first use; every channel is an exec session on it.
 
     ``known_hosts`` is dtui's own file of host keys. ``ssh_folder`` is where OpenSSH's ``config`` and
-    ``known_hosts`` lie. ``reach`` bounds a login, in seconds; a node that is silent for three times
-    ``keepalive`` seconds is lost.
+    ``known_hosts`` lie. ``reach`` bounds a login, in seconds; the start of a program may take twice as long.
+    A node that is silent for three times ``keepalive`` seconds is lost.
     """
 
     def __init__(
@@ -59,6 +59,7 @@ class SshTransport(Transport):
             reach=reach,
             keepalive=keepalive,
         )
+        self._answer = 2 * reach
         self._connections: list[asyncssh.SSHClientConnection] = []
         self._turn = asyncio.Lock()
 
@@ -72,7 +73,21 @@ class SshTransport(Transport):
         line = _line(argv, where)
         connection = await self._connected()
         try:
-            process = await connection.create_process(line, encoding=None, request_pty=False)
+            async with asyncio.timeout(self._answer):
+                process = await connection.create_process(line, encoding=None, request_pty=False)
+        except TimeoutError as error:
+            # Nor would it answer to the end of a session.
+            connection.abort()
+            raise ChannelLost(
+                message(
+                    "ssh.no-session",
+                    "the node accepted the login and did not start {program} within {seconds:duration}",
+                    program=argv[0],
+                    seconds=self._answer,
+                ),
+                where=where,
+                remedy=message("ssh.no-session.remedy", "check the load and the SSH server of the node"),
+            ) from error
         except (asyncssh.Error, OSError) as error:
             if not isinstance(error, asyncssh.ChannelOpenError) or connection.is_closed():
                 raise connection_broke(error, where) from error
