@@ -29,10 +29,15 @@ def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
 
 
-def transport_to(port: int, folder: Path, person: Person) -> SshTransport:
+def transport_to(port: int, folder: Path, person: Person, **options: int) -> SshTransport:
     endpoint = Endpoint(HOST, port, "kim")
     return SshTransport(
-        endpoint, person, known_hosts=folder / "known_hosts", ssh_folder=folder / ".ssh", reach=REACH
+        endpoint,
+        person,
+        known_hosts=folder / "known_hosts",
+        ssh_folder=folder / ".ssh",
+        reach=REACH,
+        **options,
     )
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import asyncssh
 import pytest
+from asyncssh.constants import MSG_CHANNEL_OPEN
+from asyncssh.packet import String, UInt32
 
 from fleet.errors import NoAgent
 from fleet.link.bootstrap import start_agent
@@ -16,7 +19,7 @@ from fleet.link.bundle import pack_agent
 from tests.hostile.terminal.hostile_text import unsafe_in
 from tests.hostile.test_ssh_floods import HOST, transport_to
 from tests.support.person import Person
-from transports.errors import ChannelLost
+from transports.errors import ChannelLost, TransportError
 
 
 @pytest.fixture(autouse=True)
@@ -96,3 +99,87 @@ async def test_a_server_that_starts_no_session_is_given_up(tmp_path: Path) -> No
     finally:
         await transport.close()
         server.close()
+
+
+class _Deaf(_Server):
+    """Opens channels without end, and does not read the refusals."""
+
+    def __init__(self) -> None:
+        super().__init__(lambda: _Session(self._begin))
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
+        self._connection: Any = conn
+
+    def _begin(self, channel: Any) -> None:
+        self._tasks.append(asyncio.create_task(self._flood()))
+
+    async def _flood(self) -> None:
+        wire = self._connection._transport
+        wire.pause_reading()
+        words = String("forwarded-tcpip"), UInt32(7), UInt32(1 << 20), UInt32(1 << 15)
+        addresses = String("a"), UInt32(1), String("b"), UInt32(2)
+        while not wire.is_closing():
+            for _ in range(100):
+                self._connection.send_packet(MSG_CHANNEL_OPEN, *words, *addresses)
+            while wire.get_write_buffer_size() > 1 << 20 and not wire.is_closing():
+                await asyncio.sleep(0.001)
+            await asyncio.sleep(0)
+
+
+async def test_a_server_that_asks_without_end_and_reads_no_answer_is_given_up(tmp_path: Path) -> None:
+    with socket.create_server((HOST, 0)) as listening:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        key = asyncssh.generate_private_key("ssh-ed25519")
+        server = await asyncssh.create_server(_Deaf, sock=listening, server_host_keys=[key], encoding=None)
+        person = Person("secret", trusting=True)
+        transport = transport_to(server.get_port(), tmp_path, person, most_unsent=1 << 14)
+        try:
+            channel = await transport.open(["x"])
+            with pytest.raises(ChannelLost, match="connection (broke|was closed)"):
+                await channel.read()
+        finally:
+            await transport.close()
+            server.close()
+
+
+class _Asking(_Server):
+    """Asks in ways in which no honest server asks."""
+
+    def __init__(self, questions: list[tuple[str, bool]]) -> None:
+        super().__init__(lambda: None)
+        self._questions = questions
+
+    def begin_auth(self, username: str) -> bool:
+        return True
+
+    def kbdint_auth_supported(self) -> bool:
+        return True
+
+    def get_kbdint_challenge(self, username: str, lang: str, submethods: str) -> Any:
+        return "n", "i", "", self._questions
+
+    def validate_kbdint_response(self, username: str, responses: Any) -> Any:
+        return "n", "i", "", self._questions  # and again
+
+
+QUESTIONS: dict[str, list[tuple[str, bool]]] = {
+    "none, again and again": [],
+    "the password, again and again": [("password", False)],
+    "the password many times at once": [("password", False)] * 10_000,
+    "15,000 questions": [(f"question {number}", False) for number in range(15_000)],
+}
+
+
+@pytest.mark.parametrize("way", QUESTIONS)
+async def test_a_login_with_odd_questions_ends(way: str, tmp_path: Path) -> None:
+    key = asyncssh.generate_private_key("ssh-ed25519")
+    server = await asyncssh.create_server(
+        lambda: _Asking(QUESTIONS[way]), HOST, 0, server_host_keys=[key], encoding=None
+    )
+    person = Person("secret", trusting=True)
+    with pytest.raises(TransportError):
+        await transport_to(server.get_port(), tmp_path, person).connect()
+    server.close()
+    assert len(person.asked) <= 3
+    assert person.asked.count("password") <= 1, "a second try could lock the account"
