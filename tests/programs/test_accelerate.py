@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from agent.environments.login import login
 from tests.programs.site import LIMIT, NODES, Done, ProgramSite
 from tests.programs.test_torchrun_contract import DIFFERENT, INCIDENTAL, OURS
 
@@ -102,7 +103,9 @@ def compare(site: ProgramSite, shape: str, ours: Outcome, theirs: Outcome) -> No
         }
         assert set(told["env"]) >= DIFFERENT
         assert (THREADS in told["env"]) == (THREADS in set_by_torchrun)
-        more = set(told["env"]) - set(set_by_torchrun) - set(base) - INCIDENTAL - OURS
+        # dtui's ranks start from a login, torchrun here from a shell.
+        of_login = set(base) | set(login().variables)
+        more = set(told["env"]) - set(set_by_torchrun) - of_login - INCIDENTAL - OURS
         assert {name for name in more if not name.startswith("DTUI_")} == set()
 
 

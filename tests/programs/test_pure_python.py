@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from fleet import commands
 from fleet.deploy import DeployOptions
-from fleet.events import Event, LogChunk, NodeDeployed, Notice, RankExited, RunFinished
+from fleet.events import CheckFinished, Event, LogChunk, NodeDeployed, Notice, RankExited, RunFinished
 from fleet.fleet import Fleet
 from fleet.inventory import RunSettings
 from fleet.runs.steps import RunToEnd
@@ -56,7 +56,8 @@ async def check(lab: Lab, folder: Path) -> None:
     async with Fleet(lab.inventory(project, run=run), home=project / ".dtui", prompts=lab.prompts) as fleet:
         for _ in range(2):
             events = await up(fleet)
-            assert [event for event in of(events, Notice) if event.level == "error"] == []
+            failed = [event for event in of(events, CheckFinished) if event.status == "fail"]
+            assert failed + [event for event in of(events, Notice) if event.level == "error"] == []
             (end,) = of(events, RunFinished)
             assert end.outcome == "succeeded", end.cause
             assert sorted((event.rank, event.code) for event in of(events, RankExited)) == [(0, 0), (1, 0)]
