@@ -19,7 +19,7 @@ from tests.support import wire
 
 E = TypeVar("E", bound=Event)
 
-DEADLINE = 20.0
+DEADLINE = 90.0
 #: Reconnects at once, so that tests of lost links are quick.
 SWIFT = WatchOptions(retry_first=0.05, retry_most=0.2)
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +14,10 @@ from transports.base import Endpoint, HostKey, Prompts
 from transports.errors import HostKeyChanged, HostKeyUnknown, TransportError
 from transports.quoting import quoted
 from transports.ssh.client import LoginClient
-from transports.ssh.config import ConfigFault, as_file, resolve, without_missing_keys
+from transports.ssh.client_config import ClientConfig
 from transports.ssh.keys import Identities, open_identities
 from transports.ssh.known_hosts import KnownHosts, KnownKey
 from transports.ssh.problems import explain, other_kind_of_host_key
-from transports.system_errors import system_error
 
 #: AES-GCM first: it needs about half the processor time of asyncssh's default.
 _CIPHERS = (
@@ -56,7 +53,7 @@ class Login:
     ) -> None:
         self._prompts = prompts
         self._known = known
-        self._config = config
+        self._config = ClientConfig(config)
         self._reach = reach
         self._keepalive = keepalive
 
@@ -94,52 +91,32 @@ class Login:
         return [*self._route(first, (*above, endpoint.host)), *rest, endpoint]
 
     def _proxy_jump(self, endpoint: Endpoint) -> str:
-        try:
-            with self._configured(endpoint) as configured:
-                options = asyncssh.SSHClientConnectionOptions(
-                    host=endpoint.host, username="any", client_keys=None, **configured
+        read: list[asyncssh.SSHClientConnectionOptions] = []
+
+        def attempt() -> None:
+            read.append(
+                asyncssh.SSHClientConnectionOptions(
+                    host=endpoint.host, username="any", client_keys=None, **self._configured()
                 )
+            )
+
+        try:
+            self._config.read_by(attempt)
         except (ValueError, OSError) as error:
             raise self._bad_config(Message(quoted(str(error))), endpoint) from error
-        tunnel = options.tunnel
+        tunnel = read[-1].tunnel
         return tunnel if isinstance(tunnel, str) and tunnel.lower() != "none" else ""
 
     def _bad_config(self, problem: Message, endpoint: Endpoint) -> TransportError:
-        file = str(self._config)
+        file = str(self._config.path)
         return TransportError(
             message("ssh.config", "{file} cannot be used: {error}", file=file, error=problem),
             where=str(endpoint),
             remedy=message("ssh.config.remedy", "fix the error in {file}", file=file),
         )
 
-    @contextmanager
-    def _configured(self, endpoint: Endpoint) -> Iterator[dict[str, Any]]:
-        """Yield asyncssh's option for what the configuration says of the host; raises TransportError."""
-        try:
-            lines = resolve(self._config, endpoint.host, endpoint.user)
-        except ConfigFault as fault:
-            raise self._bad_line(fault.file, fault.line, fault.problem, endpoint) from fault
-        except OSError as error:
-            raise self._bad_config(system_error(error), endpoint) from error
-        lines = without_missing_keys(lines, key_given=bool(endpoint.identities))
-        if not lines:
-            yield {"config": None}
-            return
-        with as_file(lines) as path:
-            try:
-                yield {"config": [path]}
-            except asyncssh.ConfigParseError as error:
-                matched = re.fullmatch(r".* line (\d+): (.*)", str(error), re.DOTALL)
-                if matched is None:
-                    raise self._bad_config(Message(quoted(str(error))), endpoint) from error
-                line = lines[int(matched[1]) - 1]
-                raise self._bad_line(line.file, line.number, Message(quoted(matched[2])), endpoint) from error
-
-    def _bad_line(self, file: Path, line: int, problem: Message, endpoint: Endpoint) -> TransportError:
-        where = message(
-            "ssh.config-line", "{file}, line {line}: {problem}", file=str(file), line=line, problem=problem
-        )
-        return self._bad_config(where, endpoint)
+    def _configured(self) -> dict[str, Any]:
+        return {"config": self._config.files()}
 
     async def _hop(
         self, endpoint: Endpoint, tunnel: asyncssh.SSHClientConnection | None
@@ -172,25 +149,24 @@ class Login:
         any_kind: bool,
     ) -> asyncssh.SSHClientConnection:
         endpoint = client.endpoint
-        with self._configured(endpoint) as configured:
-            return await asyncssh.connect(
-                endpoint.host,
-                endpoint.port or (),
-                tunnel=tunnel or None,
-                username=endpoint.user or (),
-                client_factory=lambda: client,
-                known_hosts=client.trusted_keys,
-                passphrase=client.passphrase,
-                server_host_key_algs="default" if any_kind else (),
-                encryption_algs=_CIPHERS,
-                # A compressed packet of 256 KiB can unpack to 256 MiB, and asyncssh sets no limit.
-                compression_algs=None,
-                keepalive_interval=self._keepalive,
-                keepalive_count_max=_KEEPALIVES_MISSED,
-                login_timeout=0,
-                **identities.options(),
-                **configured,
-            )
+        return await asyncssh.connect(
+            endpoint.host,
+            endpoint.port or (),
+            tunnel=tunnel or None,
+            username=endpoint.user or (),
+            client_factory=lambda: client,
+            known_hosts=client.trusted_keys,
+            passphrase=client.passphrase,
+            server_host_key_algs="default" if any_kind else (),
+            encryption_algs=_CIPHERS,
+            # A compressed packet of 256 KiB can unpack to 256 MiB, and asyncssh sets no limit.
+            compression_algs=None,
+            keepalive_interval=self._keepalive,
+            keepalive_count_max=_KEEPALIVES_MISSED,
+            login_timeout=0,
+            **identities.options(),
+            **self._configured(),
+        )
 
     async def _confirm(self, client: LoginClient) -> None:
         """Ask whether a new host's key is right, and record it; raises HostKeyUnknown or HostKeyChanged."""
