@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from fleet.init.importers import accelerate
 from fleet.program_config import read_config
+from transports.regular_files import read_start
 
 _SCRIPTS = ("train.py", "scripts/train.py", "src/train.py", "main.py")
 #: Folders with programs beside the project's own.
@@ -123,8 +124,7 @@ def _listed(folder: Path, pattern: str) -> list[Path]:
 
 def _text(path: Path) -> str:
     try:
-        with path.open("rb") as file:
-            return file.read(_MAX_SIZE).decode("utf-8-sig", "replace")
+        return read_start(path, _MAX_SIZE).decode("utf-8-sig", "replace")
     except OSError:
         return ""
 

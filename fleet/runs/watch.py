@@ -236,9 +236,9 @@ class _Watch:
             self._watch_state.over.set()
 
     async def _figures_held_back(self) -> AsyncGenerator[Event, None]:
-        while not self._gang.over.is_set():
+        while not self._watch_state.over.is_set():
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._gang.over.wait(), _FIGURES_INTERVAL)
+                await asyncio.wait_for(self._watch_state.over.wait(), _FIGURES_INTERVAL)
             for event in self._printed.held_back():
                 yield event
 
