@@ -27,6 +27,7 @@ ALLOWED = {
     "agent/processes/posix.py": "files of /proc",
     "agent/sampler/main.py": "its own standard output",
     "agent/supervisor/__init__.py": "its own standard output, and files that it creates (O_EXCL)",
+    "agent/supervisor/keeper.py": "the run's folder, as a folder",
     "agent/tree/lock.py": "creates the file (O_EXCL)",
     "agent/tree/staging.py": "creates the file (O_EXCL)",
     "agent/operations/start.py": "creates the file (O_EXCL)",
