@@ -41,7 +41,7 @@ _LARGEST = 64 << 20
 def program(call: Request) -> ProgramResult:
     """Run it; when the console has enough, it and all that it started are ended."""
     root = project_of(call)
-    chosen = call.args.get("interpreter") or environment_interpreter(root)
+    chosen = call.args.get("interpreter") or environment_interpreter(root, call.args["node"])
     if not chosen:
         raise OperationError(
             "environment",

@@ -27,6 +27,7 @@ from contextlib import suppress
 from typing import Any, Dict, List, Optional
 
 from agent import durable, paths, private
+from agent.environments.stamp import path_in
 from agent.wire.decode import WireError, decode
 from agent.wire.frames import parse_json
 from agent.wire.message import message, to_data
@@ -188,9 +189,9 @@ def run_folders(root: str, node: Optional[str] = None) -> List[RunFolder]:
     return found
 
 
-def environment_interpreter(root: str) -> Optional[str]:
-    """Return the training interpreter that the environment step of the last deploy recorded."""
-    environment = durable.read_json(os.path.join(root, private.OWN, "environment.json"))
+def environment_interpreter(root: str, node: Optional[str]) -> Optional[str]:
+    """Return the training interpreter that the environment step of the node's last deploy recorded."""
+    environment = durable.read_json(path_in(root, node))
     value = environment.get("interpreter") if isinstance(environment, dict) else None
     return value if isinstance(value, str) and value else None
 

@@ -116,6 +116,9 @@ def read_text(path: Path, place: Place) -> str | None:
     try:
         if data.startswith(_UTF16):
             return data.decode("utf-16")
+        if b"\0" in data[:2]:
+            # UTF-16 without a mark: the text starts with an ASCII character.
+            return data.decode("utf-16-be" if data[0] == 0 else "utf-16-le")
         return data.decode()
     except UnicodeDecodeError as error:
         if error.encoding.startswith("utf-16"):

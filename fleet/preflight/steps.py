@@ -10,7 +10,7 @@ from msgspec import Struct
 from agent.wire.message import message
 from fleet.events import CheckFinished, Event, NodeProbed
 from fleet.nodeset import fold
-from fleet.preflight.catalog import AFTER, checks_for, select
+from fleet.preflight.catalog import AFTER, BEFORE, checks_for, select
 from fleet.preflight.options import PreflightOptions
 from fleet.preflight.run import preflight
 from fleet.steps import Job, StepFailed
@@ -20,19 +20,29 @@ _WITHOUT_FILES = tuple(check.name for check in select(checks_for(), AFTER) if ch
 
 
 class NodeChecks(Struct, frozen=True):
-    """Checks the nodes before anything is sent, and keeps their facts in the job."""
+    """Checks the nodes before anything is sent, and keeps their facts in the job.
+
+    ``deployed``: at the same time, check what an earlier deploy has put there, for EnvironmentChecks. Setup
+    commands may change that, so with them it is checked after them.
+    """
+
+    deployed: bool = False
 
     async def run(self, job: Job) -> AsyncGenerator[Event, None]:
         """Yield the checks' events; raises StepFailed."""
         failed: set[str] = set()
-        options = PreflightOptions(cpu=job.cpu)
+        late = _WITHOUT_FILES if self.deployed and not job.fleet.inventory.run.setup else ()
+        not_ready: set[str] = set()
+        options = PreflightOptions(checks=(*BEFORE, *late), cpu=job.cpu)
         async with aclosing(preflight(job.fleet, job.nodes, options)) as events:
             async for event in events:
                 if isinstance(event, NodeProbed):
                     job.facts[event.node] = event.facts
                 elif isinstance(event, CheckFinished) and event.status == "fail":
-                    failed.add(event.node)
+                    (not_ready if event.check in late else failed).add(event.node)
                 yield event
+        if late:
+            job.not_ready = not_ready
         if failed:
             raise StepFailed(
                 message(
@@ -51,15 +61,18 @@ class EnvironmentChecks(Struct, frozen=True):
     files: bool = True
 
     async def run(self, job: Job) -> AsyncGenerator[Event, None]:
-        """Yield the checks' events; raises StepFailed."""
+        """Yield the checks' events, none if NodeChecks has made these checks; raises StepFailed."""
         failed: set[str] = set()
-        checks = AFTER if self.files else _WITHOUT_FILES
-        options = PreflightOptions(checks=checks, cpu=job.cpu, announce=False)
-        async with aclosing(preflight(job.fleet, job.nodes, options)) as events:
-            async for event in events:
-                if isinstance(event, CheckFinished) and event.status == "fail":
-                    failed.add(event.node)
-                yield event
+        if job.not_ready is not None:
+            failed = job.not_ready
+        else:
+            checks = AFTER if self.files else _WITHOUT_FILES
+            options = PreflightOptions(checks=checks, cpu=job.cpu, announce=False)
+            async with aclosing(preflight(job.fleet, job.nodes, options)) as events:
+                async for event in events:
+                    if isinstance(event, CheckFinished) and event.status == "fail":
+                        failed.add(event.node)
+                    yield event
         if failed:
             raise StepFailed(
                 message(

@@ -136,7 +136,7 @@ async def test_a_server_that_asks_without_end_and_reads_no_answer_is_given_up(tm
         transport = transport_to(server.get_port(), tmp_path, person, most_unsent=1 << 14)
         try:
             channel = await transport.open(["x"])
-            with pytest.raises(ChannelLost, match="connection (broke|was closed)"):
+            with pytest.raises(ChannelLost, match=r"connection (broke|was closed)"):
                 await channel.read()
         finally:
             await transport.close()

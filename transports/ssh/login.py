@@ -13,8 +13,8 @@ from agent.wire.message import EMPTY, Message, message
 from transports.base import Endpoint, HostKey, Prompts
 from transports.errors import HostKeyChanged, HostKeyUnknown, TransportError
 from transports.quoting import quoted
-from transports.regular_files import read_regular
 from transports.ssh.client import LoginClient
+from transports.ssh.client_config import ClientConfig
 from transports.ssh.keys import Identities, open_identities
 from transports.ssh.known_hosts import KnownHosts, KnownKey
 from transports.ssh.problems import explain, other_kind_of_host_key
@@ -54,7 +54,7 @@ class Login:
     ) -> None:
         self._prompts = prompts
         self._known = known
-        self._config = config
+        self._config = ClientConfig(config)
         self._reach = reach
         self._keepalive = keepalive
 
@@ -92,18 +92,25 @@ class Login:
         return [*self._route(first, (*above, endpoint.host)), *rest, endpoint]
 
     def _proxy_jump(self, endpoint: Endpoint) -> str:
-        try:
-            options = asyncssh.SSHClientConnectionOptions(
-                host=endpoint.host, username="any", client_keys=None, **self._configured()
+        read: list[asyncssh.SSHClientConnectionOptions] = []
+
+        def attempt() -> None:
+            read.append(
+                asyncssh.SSHClientConnectionOptions(
+                    host=endpoint.host, username="any", client_keys=None, **self._configured()
+                )
             )
+
+        try:
+            self._config.read_by(attempt)
         except (ValueError, OSError) as error:
             problem = system_error(error) if isinstance(error, OSError) else Message(quoted(str(error)))
             raise self._bad_config(problem, endpoint) from error
-        tunnel = options.tunnel
+        tunnel = read[-1].tunnel
         return tunnel if isinstance(tunnel, str) and tunnel.lower() != "none" else ""
 
     def _bad_config(self, problem: Message, endpoint: Endpoint) -> TransportError:
-        file = str(self._config)
+        file = str(self._config.path)
         return TransportError(
             message("ssh.config", "{file} cannot be used: {error}", file=file, error=problem),
             where=str(endpoint),
@@ -111,12 +118,7 @@ class Login:
         )
 
     def _configured(self) -> dict[str, Any]:
-        """Return the file's options for asyncssh; raises OSError when the file is not regular or is huge."""
-        try:
-            read_regular(self._config)
-        except FileNotFoundError:
-            return {"config": None}
-        return {"config": [str(self._config)]}
+        return {"config": self._config.files()}
 
     async def _hop(
         self, endpoint: Endpoint, tunnel: asyncssh.SSHClientConnection | None

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from agent.wire.message import Message, message
 from fleet.inventory import Inventory
 from tui.cli.exits import UsageError
+from tui.cli.parser import takes_value
 from tui.paths import expanded
 
 _NOTEBOOK = ".ipynb"
@@ -46,7 +47,7 @@ def with_program(words: Sequence[str], parser: argparse.ArgumentParser) -> Comma
                 )
             return _line(words[:at], ["--module", words[at + 1]], words[at + 2 :], parser)
         if word.startswith("-") and word != "-":
-            at += 2 if _takes_value(word, parser) else 1
+            at += 2 if takes_value(word, parser) else 1
             continue
         _check_script(word, words[0])
         return _line(words[:at], ["--script", word], words[at + 1 :], parser)
@@ -61,16 +62,6 @@ def _line(
     options = [word.partition("=")[0] for word in arguments if word.startswith("--") and len(word) > 2]
     shared = tuple(option for option in dict.fromkeys(options) if option in parser._option_string_actions)
     return CommandLine([*own, *program, "--", *arguments], shared)
-
-
-def _takes_value(word: str, parser: argparse.ArgumentParser) -> bool:
-    name, equals, _ = word.partition("=")
-    if equals:
-        return False
-    actions = parser._option_string_actions
-    # argparse accepts the beginning of a long option.
-    found = [actions[name]] if name in actions else [actions[one] for one in actions if one.startswith(name)]
-    return bool(found) and found[0].nargs is None and not isinstance(found[0], argparse._StoreConstAction)
 
 
 def _check_script(script: str, command: str) -> None:

@@ -96,22 +96,27 @@ class ChartScreen(ActionOwner, ModalScreen[None]):
         chart, query, names = self.query_one("#chart", Lines), self._chart_query, self._names
         app, now, points = self.app, self._session.clock(), view.dots_across(chart.room)
 
+        # Without a GPU, the chart opens at a metric that the nodes have.
+        opening = self._chart_data is None
+
         def read() -> None:
-            trouble, found = "", None
+            shown, trouble, found = query, "", None
             try:
-                found = chart_data(query, self._source.histories(query, names), now, points)
+                if opening:
+                    shown = self._source.first_measured(query, names)
+                found = chart_data(shown, self._source.histories(shown, names), now, points)
             except OSError as error:
                 trouble = str(error)
-            app.call_from_thread(self._show_read, query, found, trouble)
+            app.call_from_thread(self._show_read, query, shown, found, trouble)
 
         self.run_worker(read, thread=True, group="chart", exit_on_error=False)
 
-    def _show_read(self, query: ChartQuery, found: ChartData | None, trouble: str) -> None:
+    def _show_read(self, asked: ChartQuery, shown: ChartQuery, found: ChartData | None, trouble: str) -> None:
         self._reading = False
         if not self.is_attached:
             return
-        if query == self._chart_query:
-            self._chart_data, self._trouble = found, trouble
+        if asked == self._chart_query:
+            self._chart_query, self._chart_data, self._trouble = shown, found, trouble
             self._draw()
         if self._again:
             self._read_and_draw()
