@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 import time
 from contextlib import suppress
 from typing import Callable, Optional, Tuple
@@ -20,6 +21,7 @@ from agent.supervisor.spec import RunSpec
 from agent.wire.message import Message, message
 from agent.wire.reasons import reason_of
 
+_LINUX = sys.platform.startswith("linux")
 _LOOK_EVERY = 0.25
 #: Seconds in which a folder that cannot be put back must come back by itself.
 _LIMIT = 20.0
@@ -53,8 +55,8 @@ class FolderKeeper:
         self._looked = clock()
         self._missing_since: Optional[float] = None
         self._handle: Optional[int] = None
-        if os.path.isdir("/proc/self/fd"):
-            self._handle = os.open(folder.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        if _LINUX:
+            self._handle = _opened(folder.path)
         self._identity = _identity(folder.path)
 
     def check(self, spec: RunSpec, now: bool = False) -> Optional[Message]:
@@ -103,7 +105,7 @@ class FolderKeeper:
             folder.create()
             if self._handle is not None:
                 os.close(self._handle)
-                self._handle = os.open(folder.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+                self._handle = _opened(folder.path)
         self._identity = _identity(folder.path)
         write(folder.spec, spec)
         write(folder.claim, self._me.as_json())
@@ -135,6 +137,10 @@ class FolderKeeper:
             return path if _identity(path) == self._identity else None
         except OSError:
             return None
+
+
+def _opened(path: str) -> int:
+    return os.open(path, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0))
 
 
 def _identity(path: str) -> Tuple[int, int]:

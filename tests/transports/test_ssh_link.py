@@ -36,7 +36,7 @@ async def transport(
         Person(trusting=True),
         known_hosts=known_hosts,
         ssh_folder=ssh_folder,
-        keepalive=0.2,
+        keepalive=1.0,
     )
     yield transport
     await transport.close()

@@ -64,7 +64,7 @@ def auto(endpoint: Endpoint, folder: Path, prompts: Password | None = None) -> A
         prompts or Password(PASSWORD),
         kinds=KINDS["auto"].tries,
         known_hosts=folder / "known_hosts",
-        reach=1,
+        reach=3,
     )
 
 

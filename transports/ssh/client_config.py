@@ -54,7 +54,7 @@ class ClientConfig:
         """
         if self._readable is None:
             try:
-                read_regular(self.path)
+                read_regular(self.path, _MAX_SIZE)
             except FileNotFoundError:
                 return None
             self._readable = (
