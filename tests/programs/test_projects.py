@@ -101,6 +101,7 @@ def test_a_program_with_its_own_configuration_whose_output_goes_into_the_project
     assert [result["precision"] for result in results.values()] == [None] * 2
     assert "\ufffd" not in done.out
     assert (done.out.count("도"), done.out.count("면")) == (50_000, 50_000)
+    assert not (site.project("node1") / "up.log").exists()
 
 
 @pytest.mark.parametrize(

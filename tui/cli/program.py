@@ -83,7 +83,7 @@ def notebook_fault(script: str, command: str) -> UsageError | None:
 
 
 def module_fault(module: str, command: str) -> UsageError | None:
-    """Return why a text is not the name of a module, when it is the path of a script."""
+    """Return why a text is not the name of a module, when it is the path of a script or a notebook."""
     if fault := notebook_fault(module, command):
         return fault
     if not module.endswith(".py") and "/" not in module and "\\" not in module:
