@@ -11,10 +11,12 @@ import re
 from typing import List, Optional, Sequence
 
 from agent import durable
-from agent.private import OWN
+from agent.private import OWN, regular
 from agent.wire.decode import WireError, decode
 from agent.wire.deploy import EnvironmentFacts, EnvironmentRequest, EnvironmentStamp
 
+#: Bytes that are read at once.
+_PIECE = 1 << 20
 #: Of ``.dtui/environment.json``.
 FORMAT = 2
 _NAME = re.compile(r"environment(-.+)?\.json$")
@@ -88,8 +90,11 @@ def _read(path: str) -> Optional[EnvironmentFacts]:
 
 def _digest(path: str) -> Optional[str]:
     try:
-        with open(path, "rb") as file:
-            return hashlib.blake2b(file.read(), digest_size=16).hexdigest()
+        with open(path, "rb", opener=regular) as file:
+            digest = hashlib.blake2b(digest_size=16)
+            for piece in iter(lambda: file.read(_PIECE), b""):
+                digest.update(piece)
+            return digest.hexdigest()
     except OSError:
         return None
 

@@ -12,6 +12,7 @@ import time
 from typing import TYPE_CHECKING, Optional, Tuple
 
 from agent.operations.run_arguments import known_run, project_of
+from agent.processes import Identity, alive
 from agent.server import Cancelled
 from agent.supervisor.folder import RunFolder, run_folders
 from agent.supervisor.status import FINAL, Status, seen
@@ -49,7 +50,7 @@ def status(call: Request) -> StatusResult:
             changed = _stamp(folder)
             if changed != stamp or time.monotonic() - read_at > _READ_EVERY:
                 stamp, read_at = changed, time.monotonic()
-                now = seen(folder) or _removed(now)
+                now = seen(folder) or (now if _supervised(now) else _removed(now))
     return {"runs": [now], "time": time.time()}
 
 
@@ -60,6 +61,12 @@ def _stamp(folder: RunFolder) -> Optional[Tuple[int, int, int]]:
     except OSError:
         return None
     return found.st_mtime_ns, found.st_ino, found.st_size
+
+
+def _supervised(status: Status) -> bool:
+    """Return whether the run's supervisor lives; it puts back the files of the run."""
+    supervisor = Identity.from_json(status["supervisor"])
+    return supervisor is not None and alive(supervisor)
 
 
 def _removed(status: Status) -> Status:

@@ -85,6 +85,11 @@ class RunFolder:
         """What every process of the run has in its environment."""
         return "DTUI_RUN_ID=" + self.run
 
+    @property
+    def own_mark(self) -> str:
+        """What every process of this node's part of the run has, and those of no other project."""
+        return "DTUI_STOP_FILE=" + paths.shown(self.stop_file)
+
     def create(self) -> None:
         """Make the folder, which only its owner may use; it may exist. Raises OSError."""
         private.make_folders(self.path)
@@ -134,7 +139,7 @@ def owner_of(folder: RunFolder) -> Optional[str]:
     end = time.monotonic() + _OWNER_LIMIT
     while True:
         try:
-            with open(folder.owner, encoding="utf-8") as file:
+            with open(folder.owner, encoding="utf-8", opener=private.opener) as file:
                 name = file.read(_LONGEST_NAME)
         except (OSError, UnicodeDecodeError):
             break

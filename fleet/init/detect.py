@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
-from typing import cast
 
 from msgspec import Struct
 
 from fleet.init.importers import accelerate
 from fleet.program_config import read_config
+from transports.regular_files import read_start
 
 _SCRIPTS = ("train.py", "scripts/train.py", "src/train.py", "main.py")
 #: Folders with programs beside the project's own.
@@ -110,7 +110,7 @@ def _accelerate_files(project: Path) -> Iterator[str]:
             for path in _listed(project / folder, pattern):
                 if "compute_environment" not in _text(path):
                     continue
-                values = cast("dict[object, object]", read_config(path)[0])
+                values: dict[object, object] = dict(read_config(path)[0].items())
                 if accelerate.matches(values) and accelerate.read(values).accelerate:
                     yield path.relative_to(project).as_posix()
 
@@ -124,8 +124,7 @@ def _listed(folder: Path, pattern: str) -> list[Path]:
 
 def _text(path: Path) -> str:
     try:
-        with path.open("rb") as file:
-            return file.read(_MAX_SIZE).decode("utf-8-sig", "replace")
+        return read_start(path, _MAX_SIZE).decode("utf-8-sig", "replace")
     except OSError:
         return ""
 

@@ -7,11 +7,13 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from fleet.bounded_yaml import INVENTORY as INVENTORY_LIMITS
 from fleet.file_replacement import replace_user_file
 from fleet.init.detect import Detected, Program
 from fleet.inventory import Inventory, Node, RunSettings, default_master, save_inventory
 from fleet.inventory.model import DEFAULT_CONFIG, DataSettings
 from fleet.inventory.render import Comments
+from fleet.private_files import read_project_file
 from fleet.shipped import shipped
 
 INVENTORY = "configs/nodes.yaml"
@@ -86,7 +88,9 @@ def begin(
     if accelerate is not None:
         target = project / ACCELERATE
         if accelerate.resolve() != target.resolve():
-            replace_user_file(target, accelerate.read_text("utf-8-sig"))
+            replace_user_file(
+                target, read_project_file(accelerate, INVENTORY_LIMITS.size).decode("utf-8-sig")
+            )
             written.append(target)
     if run.program_config == DEFAULT_CONFIG:
         config = project / DEFAULT_CONFIG

@@ -23,7 +23,7 @@ from tests.docs.blocks import DOCUMENTS, ROOT, blocks, inline
 from tests.scripts.gate import faults
 from tui.cli.main import build_parser, own_words
 
-DEADLINE = 60.0
+DEADLINE = 180.0
 #: Of the two guides, which show the same commands, one is enough.
 RUNNABLE = [
     path

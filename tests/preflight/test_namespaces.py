@@ -24,7 +24,7 @@ from tests.support.namespaces import Network, network
 pytestmark = pytest.mark.namespaces
 
 PORTS = [*(str(port) for port in range(29500, 29505)), "ephemeral"]
-DEADLINE = 60.0
+DEADLINE = 180.0
 
 
 @pytest.fixture

@@ -13,6 +13,8 @@ from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 
+from transports.regular_files import read_regular, read_start
+
 _DEEPEST = 8
 _MAX_SIZE = 4 << 20
 _MAX_INCLUDED = 256
@@ -37,12 +39,24 @@ class ClientConfig:
         self._copies: dict[Path, Path] = {}
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._readable: Path | None = None
+        self._sources: dict[Path, Path] = {}
+        self._ignored: dict[tuple[Path, int], str] = {}
+
+    @property
+    def ignored(self) -> list[str]:
+        """``FILE:LINE: TEXT`` of the entries that were left out, for a login that fails."""
+        return [f"{file}:{number}: {text.strip()}" for (file, number), text in self._ignored.items()]
 
     def files(self) -> list[str] | None:
-        """Return what asyncssh is to read, None without a configuration."""
-        if not self.path.exists():
-            return None
+        """Return what asyncssh reads, None without a configuration.
+
+        Raises OSError when the file cannot be read, is not a regular file or is huge.
+        """
         if self._readable is None:
+            try:
+                read_regular(self.path, _MAX_SIZE)
+            except FileNotFoundError:
+                return None
             self._readable = (
                 self._copy(self.path, ()) if self._needs_copy(self.path, (), set()) else self.path
             )
@@ -72,6 +86,7 @@ class ClientConfig:
         lines = place.read_text("utf-8").split("\n")
         if not 1 <= number <= len(lines) or not lines[number - 1]:
             return False
+        self._ignored[(self._sources[place], number)] = lines[number - 1]
         starts_block = re.match(r"\s*(?:host|match)\b", lines[number - 1], re.IGNORECASE)
         lines[number - 1] = _NO_HOST if starts_block and lines[number - 1] != _NO_HOST else ""
         place.write_text("\n".join(lines), "utf-8")
@@ -87,6 +102,8 @@ class ClientConfig:
             # asyncssh would follow files that include each other without an end.
             if included in (path, *above) or len(above) >= _DEEPEST or len(seen) >= _MAX_FILES:
                 return True
+            if not included.is_file():
+                return True  # it would wait for a FIFO
             if included not in seen and self._needs_copy(included, (*above, path), seen):
                 return True
         return False
@@ -97,15 +114,18 @@ class ClientConfig:
         if self._folder is None:
             self._folder = tempfile.TemporaryDirectory(prefix="dtui-ssh-")
         place = self._copies[path] = Path(self._folder.name) / str(len(self._copies))
+        self._sources[place] = path
         lines = []
-        for line in _text(path)[0].split("\n"):
+        for number, line in enumerate(_text(path)[0].split("\n"), 1):
             if _key(line) != "include":
                 lines.append(_readable(line))
+                if line.strip() and not lines[-1]:
+                    self._ignored[(path, number)] = line
                 continue
             copies = []
             for included in self._included(line):
                 known = included in self._copies or (len(above) < _DEEPEST and len(self._copies) < _MAX_FILES)
-                if included not in (path, *above) and known:
+                if included not in (path, *above) and known and included.is_file():
                     copies.append(f'"{self._copy(included, (*above, path)).as_posix()}"')
             lines.append(f"Include {' '.join(copies)}" if copies else "")
         place.write_text("\n".join(lines), "utf-8")
@@ -123,7 +143,7 @@ class ClientConfig:
                     if (place.is_absolute())
                     else (self.path.parent, word)
                 )
-                found += sorted(one for one in islice(root.glob(pattern), _MAX_INCLUDED) if one.is_file())
+                found += sorted(islice(root.glob(pattern), _MAX_INCLUDED))
             except (OSError, ValueError, RuntimeError, NotImplementedError, IndexError):
                 continue
         return found
@@ -132,8 +152,7 @@ class ClientConfig:
 def _text(path: Path) -> tuple[str, bool]:
     """Return a file's text, and whether it is UTF-8 as it stands."""
     try:
-        with path.open("rb") as file:
-            data = file.read(_MAX_SIZE)
+        data = read_start(path, _MAX_SIZE)
     except OSError:
         return "", True
     try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 
 from msgspec.structs import replace
@@ -13,7 +12,7 @@ from agent.wire.message import message
 from fleet.telemetry.metrics import METRICS
 from tui.keys.action import ActionOwner, action
 from tui.rendering.spans import Span, wrap
-from tui.rendering.units import duration
+from tui.rendering.units import duration, local_time
 from tui.state.chart_data import SPANS, ChartData, ChartQuery, HistorySource, chart_data
 from tui.state.session import Session
 from tui.views import chart as view
@@ -159,7 +158,7 @@ class ChartScreen(ActionOwner, ModalScreen[None]):
         elif query.end is not None:
             spans.append((f"  ■ {texts('chart.stands')}", "warn"))
         if self._chart_data is not None:
-            day = time.strftime("%Y-%m-%d", time.localtime(self._chart_data.stretch.end))
+            day = local_time(self._chart_data.stretch.end, "%Y-%m-%d")
             spans.append((f"  {day}", "muted"))
         if query.run:
             spans.append((f"  {texts('chart.run', run=query.run)}", "muted"))
