@@ -14,7 +14,7 @@ _CLOSED = message("system.connection-closed", "the other side closed the connect
 TIMED_OUT = message("system.timed-out", "timed out")
 NAME_NOT_RESOLVED = message("system.name-not-resolved", "the name cannot be resolved")
 
-#: What :mod:`errno` does not tell apart on every system.
+#: Errors that :mod:`errno` does not distinguish on every system.
 _BY_CLASS: tuple[tuple[type[BaseException], Message], ...] = (
     (socket.gaierror, NAME_NOT_RESOLVED),
     (FileNotFoundError, _NOT_FOUND),

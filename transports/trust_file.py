@@ -1,4 +1,4 @@
-"""A file of keys or certificates that the user has trusted, which only its owner may read and write."""
+"""A file of trusted keys or certificates, which only its owner may read and write."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class TrustFile:
     def read(self) -> str:
         """Return the text, empty without a file; raises TransportError.
 
-        Entries that can't be read do not count as none: a revoked key may be among them.
+        An unreadable file is an error, because a revoked key may be in it.
         """
         try:
             return read_regular(self.path, flags=os.O_RDONLY | _NO_LINK).decode("utf-8", "replace")
@@ -36,7 +36,7 @@ class TrustFile:
             raise self._problem(unreadable) from error
 
     def append(self, line: str) -> None:
-        """Add a line in one write, since two nodes may be recorded at once; raises TransportError."""
+        """Add a line in one write, because two nodes may be recorded at once; raises TransportError."""
         try:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | _NO_LINK

@@ -110,7 +110,7 @@ def _accelerate_files(project: Path) -> Iterator[str]:
             for path in _listed(project / folder, pattern):
                 if "compute_environment" not in _text(path):
                     continue
-                values = dict[object, object](read_config(path)[0].items())
+                values: dict[object, object] = dict(read_config(path)[0].items())
                 if accelerate.matches(values) and accelerate.read(values).accelerate:
                     yield path.relative_to(project).as_posix()
 

@@ -91,7 +91,8 @@ class _PreflightRun:
         self._fleet = fleet
         self._options = options
         inventory = fleet.inventory
-        checks = select(checks_for(inventory.run.port), options.checks)
+        selected = select(checks_for(inventory.run.port), options.checks)
+        checks = tuple(check for check in selected if check.name not in options.without)
         self._needs: set[AnyObservation] = {need for check in checks for need in check.needs}
         among = {node.name for node in (options.among or nodes)} | {node.name for node in nodes}
         # Checks of single nodes need no observation of the others.

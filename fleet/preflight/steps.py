@@ -16,7 +16,8 @@ from fleet.preflight.run import preflight
 from fleet.steps import Job, StepFailed
 
 #: A launch compares all files with the master's itself, and may be told to accept differences.
-_WITHOUT_FILES = tuple(check.name for check in select(checks_for(), AFTER) if check.name != "code")
+_FILES = ("code",)
+_LATE = frozenset(check.name for check in select(checks_for(), AFTER))
 
 
 class NodeChecks(Struct, frozen=True):
@@ -31,17 +32,18 @@ class NodeChecks(Struct, frozen=True):
     async def run(self, job: Job) -> AsyncGenerator[Event, None]:
         """Yield the checks' events; raises StepFailed."""
         failed: set[str] = set()
-        late = _WITHOUT_FILES if self.deployed and not job.fleet.inventory.run.setup else ()
+        deployed = self.deployed and not job.fleet.inventory.run.setup
         not_ready: set[str] = set()
-        options = PreflightOptions(checks=(*BEFORE, *late), cpu=job.cpu)
+        groups = (*BEFORE, *AFTER) if deployed else BEFORE
+        options = PreflightOptions(checks=groups, without=_FILES, cpu=job.cpu)
         async with aclosing(preflight(job.fleet, job.nodes, options)) as events:
             async for event in events:
                 if isinstance(event, NodeProbed):
                     job.facts[event.node] = event.facts
                 elif isinstance(event, CheckFinished) and event.status == "fail":
-                    (not_ready if event.check in late else failed).add(event.node)
+                    (not_ready if event.check in _LATE else failed).add(event.node)
                 yield event
-        if late:
+        if deployed:
             job.not_ready = not_ready
         if failed:
             raise StepFailed(
@@ -66,8 +68,8 @@ class EnvironmentChecks(Struct, frozen=True):
         if job.not_ready is not None:
             failed = job.not_ready
         else:
-            checks = AFTER if self.files else _WITHOUT_FILES
-            options = PreflightOptions(checks=checks, cpu=job.cpu, announce=False)
+            without = () if self.files else _FILES
+            options = PreflightOptions(checks=AFTER, without=without, cpu=job.cpu, announce=False)
             async with aclosing(preflight(job.fleet, job.nodes, options)) as events:
                 async for event in events:
                     if isinstance(event, CheckFinished) and event.status == "fail":

@@ -8,8 +8,8 @@ from agent.wire.message import Message, message
 from fleet.diagnose import Diagnosis
 from fleet.events import RankExited, RunFinished
 from fleet.nodeset import fold
-from fleet.runs.gang import Failure, Gang, NodeEnded, SupervisorLost
 from fleet.runs.progress import Progress
+from fleet.runs.watch_state import Failure, NodeEnded, SupervisorLost, WatchState
 
 _LINE_SHOWN = 200
 _WINDOWS_CODES = {
@@ -97,7 +97,7 @@ def node_failure(ended: NodeEnded) -> Failure | None:
 def verdict(
     run: str,
     progress: Progress,
-    gang: Gang,
+    watch_state: WatchState,
     at: float,
     found: Diagnosis | None = None,
     exception: str = "",
@@ -106,7 +106,7 @@ def verdict(
 
     ``found`` is the diagnosis of the ranks' output, ``exception`` the one that the failed rank's ends with.
     """
-    cause = gang.cause
+    cause = watch_state.cause
     if cause is not None and found is not None:
         text = message(
             "run.failed-diagnosed",
@@ -127,7 +127,7 @@ def verdict(
             )
         return RunFinished(at=at, run=run, outcome="failed", cause=text, remedy=cause.remedy)
     stopped = any(end.stopped for end in progress.exited.values())
-    not_done = [node for node, ended in gang.ended.items() if ended.state != "succeeded"]
+    not_done = [node for node, ended in watch_state.ended.items() if ended.state != "succeeded"]
     if not_done:
         text = message("run.stopped-on", "stopped by request on {nodes}", nodes=fold(not_done))
         return RunFinished(at=at, run=run, outcome="stopped", cause=text)

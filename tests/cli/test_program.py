@@ -109,6 +109,9 @@ def test_a_notebook_is_refused_with_what_to_do() -> None:
         line("launch", "a.ipynb")
     assert "notebook" in caught.value.what
     assert "dtui launch a.py" in caught.value.remedy
+    fault = module_fault("a.ipynb", "up")
+    assert fault is not None
+    assert "dtui up a.py" in fault.remedy
 
 
 @pytest.mark.parametrize("module", ["pkg/train.py", "pkg\\train", "train.py"])

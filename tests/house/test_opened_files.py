@@ -26,8 +26,8 @@ ALLOWED = {
     "agent/observer/in_rank.py": "runs in the rank, and can block that rank only",
     "agent/processes/posix.py": "files of /proc",
     "agent/sampler/main.py": "its own standard output",
+    "agent/supervisor/keeper.py": "opens folders only (O_DIRECTORY), which cannot block",
     "agent/supervisor/__init__.py": "its own standard output, and files that it creates (O_EXCL)",
-    "agent/supervisor/keeper.py": "the run's folder, as a folder",
     "agent/tree/lock.py": "creates the file (O_EXCL)",
     "agent/tree/staging.py": "creates the file (O_EXCL)",
     "agent/operations/start.py": "creates the file (O_EXCL)",
@@ -41,7 +41,7 @@ ALLOWED = {
     "fleet/node_files.py": "dtui's own source",
     "transports/winrm/reliable/source.py": "dtui's own source",
     "fleet/runs/record/lock.py": "wraps a descriptor of fleet.private_files",
-    "transports/ssh/client_config.py": "its own copies",
+    "transports/ssh/client_config.py": "its own copy in a new folder",
     "transports/ssh/keys.py": "asyncssh reads the key that the layer has read",
     "tui/internal_errors.py": "writes without waiting (O_NONBLOCK)",
 }

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from fleet.events import RankExited, RunFinished, RunPlanned
 from fleet.metrics_record import MetricsRecord, parse_record
 from fleet.runs import LaunchOptions, find_runs, run_to_end
-from fleet.runs.gang import Gang, NodeEnded
 from fleet.runs.metrics import MetricsReader
 from fleet.runs.progress import Progress
 from fleet.runs.verdict import exit_text, rank_failure, verdict
+from fleet.runs.watch_state import NodeEnded, WatchState
 from tests.runs.fleets import SWIFT, collect, fleet_of, inventory, of, plan_of
 
 
@@ -23,14 +23,14 @@ def ended(rank: int, code: int, at: float, *, stopped: bool = False) -> RankExit
 
 
 def judged(*ends: RankExited, **states: str) -> RunFinished:
-    progress, gang = Progress(), Gang()
+    progress, watch_state = Progress(), WatchState()
     for end in ends:
         progress.add(end)
         if end.code != 0 and not end.stopped:
-            gang.fail(rank_failure(end))
+            watch_state.fail(rank_failure(end))
     for node, state in states.items():
-        gang.ended[node] = NodeEnded(node=node, state=state)
-    return verdict("r", progress, gang, 10.0)
+        watch_state.ended[node] = NodeEnded(node=node, state=state)
+    return verdict("r", progress, watch_state, 10.0)
 
 
 def test_the_earliest_failure_is_the_cause_in_whatever_order_it_is_learned() -> None:

@@ -39,16 +39,24 @@ class ClientConfig:
         self._copies: dict[Path, Path] = {}
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._readable: Path | None = None
+        self._sources: dict[Path, Path] = {}
+        self._ignored: dict[tuple[Path, int], str] = {}
+
+    @property
+    def ignored(self) -> list[str]:
+        """``FILE:LINE: TEXT`` of the entries that were left out, for a login that fails."""
+        return [f"{file}:{number}: {text.strip()}" for (file, number), text in self._ignored.items()]
 
     def files(self) -> list[str] | None:
-        """Return what asyncssh is to read, None without a configuration.
+        """Return what asyncssh reads, None without a configuration.
 
-        Raises OSError for a FIFO or a device in its place, and for a huge file.
+        Raises OSError when the file cannot be read, is not a regular file or is huge.
         """
-        if not self.path.exists():
-            return None
-        read_regular(self.path, _MAX_SIZE)
         if self._readable is None:
+            try:
+                read_regular(self.path, _MAX_SIZE)
+            except FileNotFoundError:
+                return None
             self._readable = (
                 self._copy(self.path, ()) if self._needs_copy(self.path, (), set()) else self.path
             )
@@ -78,6 +86,7 @@ class ClientConfig:
         lines = place.read_text("utf-8").split("\n")
         if not 1 <= number <= len(lines) or not lines[number - 1]:
             return False
+        self._ignored[(self._sources[place], number)] = lines[number - 1]
         starts_block = re.match(r"\s*(?:host|match)\b", lines[number - 1], re.IGNORECASE)
         lines[number - 1] = _NO_HOST if starts_block and lines[number - 1] != _NO_HOST else ""
         place.write_text("\n".join(lines), "utf-8")
@@ -93,6 +102,8 @@ class ClientConfig:
             # asyncssh would follow files that include each other without an end.
             if included in (path, *above) or len(above) >= _DEEPEST or len(seen) >= _MAX_FILES:
                 return True
+            if not included.is_file():
+                return True  # it would wait for a FIFO
             if included not in seen and self._needs_copy(included, (*above, path), seen):
                 return True
         return False
@@ -103,15 +114,18 @@ class ClientConfig:
         if self._folder is None:
             self._folder = tempfile.TemporaryDirectory(prefix="dtui-ssh-")
         place = self._copies[path] = Path(self._folder.name) / str(len(self._copies))
+        self._sources[place] = path
         lines = []
-        for line in _text(path)[0].split("\n"):
+        for number, line in enumerate(_text(path)[0].split("\n"), 1):
             if _key(line) != "include":
                 lines.append(_readable(line))
+                if line.strip() and not lines[-1]:
+                    self._ignored[(path, number)] = line
                 continue
             copies = []
             for included in self._included(line):
                 known = included in self._copies or (len(above) < _DEEPEST and len(self._copies) < _MAX_FILES)
-                if included not in (path, *above) and known:
+                if included not in (path, *above) and known and included.is_file():
                     copies.append(f'"{self._copy(included, (*above, path)).as_posix()}"')
             lines.append(f"Include {' '.join(copies)}" if copies else "")
         place.write_text("\n".join(lines), "utf-8")
@@ -129,7 +143,7 @@ class ClientConfig:
                     if (place.is_absolute())
                     else (self.path.parent, word)
                 )
-                found += sorted(one for one in islice(root.glob(pattern), _MAX_INCLUDED) if one.is_file())
+                found += sorted(islice(root.glob(pattern), _MAX_INCLUDED))
             except (OSError, ValueError, RuntimeError, NotImplementedError, IndexError):
                 continue
         return found
@@ -143,7 +157,7 @@ def _text(path: Path) -> tuple[str, bool]:
         return "", True
     try:
         text = data.decode("utf-8")
-        exact = not text.startswith("\ufeff") and len(data) < _MAX_SIZE
+        exact = not text.startswith("\ufeff")
     except UnicodeDecodeError:
         # Only comments and descriptions are in another encoding.
         text, exact = data.decode("utf-8", "replace"), False

@@ -49,7 +49,8 @@ def with_program(words: Sequence[str], parser: argparse.ArgumentParser) -> Comma
         if word.startswith("-") and word != "-":
             at += 2 if takes_value(word, parser) else 1
             continue
-        _check_script(word, words[0])
+        if fault := notebook_fault(word, words[0]):
+            raise fault
         return _line(words[:at], ["--script", word], words[at + 1 :], parser)
     return CommandLine(list(words))
 
@@ -64,23 +65,27 @@ def _line(
     return CommandLine([*own, *program, "--", *arguments], shared)
 
 
-def _check_script(script: str, command: str) -> None:
-    if script.endswith(_NOTEBOOK):
-        target = script.removesuffix(_NOTEBOOK) + ".py"
-        raise UsageError(
-            message("cli.notebook", "{script} is a notebook, which ranks cannot run", script=script),
-            message(
-                "cli.notebook.remedy",
-                "convert it (`jupyter nbconvert --to script {script}`) and run `dtui {command} {target}`",
-                script=script,
-                command=command,
-                target=target,
-            ),
-        )
+def notebook_fault(script: str, command: str) -> UsageError | None:
+    """Return why the program can't be started when it is a notebook."""
+    if not script.endswith(_NOTEBOOK):
+        return None
+    target = script.removesuffix(_NOTEBOOK) + ".py"
+    return UsageError(
+        message("cli.notebook", "{script} is a notebook, which ranks cannot run", script=script),
+        message(
+            "cli.notebook.remedy",
+            "convert it (`jupyter nbconvert --to script {script}`) and run `dtui {command} {target}`",
+            script=script,
+            command=command,
+            target=target,
+        ),
+    )
 
 
 def module_fault(module: str, command: str) -> UsageError | None:
-    """Return why a text is not the name of a module, when it is the path of a script."""
+    """Return why a text is not the name of a module, when it is the path of a script or a notebook."""
+    if fault := notebook_fault(module, command):
+        return fault
     if not module.endswith(".py") and "/" not in module and "\\" not in module:
         return None
     script = module.replace("\\", "/")
