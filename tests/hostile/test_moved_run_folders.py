@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from agent.operations.stop import end_run
 from agent.processes import identify
 from agent.supervisor.folder import RunFolder
 from agent.supervisor.keeper import FolderKeeper, FolderLostError
@@ -58,6 +60,16 @@ while json.loads((folder / "status.json").read_text())["state"] != "running":
 while True:
     time.sleep(0.1)
 """
+
+
+@pytest.fixture(autouse=True)
+def nothing_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    (tmp_path / "home").mkdir()
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    yield
+    for node in ("master", "gpu1"):
+        end_run(RunFolder(str(tmp_path / node), "run-1"), grace=0.0)
 
 
 async def states(fleet: Fleet, run: str = "run-1") -> list[tuple[str, int]]:
