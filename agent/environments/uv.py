@@ -82,7 +82,7 @@ def make(root: str, cache: str, recipe: Recipe, wheelhouse: Optional[str], progr
     )
     uv = find(cache, programs) or install(cache, wheelhouse, programs)
     for step in steps:
-        programs.say(f"$ uv {' '.join(step)}\n")
+        programs.send_text(f"$ uv {' '.join(step)}\n")
         result = programs.run([uv, *step], cwd=root)
         if result.status != 0:
             raise _failed(f"uv {step[0]}", result)
@@ -151,7 +151,7 @@ def install(cache: str, wheelhouse: Optional[str], programs: Programs) -> str:
 
     pip refuses any file whose SHA-256 is not in :mod:`agent.environments.uv_pin`. Raises OperationError.
     """
-    programs.say("uv is not installed on this node; installing it for dtui\n")
+    programs.send_text("uv is not installed on this node; installing it for dtui\n")
     final = os.path.join(cache, "uv")
     # Into another folder first: nodes of one machine share this one and may install at the same time.
     fresh = f"{final}-{os.getpid()}"
@@ -194,7 +194,7 @@ def _install_into(folder: str, cache: str, wheelhouse: Optional[str], programs: 
         else:
             return
         if steps is quick:
-            programs.say("trying again with a separate pip\n")
+            programs.send_text("trying again with a separate pip\n")
     raise _failed(f"installing uv {uv_pin.VERSION}", result)
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     Request = Call[StatusArgs, None, StatusItem]
 
-_LOOK_EVERY = 0.05
+_POLL_INTERVAL = 0.05
 
 
 def status(call: Request) -> StatusResult:
@@ -39,7 +39,7 @@ def status(call: Request) -> StatusResult:
                 sent = now
             if now["state"] in FINAL or now["state"] == "lost":
                 break
-            if call.cancelled.wait(_LOOK_EVERY):
+            if call.cancelled.wait(_POLL_INTERVAL):
                 raise Cancelled
             now = seen(folder) or _removed(now)
     return {"runs": [now], "time": time.time()}

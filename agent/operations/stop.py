@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     Request = Call[StopArgs, None, None]
 
-_LOOK_EVERY = 0.05
+_POLL_INTERVAL = 0.05
 #: Seconds that a supervisor may take to end its ranks once their grace is over.
 _SUPERVISOR_LIMIT = 15.0
 
@@ -85,7 +85,7 @@ def _through_supervisor(
         status = seen(folder) or status
         if status["state"] in FINAL or status["state"] == "lost":
             break
-        time.sleep(_LOOK_EVERY)
+        time.sleep(_POLL_INTERVAL)
     return status
 
 

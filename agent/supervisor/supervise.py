@@ -26,7 +26,7 @@ from agent.wire.message import NO_MESSAGE, Message, message, to_data
 from agent.wire.reasons import reason_of
 from agent.wire.runs import Observed, RankCommand, RankStatus, RunStateName, RunStatus
 
-_LOOK_EVERY = 0.05
+_POLL_INTERVAL = 0.05
 _HEARTBEAT = 2.0
 #: At 1 GB/s a log grows by half its default limit between two checks.
 _LOGS_EVERY = 0.5
@@ -107,7 +107,7 @@ class Supervisor:
             return self._give_up(reason_of(error))
         self._write("running")
         while self._running():
-            self._take_exits(_LOOK_EVERY)
+            self._take_exits(_POLL_INTERVAL)
             self._check_for_stop(spec)
             if self._running() and self._must_end():
                 self._end_all()
@@ -301,7 +301,7 @@ class Supervisor:
         self._end(self._running(), _TIMEOUT)
         deadline = time.monotonic() + _TIMEOUT
         while self._running() and time.monotonic() < deadline:
-            self._take_exits(_LOOK_EVERY)
+            self._take_exits(_POLL_INTERVAL)
 
     def _end(self, groups: List[Group], timeout: float) -> None:
         left = end_groups(groups, timeout).left
