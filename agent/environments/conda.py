@@ -24,7 +24,7 @@ def interpreter_of(root: str) -> str:
 
 
 def make(root: str, file: str, programs: Programs) -> None:
-    """Make the environment anew from ``file``; raises OperationError."""
+    """Create the environment again from ``file``; raises OperationError."""
     program = _find(programs)
     if program is None:
         raise OperationError(

@@ -75,7 +75,7 @@ def make(root: str, cache: str, recipe: Recipe, wheelhouse: Optional[str], progr
 
     ``wheelhouse`` is a folder of wheels to use instead of the package index.
     """
-    # Without the network uv must neither ask an index nor download a Python.
+    # Without the network uv must neither query an index nor download a Python.
     offline = [] if wheelhouse is None else ["--offline", "--no-index", "--find-links", wheelhouse]
     steps = (
         _project(root, recipe, offline) if recipe["tool"] == "project" else _packages(root, recipe, offline)
