@@ -12,7 +12,7 @@ import pytest
 from agent.operations.stop import end_run
 from agent.processes import identify
 from agent.supervisor.folder import RunFolder
-from agent.supervisor.keeper import FolderKeeper, FolderLostError
+from agent.supervisor.folder_monitor import FolderLostError, FolderMonitor
 from agent.wire.operations import STATUS
 from agent.wire.runs import StatusArgs
 from fleet.events import RankStarted
@@ -127,7 +127,7 @@ def test_a_folder_that_cannot_be_put_back_ends_the_run(tmp_path: Path) -> None:
     assert me is not None
     folder = RunFolder(str(tmp_path), "run-1")
     folder.create()
-    keeper = FolderKeeper(folder, me, clock=lambda: float(next(times)), limit=10.0)
+    keeper = FolderMonitor(folder, me, clock=lambda: float(next(times)), limit=10.0)
     spec = {"node": "gpu1"}
     assert keeper.check(spec) is None  # type: ignore[arg-type] -- a part of it will do
     (tmp_path / ".dtui").rename(tmp_path / "gone")
