@@ -127,17 +127,17 @@ def test_a_folder_that_cannot_be_put_back_ends_the_run(tmp_path: Path) -> None:
     assert me is not None
     folder = RunFolder(str(tmp_path), "run-1")
     folder.create()
-    keeper = FolderMonitor(folder, me, clock=lambda: float(next(times)), limit=10.0)
+    monitor = FolderMonitor(folder, me, clock=lambda: float(next(times)), limit=10.0)
     spec = {"node": "gpu1"}
-    assert keeper.check(spec) is None  # type: ignore[arg-type] -- a part of it will do
+    assert monitor.check(spec) is None  # type: ignore[arg-type] -- a part of it will do
     (tmp_path / ".dtui").rename(tmp_path / "gone")
     (tmp_path / ".dtui").write_text("in the way")
     for _ in range(2):
-        assert keeper.check(spec) is None  # type: ignore[arg-type]
+        assert monitor.check(spec) is None  # type: ignore[arg-type]
     with pytest.raises(FolderLostError, match="its folder was replaced"):
-        keeper.check(spec)  # type: ignore[arg-type]
+        monitor.check(spec)  # type: ignore[arg-type]
     assert (tmp_path / ".dtui").read_text() == "in the way"
     (tmp_path / ".dtui").unlink()
-    happened = keeper.check(spec)  # type: ignore[arg-type]
+    happened = monitor.check(spec)  # type: ignore[arg-type]
     assert happened is not None
     assert "put back" in happened
