@@ -8,11 +8,37 @@ from typing import Optional
 from agent.processes.identity import Identity
 
 if sys.platform == "win32":
-    from agent.processes.windows import carries, end_one, snapshot, start_time, usage
+    from agent.processes.windows import (
+        carries,
+        end_one,
+        of_earlier_boot,
+        snapshot,
+        start_time,
+        usage,
+        variables,
+    )
 else:
-    from agent.processes.posix import carries, end_one, snapshot, start_time, usage
+    from agent.processes.posix import (
+        carries,
+        end_one,
+        of_earlier_boot,
+        snapshot,
+        start_time,
+        usage,
+        variables,
+    )
 
-__all__ = ["alive", "carries", "end_one", "identify", "snapshot", "start_time", "usage"]
+__all__ = [
+    "alive",
+    "carries",
+    "end_one",
+    "identify",
+    "of_earlier_boot",
+    "snapshot",
+    "start_time",
+    "usage",
+    "variables",
+]
 
 
 def identify(pid: int) -> Optional[Identity]:

@@ -18,17 +18,17 @@ from fleet.fleet import Fleet
 from fleet.inventory import FaultsError
 from fleet.plan import RunPlan
 from fleet.private_files import write_private
-from fleet.runs.gang import Gang, NodeEnded, RankObserved, SupervisorLost
+from fleet.runs.gang import Failure, Gang, NodeEnded, RankObserved, SupervisorLost
 from fleet.runs.messages import end_processes, left_inventory, processes_left
 from fleet.runs.nodewatch import UNREAD, NodeWatch
 from fleet.runs.options import WatchOptions
 from fleet.runs.printed import PrintedFigures
-from fleet.runs.progress import Progress
+from fleet.runs.progress import Progress, failed
 from fleet.runs.recorder import Recorder
 from fleet.runs.stacks import run_stacks
 from fleet.runs.stalls import StepPace, watch_stalls
 from fleet.runs.store import RunStore
-from fleet.runs.verdict import node_failure, rank_failure, supervisor_failure, verdict
+from fleet.runs.verdict import cause_of, node_failure, rank_failure, supervisor_failure, verdict
 from fleet.runs.watchdog import watch_joining
 from fleet.streams import contained, merge
 from fleet.telemetry import Keeper, keep_telemetry
@@ -102,8 +102,8 @@ class _Watch:
         self._tails = tails
         self._printed = printed
         self._pace = StepPace()
-        if (failed := progress.first_failure) is not None:
-            self._gang.fail(rank_failure(failed))
+        for end in progress.failures:
+            self._gang.fail(rank_failure(end))
 
     async def events(self) -> AsyncGenerator[Event, None]:
         """Yield live events, the last a RunFinished."""
@@ -138,18 +138,21 @@ class _Watch:
                     if event.state in ("missing", "unreachable"):
                         yield _given_up(event)
                     continue
-                if isinstance(event, RankExited) and event.code != 0 and not event.stopped:
+                if isinstance(event, RankExited) and failed(event):
                     self._gang.fail(rank_failure(event))
                 yield event
+        cause: Failure | None = None
         found: Diagnosis | None = None
         exception = ""
-        if (cause := self._gang.cause) is not None:
+        if self._gang.failures:
             signatures, problem = self._signatures()
             if problem is not None:
                 yield problem
-            found = self._tails.diagnose(signatures, cause.rank)
-            exception = self._tails.exception(cause.rank)
-        yield verdict(self._plan.run, self._progress, self._gang, clock(), found, exception)
+            cause = cause_of(self._gang, self._progress, lambda rank: self._tails.lost_peer(signatures, rank))
+            if cause is not None and not cause.final:
+                found = self._tails.diagnose(signatures, cause.rank)
+                exception = self._tails.exception(cause.rank)
+        yield verdict(self._plan.run, self._progress, self._gang, clock(), found, exception, cause=cause)
 
     async def _saved_stacks(self) -> list[RankStacks]:
         """Return the stacks of all ranks, and write them to ``stacks.json`` of the run's folder."""
@@ -226,7 +229,7 @@ class _Watch:
 
     def _node_ended(self, event: NodeEnded) -> None:
         self._gang.ended[event.node] = event
-        failure = node_failure(event)
+        failure = node_failure(event, self._progress, self._fleet.clock())
         if failure is not None:
             self._gang.fail(failure)
         if len(self._gang.ended) == len(self._plan.nodes):
