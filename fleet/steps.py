@@ -40,6 +40,8 @@ class Job:
         self.shell = shell or {}
         #: Node name -> its probe.
         self.facts: dict[str, NodeFacts] = {}
+        #: The rendezvous port when the inventory's cannot be used.
+        self.port: int | None = None
 
     @cached_property
     def plan(self) -> RunPlan:
@@ -52,6 +54,7 @@ class Job:
             cpu=self.cpu,
             arguments=self.arguments,
             shell=self.shell,
+            port=self.port,
         )
 
 
