@@ -117,12 +117,17 @@ def node_failure(ended: NodeEnded, progress: Progress, now: float) -> Failure | 
     return Failure(ended.at, what, ended.remedy, unreachable=ended.state in ("missing", "unreachable"))
 
 
-def cause_of(gang: Gang, progress: Progress, lost_peer: Callable[[int], bool]) -> Failure | None:
+def cause_of(
+    gang: Gang,
+    progress: Progress,
+    lost_peer: Callable[[int], bool],
+    raised: Callable[[int], str] = lambda rank: "",
+) -> Failure | None:
     """Return why the run failed: the earliest failure that is not plainly the consequence of another end.
 
     ``lost_peer`` returns whether a rank's output shows that its connection to another rank broke. Such a rank
     may end before the one that broke it, and a rank that left with code 0, or with its machine, has no
-    failure of its own.
+    failure of its own. ``raised`` returns the exception that a rank's output ends with, empty without one.
     """
     explained = {failure.explains for failure in gang.failures if failure.explains is not None}
     failures = sorted(
@@ -137,6 +142,16 @@ def cause_of(gang: Gang, progress: Progress, lost_peer: Callable[[int], bool]) -
         return next(failure for failure in failures if failure.unreachable)
     if not reached:
         return None
+    for end in sorted(progress.exited.values(), key=lambda end: end.at):
+        # It was about to end by itself when dtui ended all ranks.
+        if end.stopped and raised(end.rank) and not lost_peer(end.rank):
+            what = message(
+                "run.rank-raised",
+                "rank {rank} ({node}) failed with an exception",
+                rank=end.rank,
+                node=end.node,
+            )
+            return Failure(end.at, what, reached[0].remedy, end.rank)
     left = [end for end in progress.exited.values() if end.code == 0 and not end.stopped]
     first = min(left, key=lambda end: end.at, default=None)
     if first is None or first.at > reached[0].at:

@@ -110,7 +110,9 @@ class _Watch:
         ranks, options, clock = self._plan.ranks, self._options, self._fleet.clock
         sources = [
             *self._node_watches(),
-            self._contained(watch_joining(ranks, self._progress, self._gang, options, clock)),
+            self._contained(
+                watch_joining(ranks, self._progress, self._gang, options, clock, self._saved_stacks)
+            ),
             self._contained(
                 watch_stalls(
                     ranks, self._progress, self._pace, self._gang, options, clock, self._saved_stacks
@@ -148,7 +150,12 @@ class _Watch:
             signatures, problem = self._signatures()
             if problem is not None:
                 yield problem
-            cause = cause_of(self._gang, self._progress, lambda rank: self._tails.lost_peer(signatures, rank))
+            cause = cause_of(
+                self._gang,
+                self._progress,
+                lambda rank: self._tails.lost_peer(signatures, rank),
+                self._tails.exception,
+            )
             if cause is not None and not cause.final:
                 found = self._tails.diagnose(signatures, cause.rank)
                 exception = self._tails.exception(cause.rank)

@@ -74,6 +74,20 @@ def test_a_rank_that_lost_its_peer_is_not_the_cause_even_if_it_ended_first() -> 
     assert cause(ended(0, 1, at=5.0), ended(2, 1, at=5.4)) == "rank 0 (gpu0) ended with exit code 1"
 
 
+def test_a_rank_that_was_still_ending_when_it_was_stopped_is_the_cause_of_its_exception() -> None:
+    progress, gang = Progress(), Gang()
+    for end in (
+        ended(0, 1, at=5.0),
+        ended(1, -15, at=6.0, stopped=True),
+        ended(2, -15, at=6.0, stopped=True),
+    ):
+        progress.add(end)
+    gang.fail(rank_failure(ended(0, 1, at=5.0)))
+    found = cause_of(gang, progress, zero_and_two, {0: "E", 1: "ValueError: x", 2: "E"}.__getitem__)
+    assert found is not None
+    assert (found.cause, found.rank) == ("rank 1 (gpu1) failed with an exception", 1)
+
+
 def test_a_rank_that_left_with_0_is_the_cause_if_another_then_lost_it() -> None:
     assert cause(ended(1, 0, at=4.0), ended(0, 1, at=5.0)) == (
         "rank 1 (gpu1) ended with exit code 0 while others still needed it: "
