@@ -39,7 +39,7 @@ class NodeChecks(Struct, frozen=True):
                     if event.node == first and event.check.isdigit():
                         ports[int(event.check)] = event.status
                 yield event
-        job.port = _port(job.fleet.inventory.run.port, ports)
+        job.port = other_port(job.fleet.inventory.run.port, ports)
         if failed:
             raise StepFailed(
                 message(
@@ -61,7 +61,7 @@ class NodeChecks(Struct, frozen=True):
             yield Notice(node=first, at=job.fleet.clock(), level="warning", text=text)
 
 
-def _port(wanted: int, checked: Mapping[int, CheckStatus]) -> int | None:
+def other_port(wanted: int, checked: Mapping[int, CheckStatus]) -> int | None:
     """Return the port to use instead of ``wanted``, by the checks on rank 0's node; None to keep it."""
     if checked.get(wanted) != "warn":
         return None

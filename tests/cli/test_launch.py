@@ -9,7 +9,6 @@ import pytest
 from fleet.runs import WatchOptions
 from fleet.runs.steps import RunToEnd
 from tests.cli.conftest import Project
-from tui.cli.exits import UsageError
 from tui.cli.main import build_parser
 from tui.cli.steps import start_of
 
@@ -81,5 +80,5 @@ def test_a_limit_of_0_is_none_and_the_defaults_are_those_of_the_help() -> None:
     assert (usual.start_timeout, usual.stall_timeout, usual.unreachable_limit) == (600.0, None, 600.0)
     none = limits("--start-timeout", "0", "--stall-timeout", "0", "--node-timeout", "0")
     assert (none.start_timeout, none.stall_timeout, none.unreachable_limit) == (None, None, None)
-    with pytest.raises(UsageError, match="0 or more: -1"):
+    with pytest.raises(SystemExit):
         limits("--start-timeout=-1")
