@@ -42,6 +42,8 @@ class Job:
         self.facts: dict[str, NodeFacts] = {}
         #: The rendezvous port when the inventory's cannot be used.
         self.port: int | None = None
+        #: Nodes whose environment failed its checks; None until it has been checked.
+        self.not_ready: set[str] | None = None
 
     @cached_property
     def plan(self) -> RunPlan:

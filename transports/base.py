@@ -1,4 +1,4 @@
-"""The one thing a transport does: open a duplex byte channel to a process on a node."""
+"""The interface of a transport, which opens duplex byte channels to processes on a node."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from typing import Protocol
 from agent.wire.message import EMPTY, Message, message
 
 READ_SIZE = 1 << 16
-#: How much of a process's stderr a channel keeps, from its end.
+#: Number of final bytes of a process's stderr that a channel stores.
 STDERR_KEPT = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where a node listens and as whom to log in. Holds no secret."""
+    """The address of a node's service and the login user. Contains no secret."""
 
     host: str
     port: int | None = None
     user: str | None = None
     #: Private key files to offer. Without any, those of ~/.ssh/config, the ssh agent and the usual ones.
     identities: tuple[Path, ...] = ()
-    #: What the transport's kind adds, e.g. ``{"scheme": "https"}`` for winrm.
+    #: Options that the transport's kind declares, e.g. ``{"scheme": "https"}`` for winrm.
     options: tuple[tuple[str, str], ...] = ()
 
     def __str__(self) -> str:
@@ -35,7 +35,7 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class HostKey:
-    """A host key that waits for confirmation: ``algorithm`` and ``SHA256:...`` fingerprint."""
+    """A host key to be confirmed: ``algorithm`` and ``SHA256:...`` fingerprint."""
 
     host: str
     port: int
@@ -44,27 +44,27 @@ class HostKey:
 
 
 class Prompts(Protocol):
-    """How a transport asks the user. Answers are never stored by the transport."""
+    """Questions of a transport to the user. The transport does not store the answers."""
 
     async def password(self, endpoint: Endpoint, reason: Message) -> str | None:
-        """Return the password (or a key's passphrase, as ``reason`` says), or None to give up.
+        """Return the password or, depending on ``reason``, a key's passphrase; None cancels the login.
 
-        ``reason`` without an id is the node's own question.
+        A ``reason`` without an id is the node's own question.
         """
 
     async def trust_host_key(self, key: HostKey) -> bool:
-        """Return True when the user has compared the fingerprint and trusts it."""
+        """Return whether the user has compared the fingerprint and trusts the key."""
 
 
 class NoPrompts:
-    """Answers without a user: no password, no new host key."""
+    """Prompts without a user: no password, and no new host key is trusted."""
 
     async def password(self, endpoint: Endpoint, reason: Message) -> str | None:
-        """Give up."""
+        """Return None."""
         return None
 
     async def trust_host_key(self, key: HostKey) -> bool:
-        """Trust nothing."""
+        """Return False."""
         return False
 
 
@@ -77,7 +77,7 @@ class Channel(abc.ABC):
 
     @abc.abstractmethod
     async def write(self, data: bytes) -> None:
-        """Write all of ``data`` to stdin, waiting while the other side is slow; raises ChannelLost."""
+        """Write all of ``data`` to stdin, with flow control; raises ChannelLost."""
 
     @abc.abstractmethod
     async def write_eof(self) -> None:
@@ -85,7 +85,7 @@ class Channel(abc.ABC):
 
     @abc.abstractmethod
     async def wait(self) -> int | None:
-        """Return the exit status once the process has ended; None when the node did not say."""
+        """Return the exit status once the process has ended; None if the node did not report one."""
 
     @abc.abstractmethod
     def stderr(self) -> bytes:
@@ -93,7 +93,7 @@ class Channel(abc.ABC):
 
     @abc.abstractmethod
     async def close(self) -> None:
-        """Let go of the channel: the process sees end of file. Safe to call twice."""
+        """Close the channel: the process gets end of file. Safe to call twice."""
 
 
 @dataclass
@@ -105,24 +105,24 @@ class Transport(abc.ABC):
 
     @property
     def method(self) -> Message:
-        """Which connection method was chosen, and why; empty when there was no choice."""
+        """The chosen connection method and the reason; empty for a transport with one method."""
         return EMPTY
 
     @abc.abstractmethod
     async def connect(self) -> None:
-        """Reach the node and log in; raises TransportError. Does nothing when connected already."""
+        """Connect and log in; raises TransportError. Does nothing if connected."""
 
     @abc.abstractmethod
     async def open(self, argv: Sequence[str]) -> Channel:
-        """Start ``argv`` on the node (connecting first if need be); raises TransportError."""
+        """Start ``argv`` on the node, connecting first if necessary; raises TransportError."""
 
     @abc.abstractmethod
     async def close(self) -> None:
-        """Log out. Channels end. Safe to call twice."""
+        """Log out, which ends the channels. Safe to call twice."""
 
 
 class UnsafeWord(ValueError):
-    """A word of a command that not every shell reads alike."""
+    """A word of a command that shells interpret differently."""
 
     def __init__(self, word: str) -> None:
         self.what = message(
@@ -132,10 +132,10 @@ class UnsafeWord(ValueError):
 
 
 def command_line(argv: Sequence[str]) -> str:
-    """Join ``argv`` so that cmd.exe, PowerShell and POSIX shells all read the same words.
+    """Join ``argv`` so that cmd.exe, PowerShell and POSIX shells all parse the same words.
 
-    Only words that mean the same to all three are accepted: no quote, ``%``, ``$``, ``<``, ``>``,
-    backtick, ``!`` or line break; anything longer or stranger goes through stdin. Raises UnsafeWord.
+    Only words that all three interpret identically are accepted: no quote, ``%``, ``$``, ``<``, ``>``,
+    backtick, ``!`` or line break; other data is sent through stdin. Raises UnsafeWord.
     """
     words = []
     for word in argv:

@@ -25,7 +25,7 @@ def long_command(length: int, where: str) -> CommandNotStarted:
 
 
 def unsafe_command(error: UnsafeWord, where: str) -> CommandNotStarted:
-    """Return the error for a word that not every shell reads alike."""
+    """Return the error for a word that shells interpret differently."""
     return CommandNotStarted(
         message(
             "command.unsafe", "the command cannot be passed to the node's shell: {error}", error=error.what

@@ -10,8 +10,8 @@ PROCESS_ENDED = message("process.ended", "the process has ended")
 class TransportError(Exception):
     """A node can't be reached or used through this transport.
 
-    ``what`` says what happened, ``where`` names the endpoint (``user@host:port``), ``remedy`` says
-    what to do next. ``transient`` tells whether trying again without a change can help.
+    ``what`` is the problem, ``where`` the endpoint (``user@host:port``), ``remedy`` the next step.
+    ``transient`` is True if a retry without a change can succeed.
     """
 
     transient = False
@@ -66,19 +66,19 @@ class CommandNotStarted(TransportError):
 class CertificateRejected(TransportError):
     """The node's TLS certificate is expired, foreign, unknown or not the pinned one."""
 
-    #: Whether a user who compares the fingerprint may trust it nevertheless.
+    #: Whether the user may trust the certificate after comparing its fingerprint.
     confirmable = False
-    #: Whether the node showed a certificate at all; otherwise something other than TLS answered.
+    #: Whether the node presented a certificate; otherwise its service does not use TLS.
     shown = True
 
 
 class ProtocolViolation(TransportError):
-    """The node sent what the protocol does not allow, or more than dtui accepts.
+    """The node sent data that the protocol does not allow, or more than dtui accepts.
 
-    Not transient: an honest service does not do this, so the request is not repeated.
+    Not transient: a correct service does not do this, so the request is not repeated.
     """
 
 
 def no_answer(seconds: float) -> Message:
-    """Return the reason of a node that did not answer in time."""
+    """Return the reason for a node that did not answer in time."""
     return message("transport.no-answer", "no answer within {seconds:.0f} s", seconds=seconds)

@@ -8,9 +8,9 @@ from transports.questions import is_passphrase
 
 
 class GuardedPrompts:
-    """Asks ``prompts``, which may answer from a store, and gives no rejected answer a second time.
+    """Forwards questions to ``prompts``, but returns no password that the node has rejected.
 
-    Links are opened again and again by themselves, and Windows locks an account after a few failures.
+    Links reconnect automatically, and Windows locks an account after a few failed logins.
     """
 
     def __init__(self, prompts: Prompts) -> None:
@@ -24,7 +24,7 @@ class GuardedPrompts:
             self._rejected.setdefault(endpoint, set()).add(password)
 
     async def password(self, endpoint: Endpoint, reason: Message) -> str | None:
-        """Return the answer, or None when it is one that was rejected."""
+        """Return the answer; None if the node has rejected it before."""
         answer = await self._prompts.password(endpoint, reason)
         if answer is None or is_passphrase(reason):
             return answer
@@ -34,5 +34,5 @@ class GuardedPrompts:
         return answer
 
     async def trust_host_key(self, key: HostKey) -> bool:
-        """Ask whether a host key is the right one."""
+        """Ask the user to confirm a host key."""
         return await self._prompts.trust_host_key(key)

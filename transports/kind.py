@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from transports.base import Endpoint, Prompts, Transport
     from transports.errors import TransportError
 
-#: What a login may need. `port`, `user` and `identity` are keys of a node in nodes.yaml.
+#: The parts of a login. `port`, `user` and `identity` are keys of a node in nodes.yaml.
 Setting = Literal["port", "user", "identity", "password", "host-key"]
-#: What preflight can recognise behind a port; `tcp` is any service that accepts a connection.
+#: Services that preflight recognises; `tcp` is any service that accepts a connection.
 Protocol = Literal["ssh", "winrm", "tcp"]
 
 
@@ -50,10 +50,10 @@ class Option(Struct, frozen=True):
 
     name: str
     type: Text | Choice | WholeNumber | LocalPath
-    #: What it does, for the reference in docs/inventory.md.
+    #: Its effect, for the reference in docs/inventory.md.
     help: str
     default: str = ""
-    #: What may be written, for the reference; empty for the usual description of the type.
+    #: The accepted form, for the reference; empty for the usual description of the type.
     form: str = ""
 
 
@@ -81,7 +81,7 @@ class ServiceCheck(Struct, frozen=True, kw_only=True):
     services: tuple[Service, ...]
     #: The services to probe for an endpoint.
     select: Callable[[tuple[Service, ...], Endpoint], tuple[Service, ...]] = on_given_port
-    #: The remedy for the node of this name if none of the services responds; None is a general advice.
+    #: Returns the remedy for a node if none of its services responds; None for the general one.
     remedy: Callable[[str], Message] | None = None
 
 
@@ -117,7 +117,7 @@ class TransportKind(Struct, frozen=True, kw_only=True):
 
     #: Also the package's name, and the value of `transport:` in nodes.yaml.
     name: str
-    #: What it connects to, for docs/transports.md.
+    #: A description for docs/transports.md.
     summary: Message
     create: Callable[[Endpoint, Prompts, Path], Transport]
     uses: frozenset[Setting] = frozenset()

@@ -1,4 +1,4 @@
-"""What transports ask the user for, besides the confirmation of a host key."""
+"""Questions of transports to the user, besides the confirmation of a host key."""
 
 from __future__ import annotations
 
@@ -20,6 +20,6 @@ def passphrase_of(key: Path | str) -> Message:
 def is_passphrase(question: str) -> bool:
     """Whether the question is for a key's passphrase, which is a different secret from the password.
 
-    A node's own question never is, whatever its text.
+    False for a question of the node itself, with any text.
     """
     return isinstance(question, Message) and question.id == "prompt.passphrase"

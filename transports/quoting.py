@@ -1,8 +1,8 @@
-"""Text from a node, made fit to stand in an error message or a question."""
+"""Text from a node, limited and made printable for an error message or a question."""
 
 from __future__ import annotations
 
-#: Characters that are quoted at most.
+#: Default maximum length, in characters.
 QUOTED = 300
 
 

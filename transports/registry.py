@@ -14,7 +14,7 @@ from transports.kind import TransportKind
 if TYPE_CHECKING:
     from transports.base import Endpoint, Prompts, Transport
 
-#: The transport of a node that names none, and that of the master.
+#: The default transport of a node, and the transport of the master.
 DEFAULT_TRANSPORT: Final = auto.NAME
 LOCAL_TRANSPORT: Final = local.KIND.name
 
@@ -22,7 +22,7 @@ LOCAL_TRANSPORT: Final = local.KIND.name
 def _find_kinds() -> dict[str, TransportKind]:
     """Return the transports by name, in alphabetical order; raises ValueError for a wrong declaration."""
     declared: list[TransportKind] = []
-    # Not pkgutil, whose import takes longer than that of all declarations.
+    # Without pkgutil, whose import takes longer than that of all declarations.
     for name in sorted(
         init.parent.name for path in transports.__path__ for init in Path(path).glob("*/__init__.py")
     ):

@@ -14,7 +14,7 @@ _CLOSED = message("system.connection-closed", "the other side closed the connect
 TIMED_OUT = message("system.timed-out", "timed out")
 NAME_NOT_RESOLVED = message("system.name-not-resolved", "the name cannot be resolved")
 
-#: What :mod:`errno` does not tell apart on every system.
+#: Errors that :mod:`errno` does not distinguish on every system.
 _BY_CLASS: tuple[tuple[type[BaseException], Message], ...] = (
     (socket.gaierror, NAME_NOT_RESOLVED),
     (FileNotFoundError, _NOT_FOUND),
@@ -39,4 +39,4 @@ def system_error(error: BaseException) -> Message:
     if number in _BY_NUMBER:
         return _BY_NUMBER[number]
     text = error.strerror if isinstance(error, OSError) else None
-    return Message(text or str(error) or type(error).__name__)
+    return text if isinstance(text, Message) else Message(text or str(error) or type(error).__name__)

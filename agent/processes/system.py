@@ -11,6 +11,7 @@ if sys.platform == "win32":
     from agent.processes.windows import (
         carries,
         end_one,
+        marked,
         of_earlier_boot,
         snapshot,
         start_time,
@@ -21,6 +22,7 @@ else:
     from agent.processes.posix import (
         carries,
         end_one,
+        marked,
         of_earlier_boot,
         snapshot,
         start_time,
@@ -33,6 +35,7 @@ __all__ = [
     "carries",
     "end_one",
     "identify",
+    "marked",
     "of_earlier_boot",
     "snapshot",
     "start_time",

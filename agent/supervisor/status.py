@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from typing import Callable, List, Optional
 
-from agent.processes import Identity, alive
+from agent.processes import Identity, alive, marked
 from agent.processes.system import of_earlier_boot
 from agent.supervisor.folder import RunFolder, read_status
 from agent.supervisor.leftovers import Living
@@ -71,6 +71,18 @@ def _why_lost(folder: RunFolder, supervisor: Optional[Identity]) -> Message:
 def rank_processes(folder: RunFolder, status: Status) -> List[RankProcess]:
     """Return the living processes of a run's ranks: ``{"rank", "pid", "start_time", "name"}``."""
     return Living().of_run(folder, status)
+
+
+def marked_processes(folder: RunFolder) -> List[RankProcess]:
+    """Return the living processes that were started for the run, whatever its files say.
+
+    A program can have moved or forged the files of its own run. Only Linux shows such processes.
+    """
+    found: List[RankProcess] = []
+    for process, rank in marked(folder.own_mark):
+        number = int(rank) if rank is not None and rank.isdecimal() and len(rank) < 7 else 0
+        found.append({"rank": number, "name": process.name, **process.identity.as_json()})
+    return found
 
 
 def identities(status: Status) -> List[Identity]:

@@ -20,6 +20,7 @@ from agent.processes.idleness import Idleness
 from agent.secrets import Reference, SecretsError, fetch
 from agent.supervisor.descendants import Descendants, reap
 from agent.supervisor.folder import RunFolder, read, write_status
+from agent.supervisor.keeper import FolderKeeper, FolderLostError
 from agent.supervisor.log_limit import LIMIT, LogLimit
 from agent.supervisor.reserve import disk_full, lacks_space, release, reserve
 from agent.supervisor.spec import RunSpec, SpecError, command, load, working_folder
@@ -69,6 +70,7 @@ class Supervisor:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._folder = folder
+        self._keeper = FolderKeeper(folder, me)
         self._clock = clock
         self._groups: List[Group] = []
         self._exits: queue.SimpleQueue[_Exit] = queue.SimpleQueue()
@@ -119,6 +121,8 @@ class Supervisor:
         self._write("running")
         while self._running():
             self._take_exits(_LOOK_EVERY)
+            if not self._check_folder(spec):
+                break
             self._check_for_stop(spec)
             if self._running() and self._must_end():
                 self._note_full_disk()
@@ -132,6 +136,7 @@ class Supervisor:
         self._note_full_disk()
         self._end_descendants()
         self._check_logs(now=True)
+        self._check_folder(spec, now=True)
         self._write(self._outcome())
         release(self._folder)
         return 0
@@ -242,6 +247,18 @@ class Supervisor:
             self._log("rank %d ended with %d" % (rank["rank"], one.code))
         self._write()
         self._end([self._groups[one.position] for one in ended], 0.0)
+
+    def _check_folder(self, spec: RunSpec, now: bool = False) -> bool:
+        """Put the run's folder back if it is gone; end all ranks, and return False, where that fails."""
+        try:
+            happened = self._keeper.check(spec, now)
+        except FolderLostError as error:
+            self._give_up(error.message)
+            return False
+        if happened is not None:
+            self._log(happened)
+            self._write()
+        return True
 
     def _check_logs(self, now: bool = False) -> None:
         if now or time.monotonic() - self._logs_seen > _LOGS_EVERY:

@@ -36,12 +36,12 @@ from fleet.inventory import Node
 from fleet.link.client import AgentClient
 from fleet.plan import NodePlan
 from fleet.runs.clock import clock_lead
-from fleet.runs.gang import Gang, NodeEnded, RankObserved, SupervisorLost
 from fleet.runs.messages import no_answer
 from fleet.runs.metrics import MetricsReader, left_out_notice, metrics_file
 from fleet.runs.options import WatchOptions
 from fleet.runs.pieces import FollowedFiles, Piece, restart_notice
 from fleet.runs.progress import Progress
+from fleet.runs.watch_state import NodeEnded, RankObserved, SupervisorLost, WatchState
 from fleet.streams import merge
 
 _CONNECT_LIMIT = 60.0
@@ -65,13 +65,13 @@ class NodeWatch:
         *,
         workdir: str,
         seen: Progress,
-        gang: Gang,
+        watch_state: WatchState,
         options: WatchOptions,
     ) -> None:
         self._fleet = fleet
         self._node = node
         self._run = run
-        self._gang = gang
+        self._watch_state = watch_state
         self._options = options
         self._pids = {rank: event.pid for rank, event in seen.started.items()}
         self._exited = set(seen.exited)
@@ -154,7 +154,7 @@ class NodeWatch:
 
     def _given_up(self, away: float) -> bool:
         limit = self._options.unreachable_limit
-        if self._gang.failing.is_set():
+        if self._watch_state.failing.is_set():
             limit = min(self._options.failing_limit, self._options.failing_limit if limit is None else limit)
         return limit is not None and away >= limit
 

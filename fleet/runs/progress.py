@@ -11,7 +11,7 @@ from fleet.events import (
     RankStarted,
     RunFinished,
 )  # fmt: skip
-from fleet.runs.gang import RankObserved
+from fleet.runs.watch_state import RankObserved
 
 _JOINED = frozenset(["joined", "training", "saving", "sampling", "done"])
 

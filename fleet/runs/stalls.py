@@ -13,10 +13,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from agent.wire.message import Message, message
 from agent.wire.runs import RankStacks
 from fleet.events import Event, MetricsSeen, Notice, RankPlan
-from fleet.runs.gang import Failure, Gang, RankObserved
 from fleet.runs.options import WatchOptions
 from fleet.runs.progress import Progress
 from fleet.runs.stacks import LastCollective, last_collective
+from fleet.runs.watch_state import Failure, RankObserved, WatchState
 from fleet.runs.whereabouts import own_frame, place, rank_at
 
 #: A run may take so many times longer than between any two of its steps so far.
@@ -59,11 +59,24 @@ class StepPace:
         return min(_LONGEST_BUDGET, max(least, _TOLERANCE * self._longest))
 
 
+_STALLS = frozenset(
+    {
+        "run.stalled", "run.stalled-waited-for", "run.stalled-waited-at", "run.stalled-mismatch",
+        "run.stalled-collective", "run.not-joined", "run.not-at-rendezvous",
+    }
+)  # fmt: skip
+
+
+def is_stall(notice: Notice) -> bool:
+    """Return whether a notice reports that a run makes no progress."""
+    return notice.text.id in _STALLS
+
+
 async def watch_stalls(
     ranks: Sequence[RankPlan],
     progress: Progress,
     steps: StepPace,
-    gang: Gang,
+    watch_state: WatchState,
     options: WatchOptions,
     clock: Callable[[], float],
     stacks: Callable[[], Awaitable[Sequence[RankStacks]]],
@@ -78,11 +91,11 @@ async def watch_stalls(
     while True:
         try:
             async with asyncio.timeout(pause):
-                await gang.over.wait()
+                await watch_state.over.wait()
             return
         except TimeoutError:
             pass
-        if gang.failing.is_set():
+        if watch_state.failing.is_set():
             return
         now = clock()
         waited = _waited(ranks, progress, steps, now)
@@ -97,7 +110,7 @@ async def watch_stalls(
         if text is None:
             continue
         if ending:
-            gang.fail(Failure(now, text, _ENDED))
+            watch_state.fail(Failure(now, text, _ENDED))
             return
         noticed = True
         yield Notice(at=now, level="warning", text=text, remedy=_NOTICED)

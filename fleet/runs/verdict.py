@@ -9,8 +9,8 @@ from agent.wire.message import Message, message
 from fleet.diagnose import Diagnosis
 from fleet.events import RankExited, RunFinished
 from fleet.nodeset import fold
-from fleet.runs.gang import Failure, Gang, NodeEnded, SupervisorLost
 from fleet.runs.progress import Progress
+from fleet.runs.watch_state import Failure, NodeEnded, SupervisorLost, WatchState
 
 _LINE_SHOWN = 200
 _WINDOWS_CODES = {
@@ -118,7 +118,7 @@ def node_failure(ended: NodeEnded, progress: Progress, now: float) -> Failure | 
 
 
 def cause_of(
-    gang: Gang,
+    watch_state: WatchState,
     progress: Progress,
     lost_peer: Callable[[int], bool],
     raised: Callable[[int], str] = lambda rank: "",
@@ -129,9 +129,13 @@ def cause_of(
     may end before the one that broke it, and a rank that left with code 0, or with its machine, has no
     failure of its own. ``raised`` returns the exception that a rank's output ends with, empty without one.
     """
-    explained = {failure.explains for failure in gang.failures if failure.explains is not None}
+    explained = {failure.explains for failure in watch_state.failures if failure.explains is not None}
     failures = sorted(
-        (failure for failure in gang.failures if failure.rank is None or failure.rank not in explained),
+        (
+            failure
+            for failure in watch_state.failures
+            if failure.rank is None or failure.rank not in explained
+        ),
         key=lambda failure: failure.at,
     )
     reached = [failure for failure in failures if not failure.unreachable]
@@ -174,7 +178,7 @@ def cause_of(
 def verdict(
     run: str,
     progress: Progress,
-    gang: Gang,
+    watch_state: WatchState,
     at: float,
     found: Diagnosis | None = None,
     exception: str = "",
@@ -185,7 +189,7 @@ def verdict(
 
     ``found`` is the diagnosis of the ranks' output, ``exception`` the one that the failed rank's ends with.
     """
-    cause = cause or cause_of(gang, progress, lambda rank: False)
+    cause = cause or cause_of(watch_state, progress, lambda rank: False)
     if cause is not None and found is not None:
         text = message(
             "run.failed-diagnosed",
@@ -206,7 +210,7 @@ def verdict(
             )
         return RunFinished(at=at, run=run, outcome="failed", cause=text, remedy=cause.remedy)
     stopped = any(end.stopped for end in progress.exited.values())
-    not_done = [node for node, ended in gang.ended.items() if ended.state != "succeeded"]
+    not_done = [node for node, ended in watch_state.ended.items() if ended.state != "succeeded"]
     if not_done:
         text = message("run.stopped-on", "stopped by request on {nodes}", nodes=fold(not_done))
         return RunFinished(at=at, run=run, outcome="stopped", cause=text)

@@ -18,7 +18,6 @@ from fleet.fleet import Fleet
 from fleet.inventory import FaultsError
 from fleet.plan import RunPlan
 from fleet.private_files import write_private
-from fleet.runs.gang import Failure, Gang, NodeEnded, RankObserved, SupervisorLost
 from fleet.runs.messages import end_processes, left_inventory, processes_left
 from fleet.runs.nodewatch import UNREAD, NodeWatch
 from fleet.runs.options import WatchOptions
@@ -29,12 +28,15 @@ from fleet.runs.stacks import run_stacks
 from fleet.runs.stalls import StepPace, watch_stalls
 from fleet.runs.store import RunStore
 from fleet.runs.verdict import cause_of, node_failure, rank_failure, supervisor_failure, verdict
+from fleet.runs.watch_state import Failure, NodeEnded, RankObserved, SupervisorLost, WatchState
 from fleet.runs.watchdog import watch_joining
 from fleet.streams import contained, merge
-from fleet.telemetry import Keeper, keep_telemetry
+from fleet.telemetry import RunTelemetry, record_telemetry
 
 #: Reading a long recording must leave the screen alive.
 _BREATH = 200
+#: Seconds after which the last figures of a rank that has paused are reported.
+_FIGURES_INTERVAL = 1.0
 
 __all__ = ["WatchOptions", "watch"]
 
@@ -52,11 +54,11 @@ async def watch(
     progress = Progress()
     tails = LogTails(contexts_of(plan))
     printed = PrintedFigures(fleet.inventory.run.progress)
-    keeper = Keeper(store.folder)
+    telemetry = RunTelemetry(store.folder)
     with Recorder(store) as recorder:
         for number, event in enumerate(store.events(), 1):
             progress.add(event)
-            keeper.add(event)
+            telemetry.add(event)
             if isinstance(event, LogChunk):
                 tails.add(event)
             printed.add(event)
@@ -70,12 +72,12 @@ async def watch(
             if recorder.recording:
                 names = {part.node for part in plan.nodes}
                 nodes = [node for node in fleet.nodes if node.name in names]
-                await stack.enter_async_context(keep_telemetry(fleet, nodes, keeper))
+                await stack.enter_async_context(record_telemetry(fleet, nodes, telemetry))
             live = _Watch(fleet, plan, progress, tails, printed, options or WatchOptions()).events()
             events = await stack.enter_async_context(aclosing(live))
             async for event in events:
                 notice = recorder.write(event)
-                keeper.add(event)
+                telemetry.add(event)
                 yield event
                 if notice is not None:
                     yield notice
@@ -98,12 +100,12 @@ class _Watch:
         self._store = RunStore(fleet.home, plan.run)
         self._progress = progress
         self._options = options
-        self._gang = Gang()
+        self._watch_state = WatchState()
         self._tails = tails
         self._printed = printed
         self._pace = StepPace()
         for end in progress.failures:
-            self._gang.fail(rank_failure(end))
+            self._watch_state.fail(rank_failure(end))
 
     async def events(self) -> AsyncGenerator[Event, None]:
         """Yield live events, the last a RunFinished."""
@@ -111,14 +113,15 @@ class _Watch:
         sources = [
             *self._node_watches(),
             self._contained(
-                watch_joining(ranks, self._progress, self._gang, options, clock, self._saved_stacks)
+                watch_joining(ranks, self._progress, self._watch_state, options, clock, self._saved_stacks)
             ),
             self._contained(
                 watch_stalls(
-                    ranks, self._progress, self._pace, self._gang, options, clock, self._saved_stacks
+                    ranks, self._progress, self._pace, self._watch_state, options, clock, self._saved_stacks
                 )
             ),
             self._contained(self._end_when_failing()),
+            self._contained(self._figures_held_back()),
         ]
         async with aclosing(merge(*sources, limit=UNREAD)) as events:
             async for event in events:
@@ -133,7 +136,7 @@ class _Watch:
                     self._pace.add(progressed)
                     yield progressed
                 if isinstance(event, SupervisorLost):
-                    self._gang.fail(supervisor_failure(event, self._plan.run))
+                    self._watch_state.fail(supervisor_failure(event, self._plan.run))
                     continue
                 if isinstance(event, NodeEnded):
                     self._node_ended(event)
@@ -141,17 +144,17 @@ class _Watch:
                         yield _given_up(event)
                     continue
                 if isinstance(event, RankExited) and failed(event):
-                    self._gang.fail(rank_failure(event))
+                    self._watch_state.fail(rank_failure(event))
                 yield event
         cause: Failure | None = None
         found: Diagnosis | None = None
         exception = ""
-        if self._gang.failures:
+        if self._watch_state.failures:
             signatures, problem = self._signatures()
             if problem is not None:
                 yield problem
             cause = cause_of(
-                self._gang,
+                self._watch_state,
                 self._progress,
                 lambda rank: self._tails.lost_peer(signatures, rank),
                 self._tails.exception,
@@ -159,7 +162,9 @@ class _Watch:
             if cause is not None and not cause.final:
                 found = self._tails.diagnose(signatures, cause.rank)
                 exception = self._tails.exception(cause.rank)
-        yield verdict(self._plan.run, self._progress, self._gang, clock(), found, exception, cause=cause)
+        yield verdict(
+            self._plan.run, self._progress, self._watch_state, clock(), found, exception, cause=cause
+        )
 
     async def _saved_stacks(self) -> list[RankStacks]:
         """Return the stacks of all ranks, and write them to ``stacks.json`` of the run's folder."""
@@ -197,7 +202,7 @@ class _Watch:
                 self._plan.run,
                 workdir=self._plan.workdir,
                 seen=self._progress,
-                gang=self._gang,
+                watch_state=self._watch_state,
                 options=self._options,
             )
             watches.append(self._contained_watch(part.node, watch.events()))
@@ -235,28 +240,35 @@ class _Watch:
         )
 
     def _node_ended(self, event: NodeEnded) -> None:
-        self._gang.ended[event.node] = event
+        self._watch_state.ended[event.node] = event
         failure = node_failure(event, self._progress, self._fleet.clock())
         if failure is not None:
-            self._gang.fail(failure)
-        if len(self._gang.ended) == len(self._plan.nodes):
-            self._gang.over.set()
+            self._watch_state.fail(failure)
+        if len(self._watch_state.ended) == len(self._plan.nodes):
+            self._watch_state.over.set()
+
+    async def _figures_held_back(self) -> AsyncGenerator[Event, None]:
+        while not self._watch_state.over.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._watch_state.over.wait(), _FIGURES_INTERVAL)
+            for event in self._printed.held_back():
+                yield event
 
     async def _end_when_failing(self) -> AsyncGenerator[Event, None]:
         """Once the run has failed, end it on every node; what could not be ended becomes a Notice."""
-        failing = asyncio.create_task(self._gang.failing.wait())
-        over = asyncio.create_task(self._gang.over.wait())
+        failing = asyncio.create_task(self._watch_state.failing.wait())
+        over = asyncio.create_task(self._watch_state.over.wait())
         try:
             await asyncio.wait([failing, over], return_when=asyncio.FIRST_COMPLETED)
         finally:
             failing.cancel()
             over.cancel()
-        if not self._gang.failing.is_set():
+        if not self._watch_state.failing.is_set():
             return
         stops = [
             self._contained(self._end_on(part.node))
             for part in self._plan.nodes
-            if part.node not in self._gang.ended
+            if part.node not in self._watch_state.ended
         ]
         async with aclosing(merge(*stops)) as events:
             async for event in events:
@@ -264,7 +276,7 @@ class _Watch:
 
     async def _end_on(self, name: str) -> AsyncGenerator[Event, None]:
         pause = self._options.retry_first
-        while name not in self._gang.ended:
+        while name not in self._watch_state.ended:
             try:
                 node = self._fleet.inventory.node(name)
                 link = await self._fleet.link(node)

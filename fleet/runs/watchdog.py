@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 from agent.wire.message import Message, message
 from fleet.events import Event, Notice, RankPlan
-from fleet.runs.gang import Failure, Gang
 from fleet.runs.options import WatchOptions
 from fleet.runs.progress import Progress
+from fleet.runs.watch_state import Failure, WatchState
 from fleet.runs.whereabouts import own_frame, rank_at
 
 _REMEDY = message(
@@ -28,7 +28,7 @@ _PHASES = {
 async def watch_joining(
     ranks: Sequence[RankPlan],
     progress: Progress,
-    gang: Gang,
+    watch_state: WatchState,
     options: WatchOptions,
     clock: Callable[[], float],
     stacks: Callable[[], Awaitable[object]],
@@ -45,12 +45,12 @@ async def watch_joining(
     while len(progress.joined) < len(ranks):
         try:
             async with asyncio.timeout(pause):
-                await gang.over.wait()
+                await watch_state.over.wait()
             return
         except TimeoutError:
             pass
         begun = max((event.at for event in progress.started.values()), default=None)
-        if begun is None or gang.failing.is_set() or not (progress.phases or _at_rendezvous(progress)):
+        if begun is None or watch_state.failing.is_set() or not (progress.phases or _at_rendezvous(progress)):
             continue
         waited = clock() - begun
         late = _late(ranks, progress)
@@ -61,7 +61,7 @@ async def watch_joining(
         if options.start_timeout is not None and waited >= options.start_timeout and late:
             text = _not_joined(waited, ranks, progress, clock())
             await stacks()
-            gang.fail(Failure(clock(), text, _REMEDY))
+            watch_state.fail(Failure(clock(), text, _REMEDY))
             return
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from agent.wire.message import Message, message
 from agent.wire.runs import Frame
 from fleet.events import RankPlan
-from fleet.runs.gang import RankObserved
+from fleet.runs.watch_state import RankObserved
 
 #: Files of Python's and installed libraries.
 _LIBRARY = re.compile(r"site-packages|dist-packages|[/\\]lib[/\\]python3|[/\\]Lib[/\\]|^<frozen|\.zip[/\\]")

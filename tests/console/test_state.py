@@ -221,13 +221,15 @@ def test_a_curve_that_restarts_from_a_checkpoint_does_not_go_back():
 
 def test_printed_figures_of_a_program_that_also_writes_metrics_do_not_replace_them():
     ranks = (RankPlan(node="a", rank=0, local_rank=0),)
-    state = after(
-        RunPlanned(run="r", world_size=1, master_address="", master_port=1, ranks=ranks, at=0.0),
-        RankStarted(node="a", run="r", rank=0, pid=1, at=1.0),
-        MetricsSeen(node="a", run="r", rank=0, at=2.0, record=wire.record(kind="step", step=5, loss=0.5)),
-        MetricsSeen(
-            node="a", run="r", rank=0, at=3.0, record=wire.record(kind="step", step=9), source="output"
-        ),
+    state = FleetState().after_all(
+        [
+            RunPlanned(run="r", world_size=1, master_address="", master_port=1, ranks=ranks, at=0.0),
+            RankStarted(node="a", run="r", rank=0, pid=1, at=1.0),
+            MetricsSeen(node="a", run="r", rank=0, at=2.0, record=wire.record(kind="step", step=5, loss=0.5)),
+            MetricsSeen(
+                node="a", run="r", rank=0, at=3.0, record=wire.record(kind="step", step=9), source="output"
+            ),
+        ]
     )
     run = state.run
     assert run is not None
@@ -238,11 +240,13 @@ def test_printed_figures_of_a_program_that_also_writes_metrics_do_not_replace_th
 
 def test_ranks_whose_end_nobody_saw_are_lost_when_the_run_ends():
     ranks = tuple(RankPlan(node="a", rank=rank, local_rank=rank) for rank in (0, 1))
-    state = after(
-        RunPlanned(run="r", world_size=2, master_address="", master_port=1, ranks=ranks, at=0.0),
-        *(RankStarted(node="a", run="r", rank=rank, pid=rank + 1, at=1.0) for rank in (0, 1)),
-        RankExited(node="a", run="r", rank=1, at=2.0, code=-1, lost=True),
-        RunFinished(run="r", outcome="failed", at=3.0),
+    state = FleetState().after_all(
+        [
+            RunPlanned(run="r", world_size=2, master_address="", master_port=1, ranks=ranks, at=0.0),
+            *(RankStarted(node="a", run="r", rank=rank, pid=rank + 1, at=1.0) for rank in (0, 1)),
+            RankExited(node="a", run="r", rank=1, at=2.0, code=-1, lost=True),
+            RunFinished(run="r", outcome="failed", at=3.0),
+        ]
     )
     run = state.run
     assert run is not None

@@ -20,6 +20,7 @@ from tests.docs.blocks import ROOT, blocks
 from tests.transports.contract import TransportContract
 
 PAGE = ROOT / "docs" / "extending.md"
+KOREAN_PAGE = ROOT / "docs" / "extending.ko.md"
 #: What dtui and the contract of its transports need.
 COPIED = (
     "agent", "configs", "fleet", "lab", "transports", "tui", "pyproject.toml", "tests/__init__.py",
@@ -124,6 +125,16 @@ def site(copy: Path, tmp_path: Path) -> Iterator[Site]:
     yield Site(copy, project, tmp_path / "srun.log", addresses)
     rendezvous.release()
     block.release()
+
+
+def test_both_languages_show_the_same_files() -> None:
+    english, korean = (
+        [block for block in blocks(page) if len(block.words) == 1] for page in (PAGE, KOREAN_PAGE)
+    )
+    assert [block.words[0] for block in english] == [*ADDED[:2], "configs/nodes.yaml", ADDED[2]]
+    assert [(one.language, one.words, one.text) for one in korean] == [
+        (one.language, one.words, one.text) for one in english
+    ]
 
 
 def test_the_transport_is_under_the_contract_of_all(site: Site) -> None:

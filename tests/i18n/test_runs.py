@@ -9,9 +9,9 @@ from fleet.diagnose import Context, load_signatures
 from fleet.diagnose.signatures import first_match
 from fleet.event_json import from_json, to_json
 from fleet.events import RankExited, RunFinished
-from fleet.runs.gang import Gang, NodeEnded
 from fleet.runs.progress import Progress
 from fleet.runs.verdict import node_failure, rank_failure, verdict
+from fleet.runs.watch_state import NodeEnded, WatchState
 from tui.i18n import Texts
 
 OUTPUT = "RuntimeError: CUDA out of memory. Tried to allocate 2.00 GiB"
@@ -30,10 +30,10 @@ def korean(event: RunFinished) -> str:
     return Texts("ko").translate(stored.cause)
 
 
-def failed(code: int = 1) -> Gang:
-    gang = Gang()
-    gang.fail(rank_failure(RankExited(node="gpu1", run="r1", rank=1, code=code)))
-    return gang
+def failed(code: int = 1) -> WatchState:
+    watch_state = WatchState()
+    watch_state.fail(rank_failure(RankExited(node="gpu1", run="r1", rank=1, code=code)))
+    return watch_state
 
 
 def test_a_known_failure_with_the_line_that_shows_it() -> None:
@@ -65,11 +65,11 @@ def test_an_exit_code_in_words(code: int, exit_text: str) -> None:
 
 def test_the_error_of_a_node_is_translated_with_the_node_before_it() -> None:
     error = message("run.no-answer", "no answer within {seconds:duration}", seconds=5.0)
-    gang = Gang()
+    watch_state = WatchState()
     failure = node_failure(NodeEnded(node="gpu1", state="unreachable", error=error))
     assert failure is not None
-    gang.fail(failure)
-    assert korean(verdict("r1", Progress(), gang, 0.0)) == "gpu1: 5초 안에 응답이 없습니다"
+    watch_state.fail(failure)
+    assert korean(verdict("r1", Progress(), watch_state, 0.0)) == "gpu1: 5초 안에 응답이 없습니다"
 
 
 def test_a_cause_of_an_earlier_version_is_shown_as_it_was_stored() -> None:

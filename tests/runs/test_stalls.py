@@ -12,9 +12,9 @@ from msgspec.structs import replace
 from agent.wire.runs import Frame, Observed, RankStacks
 from fleet.events import MetricsSeen, Notice, RankExited, RankPlan, RankStarted
 from fleet.runs import WatchOptions, launch, watch
-from fleet.runs.gang import Gang, RankObserved
 from fleet.runs.progress import Progress
 from fleet.runs.stalls import StepPace, watch_stalls
+from fleet.runs.watch_state import RankObserved, WatchState
 from tests.runs.fleets import collect, finish, fleet_of, inventory, of, plan_of
 from tests.support import wire
 from tests.support.ports import free_port
@@ -86,7 +86,7 @@ async def notices(
     ended: tuple[RankExited, ...] = (),
 ) -> list[str]:
     """Return the texts of the notices of a watch that looks a few times at ``now``."""
-    progress, gang, pace = Progress(), Gang(), StepPace()
+    progress, watch_state, pace = Progress(), WatchState(), StepPace()
     plans = [RankPlan(node=one.node, rank=one.rank, local_rank=0) for one in seen]
     for one in seen:
         progress.add(RankStarted(node=one.node, at=900.0, run="r", rank=one.rank, pid=1))
@@ -101,7 +101,7 @@ async def notices(
         nonlocal looks
         looks += 1
         if looks == 4:
-            gang.over.set()
+            watch_state.over.set()
         return now
 
     async def answer() -> tuple[RankStacks, ...]:
@@ -110,7 +110,7 @@ async def notices(
     options = WatchOptions(stall_notice=0.01, stall_timeout=None)
     return [
         str(event.text)
-        async for event in watch_stalls(plans, progress, pace, gang, options, clock, answer)
+        async for event in watch_stalls(plans, progress, pace, watch_state, options, clock, answer)
         if isinstance(event, Notice)
     ]
 

@@ -15,10 +15,10 @@ from fleet.diagnose import Context, LogTails, load_signatures
 from fleet.events import LogChunk, RankExited, RunFinished, RunPlanned
 from fleet.metrics_record import MetricsRecord, parse_record
 from fleet.runs import LaunchOptions, find_runs, run_to_end
-from fleet.runs.gang import Failure, Gang, NodeEnded
 from fleet.runs.metrics import MetricsReader
 from fleet.runs.progress import Progress, failed
 from fleet.runs.verdict import cause_of, exit_text, node_failure, rank_failure, verdict
+from fleet.runs.watch_state import Failure, NodeEnded, WatchState
 from tests.runs.fleets import SWIFT, collect, fleet_of, inventory, of, plan_of
 
 
@@ -27,14 +27,14 @@ def ended(rank: int, code: int, at: float, *, stopped: bool = False) -> RankExit
 
 
 def judged(*ends: RankExited, **states: str) -> RunFinished:
-    progress, gang = Progress(), Gang()
+    progress, watch_state = Progress(), WatchState()
     for end in ends:
         progress.add(end)
         if end.code != 0 and not end.stopped:
-            gang.fail(rank_failure(end))
+            watch_state.fail(rank_failure(end))
     for node, state in states.items():
-        gang.ended[node] = NodeEnded(node=node, state=state)
-    return verdict("r", progress, gang, 10.0)
+        watch_state.ended[node] = NodeEnded(node=node, state=state)
+    return verdict("r", progress, watch_state, 10.0)
 
 
 def test_the_earliest_failure_is_the_cause_in_whatever_order_it_is_learned() -> None:
@@ -58,14 +58,14 @@ def zero_and_two(rank: int) -> bool:
 def cause(
     *ends: RankExited, nodes: tuple[Failure, ...] = (), lost_peer: Callable[[int], bool] = zero_and_two
 ) -> str:
-    progress, gang = Progress(), Gang()
+    progress, watch_state = Progress(), WatchState()
     for end in ends:
         progress.add(end)
         if failed(end):
-            gang.fail(rank_failure(end))
+            watch_state.fail(rank_failure(end))
     for node in nodes:
-        gang.fail(node)
-    found = cause_of(gang, progress, lost_peer)
+        watch_state.fail(node)
+    found = cause_of(watch_state, progress, lost_peer)
     return "" if found is None else str(found.cause)
 
 
@@ -75,15 +75,15 @@ def test_a_rank_that_lost_its_peer_is_not_the_cause_even_if_it_ended_first() -> 
 
 
 def test_a_rank_that_was_still_ending_when_it_was_stopped_is_the_cause_of_its_exception() -> None:
-    progress, gang = Progress(), Gang()
+    progress, watch_state = Progress(), WatchState()
     for end in (
         ended(0, 1, at=5.0),
         ended(1, -15, at=6.0, stopped=True),
         ended(2, -15, at=6.0, stopped=True),
     ):
         progress.add(end)
-    gang.fail(rank_failure(ended(0, 1, at=5.0)))
-    found = cause_of(gang, progress, zero_and_two, {0: "E", 1: "ValueError: x", 2: "E"}.__getitem__)
+    watch_state.fail(rank_failure(ended(0, 1, at=5.0)))
+    found = cause_of(watch_state, progress, zero_and_two, {0: "E", 1: "ValueError: x", 2: "E"}.__getitem__)
     assert found is not None
     assert (found.cause, found.rank) == ("rank 1 (gpu1) failed with an exception", 1)
 

@@ -11,7 +11,7 @@ import pytest
 from fleet.events import LinkChanged, RankPlan, RankStarted, RunPlanned, TelemetrySampled
 from fleet.fleet import Fleet
 from fleet.inventory import Inventory, Node, default_master
-from fleet.telemetry import Keeper, keep_telemetry, read_history, read_tallies, recorded_nodes, watch
+from fleet.telemetry import RunTelemetry, read_history, read_tallies, record_telemetry, recorded_nodes, watch
 from tests.telemetry.conftest import FakeNvidiaSmi
 
 
@@ -67,7 +67,7 @@ async def test_the_load_of_a_run_is_kept_while_it_is_watched(inventory: Inventor
     run = tmp_path / ".dtui" / "runs" / "r"
     async with (
         Fleet(inventory, home=tmp_path / ".dtui") as fleet,
-        keep_telemetry(fleet, inventory.nodes, Keeper(run), interval=0.1),
+        record_telemetry(fleet, inventory.nodes, RunTelemetry(run), interval=0.1),
     ):
         async for event in watch(fleet, [inventory.master], interval=0.1, count=6):
             assert isinstance(event, TelemetrySampled)
@@ -84,8 +84,8 @@ async def test_what_the_runs_processes_used_is_added_up_and_taken_up_again(
     folder = tmp_path / ".dtui" / "runs" / "r"
     joules = before = 0.0
     for _ in range(2):  # a console, and the next one
-        keeper = Keeper(folder)
-        keeper.add(
+        telemetry = RunTelemetry(folder)
+        telemetry.add(
             RunPlanned(
                 run="r",
                 world_size=1,
@@ -94,13 +94,13 @@ async def test_what_the_runs_processes_used_is_added_up_and_taken_up_again(
                 ranks=(RankPlan(node="master", rank=0, local_rank=0),),
             )
         )
-        keeper.add(RankStarted(run="r", rank=0, node="master", pid=4711))
+        telemetry.add(RankStarted(run="r", rank=0, node="master", pid=4711))
         async with (
             Fleet(inventory, home=tmp_path / ".dtui") as fleet,
-            keep_telemetry(fleet, inventory.nodes, keeper, interval=0.1),
+            record_telemetry(fleet, inventory.nodes, telemetry, interval=0.1),
         ):
             async for _ in watch(fleet, [inventory.master], interval=0.1):
-                tally = keeper.tallies.get("master")
+                tally = telemetry.tallies.get("master")
                 if tally is not None and tally.known > before and tally.energy.joules > joules:
                     break
         kept = read_tallies(folder)
@@ -116,7 +116,7 @@ async def test_a_full_disk_costs_the_history_and_not_the_run(inventory: Inventor
     run.write_text("a file where the folder should be: nothing can be written below it")
     async with (
         Fleet(inventory, home=tmp_path / ".dtui") as fleet,
-        keep_telemetry(fleet, inventory.nodes, Keeper(run), interval=0.1),
+        record_telemetry(fleet, inventory.nodes, RunTelemetry(run), interval=0.1),
     ):
         events = [event async for event in watch(fleet, interval=0.1, count=3)]
     assert len(events) == 6

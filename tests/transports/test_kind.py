@@ -69,7 +69,7 @@ async def test_methods_of_all_transports_are_tried_in_their_order(tmp_path: Path
     assert isinstance(transport, AutoTransport)
     await transport.connect()
     assert transport.chosen == "a"
-    assert [refusal.method for refusal in transport.refusals] == ["b1"]
+    assert [failure.method for failure in transport.failures] == ["b1"]
     # Each method sees the options of its own transport.
     assert [dict(one.options) for one in seen] == [{"of-b": "2"}, {"of-a": "1"}]
     await transport.close()

@@ -8,7 +8,7 @@ import pytest
 
 from agent.wire.message import message
 from tests.support.ports import free_port
-from transports.auto.transport import AutoTransport, Refusal
+from transports.auto.transport import AutoTransport, MethodFailure
 from transports.base import Endpoint
 from transports.errors import TransportError
 from transports.local.transport import LocalTransport
@@ -51,7 +51,7 @@ def test_the_chosen_method(tmp_path: Path, korean: Texts) -> None:
     transport.chosen = "winrm (https)"
     assert korean.translate(transport.method) == "winrm (https)"
     refused = message("winrm.refused", "no program listens on port {port}", port=22)
-    transport.refusals = (Refusal("ssh", TransportError(refused)),)
+    transport.failures = (MethodFailure("ssh", TransportError(refused)),)
     assert korean.translate(transport.method) == (
         "winrm (https). 다른 연결 방법은 실패했습니다 "
         "(ssh 연결: 포트 22에서 수신 대기 중인 프로그램이 없습니다)"

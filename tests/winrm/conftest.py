@@ -7,7 +7,7 @@ import pytest
 
 from lab.winrm import Accounts, WinRMServer, posix_shell, self_signed
 from transports.base import Endpoint, HostKey, NoPrompts
-from transports.winrm.line import Patience
+from transports.winrm.connection import Timeouts
 from transports.winrm.transport import WinRMTransport
 
 USER = "tester"
@@ -19,7 +19,7 @@ Serve = Callable[..., WinRMServer]
 Connect = Callable[..., WinRMTransport]
 
 #: Short enough that a held answer is taken for a broken connection within a test.
-QUICK = Patience(operation=1, answer=3, outage=10.0, pause=0.02, longest_pause=0.2)
+QUICK = Timeouts(operation=1, answer=3, outage=10.0, pause=0.02, longest_pause=0.2)
 
 
 class Password(NoPrompts):
@@ -72,14 +72,14 @@ async def connect() -> AsyncIterator[Connect]:
         password: str | None = PASSWORD,
         options: tuple[tuple[str, str], ...] = (),
         trusted: bool = True,
-        patience: Patience = QUICK,
+        timeouts: Timeouts = QUICK,
     ) -> WinRMTransport:
         if server.certificate and not options:
             options = (("scheme", "https"),)
             if trusted:
                 options += (("ca", str(server.certificate.chain)),)
         endpoint = Endpoint(server.host, server.port, USER, options=options)
-        transport = WinRMTransport(endpoint, Password(password), patience=patience)
+        transport = WinRMTransport(endpoint, Password(password), timeouts=timeouts)
         made.append(transport)
         return transport
 

@@ -64,7 +64,7 @@ def auto(endpoint: Endpoint, folder: Path, prompts: Password | None = None) -> A
         prompts or Password(PASSWORD),
         kinds=KINDS["auto"].tries,
         known_hosts=folder / "known_hosts",
-        reach=1,
+        reach=3,
     )
 
 
@@ -78,7 +78,7 @@ async def test_ssh_comes_first(tmp_path: Path) -> None:
         assert isinstance(transport, AutoTransport)
         channel = await transport.open(["echo", "hi"])
         assert await channel.read() == b"hi\n"
-        assert (transport.chosen, transport.refusals) == ("ssh", ())
+        assert (transport.chosen, transport.failures) == ("ssh", ())
         await channel.close()
         await transport.close()
 
@@ -91,7 +91,7 @@ async def test_then_https(address: str, windows: Windows, tmp_path: Path) -> Non
     transport = auto(Endpoint(address, None, USER, options=ca), tmp_path)
     await transport.connect()
     assert transport.chosen == "winrm (https)"
-    assert [refusal.method for refusal in transport.refusals] == ["ssh"]
+    assert [failure.method for failure in transport.failures] == ["ssh"]
     await transport.close()
 
 
@@ -104,7 +104,7 @@ async def test_then_http_with_the_reasons_of_the_others(
     assert await channel.read() == b"hi\n"
     assert transport.chosen == "winrm (http)"
     assert transport.method.startswith("winrm (http); other methods failed (over ssh: ")
-    assert {refusal.method: "port" in refusal.error.what for refusal in transport.refusals} == {
+    assert {failure.method: "port" in failure.error.what for failure in transport.failures} == {
         "ssh": True,
         "winrm (https)": True,
     }
@@ -188,4 +188,4 @@ async def test_a_silent_address_takes_bounded_time(address: str, tmp_path: Path)
         began = time.monotonic()
         with pytest.raises(Unreachable):
             await auto(Endpoint(address, deaf.getsockname()[1], USER), tmp_path).connect()
-        assert time.monotonic() - began < 15
+        assert time.monotonic() - began < 60  # it could be minutes

@@ -7,7 +7,7 @@ import pytest
 from tests.transports.contract import TransportContract
 from tests.winrm.conftest import Connect, Serve
 from transports.base import Transport
-from transports.winrm.line import Patience
+from transports.winrm.connection import Timeouts
 
 
 class TestHttp(TransportContract):
@@ -15,7 +15,7 @@ class TestHttp(TransportContract):
 
     @pytest.fixture
     def transport(self, serve: Serve, connect: Connect) -> Transport:
-        return connect(serve(), patience=Patience())
+        return connect(serve(), timeouts=Timeouts())
 
 
 class TestHttps(TransportContract):
@@ -23,4 +23,4 @@ class TestHttps(TransportContract):
 
     @pytest.fixture
     def transport(self, serve: Serve, connect: Connect) -> Transport:
-        return connect(serve(tls=True), patience=Patience())
+        return connect(serve(tls=True), timeouts=Timeouts())

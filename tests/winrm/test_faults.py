@@ -14,7 +14,7 @@ from lab.winrm.faults import envelope_too_large, no_shell, too_many_shells
 from tests.winrm.conftest import QUICK, Connect, Serve
 from transports.base import Channel
 from transports.errors import ChannelLost, CommandNotStarted, TransportError
-from transports.winrm.line import Patience
+from transports.winrm.connection import Timeouts
 
 PYTHON = sys.executable
 CAT = """
@@ -76,10 +76,10 @@ async def test_http_errors(serve: Serve, connect: Connect, action: str, status: 
 @pytest.mark.parametrize("kind", ["hold-before", "hold-after"])
 @pytest.mark.parametrize("action", ["Send", "Receive"])
 async def test_an_answer_that_does_not_come(serve: Serve, connect: Connect, action: str, kind: str) -> None:
-    """The request is taken for lost after Patience.answer; the held one is let go later and does no harm."""
+    """The request is taken for lost after Timeouts.answer; the held one is let go later and does no harm."""
     server = serve()
-    patience = Patience(operation=1, answer=2, outage=20.0, pause=0.02)
-    channel = await connect(server, patience=patience).open([PYTHON, "-c", CAT])
+    timeouts = Timeouts(operation=1, answer=2, outage=20.0, pause=0.02)
+    channel = await connect(server, timeouts=timeouts).open([PYTHON, "-c", CAT])
     injection = server.injector.inject(Injection(action, kind, skip=1))  # type: ignore[arg-type]
 
     async def let_go() -> None:
@@ -123,8 +123,8 @@ async def test_a_restarted_service_has_ended_its_shells_and_that_is_said(
 
 async def test_an_outage_that_lasts_is_given_up(serve: Serve, connect: Connect) -> None:
     server = serve()
-    patience = Patience(operation=1, answer=2, outage=0.5, pause=0.02)
-    channel = await connect(server, patience=patience).open([PYTHON, "-c", CAT])
+    timeouts = Timeouts(operation=1, answer=2, outage=0.5, pause=0.02)
+    channel = await connect(server, timeouts=timeouts).open([PYTHON, "-c", CAT])
     server.pause()
     with pytest.raises(ChannelLost, match="no new connection worked"):
         await channel.read()
@@ -194,7 +194,7 @@ async def test_a_long_stream_with_faults_arrives_bit_exact(
     size = 200 << 20
     server: WinRMServer = serve()
     code = STREAM + f"for part in stream({size}): sys.stdout.buffer.write(part)"
-    channel = await connect(server, patience=QUICK).open([PYTHON, "-c", code])
+    channel = await connect(server, timeouts=QUICK).open([PYTHON, "-c", code])
     server.injector.every(97, "Receive", "drop-after")
     server.injector.every(131, "Receive", "drop-inside")
     server.injector.every(11, "Send", "drop-after")

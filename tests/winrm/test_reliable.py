@@ -81,7 +81,7 @@ class World:
                 if dice < 0.7:
                     receiver.receive(batch)  # twice
                 if 0.7 < dice < 0.8:
-                    receiver.lost_input()
+                    receiver.request_resend()
                 receiver.receive(batch)
 
 
@@ -104,7 +104,7 @@ class TestPeer:
                 elif not out.ended:
                     out.ended = True
                     with sender.changed:
-                        sender.hurry()
+                        sender.send_soon()
                 with receiver.changed:
                     got[stream] += receiver.read(stream, world.random.randrange(50_000))
             if all(receiver.into[stream].at_end for _, receiver, stream in routes):
@@ -142,13 +142,13 @@ class TestPeer:
         world.step(smooth=True)
         world.now += 1
         with world.node.changed:
-            world.node.tell(exit=3)
+            world.node.report(exit=3)
             world.node.out[STDOUT].ended = True
             world.node.gather(90_000)  # lost with its Receive
         for _ in range(30):
             world.step(smooth=True)
         assert world.console.out[STDIN].confirmed == len(b"a word")
-        assert world.console.told == {"exit": 3}
+        assert world.console.remote_state == {"exit": 3}
         assert world.console.into[STDOUT].at_end
 
     def test_an_idle_channel_is_nearly_silent(self) -> None:
@@ -185,13 +185,13 @@ class TestOnTheNode:
         peer.out[STDIN].ended = True
         relay.stdin.write(start_line(KEY, [sys.executable, "-c", code]) + peer.gather(9000))
         relay.stdin.flush()
-        while not (peer.into[STDERR].have == peer.into[STDERR].length and "exit" in peer.told):
+        while not (peer.into[STDERR].have == peer.into[STDERR].length and "exit" in peer.remote_state):
             with peer.changed:
                 peer.receive(relay.stdout.read1(9000))
         with peer.changed:
             assert (peer.read(STDOUT, 99), peer.read(STDERR, 99)) == (b"HELLO", b"oops")
-            assert peer.told["exit"] == 5
-            peer.tell(bye=True)
+            assert peer.remote_state["exit"] == 5
+            peer.report(bye=True)
             relay.stdin.write(peer.gather(9000))
         relay.stdin.flush()
         assert relay.wait(10) == 0

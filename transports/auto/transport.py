@@ -1,4 +1,4 @@
-"""Connects by the first method of several transports that works."""
+"""Connects by the first working method of several transports."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from transports.questions import is_passphrase
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class MethodFailure:
     """Why a connection method failed; ``method`` is its name."""
 
     method: str
@@ -38,11 +38,11 @@ class Refusal:
 
 
 class AutoTransport(Transport):
-    """Uses the first connection method that works, and stays with it.
+    """Uses the first connection method that works, and keeps using it.
 
-    ``kinds`` have the methods, and ``reach`` bounds the first contact of each in seconds. ``chosen`` names
-    the method that works, and ``refusals`` has the errors of those before it. All methods use the endpoint's
-    port if it has one.
+    ``kinds`` have the methods, and ``reach`` bounds the first contact of each in seconds. ``chosen`` is
+    the name of the working method, and ``failures`` are the errors of those before it. All methods use the
+    endpoint's port if it has one.
     """
 
     def __init__(
@@ -57,29 +57,29 @@ class AutoTransport(Transport):
         super().__init__(endpoint, prompts or NoPrompts())
         self._kinds = tuple(kinds)
         self.chosen = ""
-        self.refusals: tuple[Refusal, ...] = ()
+        self.failures: tuple[MethodFailure, ...] = ()
         self._known_hosts = known_hosts
         self._reach = reach
         self._transport: Transport | None = None
-        self._turn = asyncio.Lock()
+        self._lock = asyncio.Lock()
 
     @property
     def method(self) -> Message:
         """The method that works, with the errors of those before it."""
         if not self.chosen:
             return EMPTY
-        if not self.refusals:
+        if not self.failures:
             return Message(self.chosen)
         return message(
             "transport.chosen",
             "{transport}; other methods failed ({failures:; })",
             transport=self.chosen,
-            failures=[refusal.reason for refusal in self.refusals],
+            failures=[failure.reason for failure in self.failures],
         )
 
     async def connect(self) -> None:
         """Find a method and log in; raises TransportError with the errors of all methods."""
-        async with self._turn:
+        async with self._lock:
             if self._transport is None:
                 self._transport = await self._choose()
             else:
@@ -98,19 +98,19 @@ class AutoTransport(Transport):
             await transport.close()
 
     async def _choose(self) -> Transport:
-        prompts = _AskedOnce(self.prompts)
-        refusals: list[Refusal] = []
+        prompts = _CachedPassword(self.prompts)
+        failures: list[MethodFailure] = []
         for method, endpoint in self._methods():
             if (forbidden := method.forbids(endpoint, self._known_hosts)) is not None:
-                refusals.append(Refusal(method.name, forbidden))
+                failures.append(MethodFailure(method.name, forbidden))
                 continue
             transport = method.create(endpoint, prompts, self._known_hosts, self._reach)
             try:
                 await transport.connect()
             except TransportError as error:
                 await transport.close()
-                refusals.append(Refusal(method.name, error))
-                self.refusals = tuple(refusals)
+                failures.append(MethodFailure(method.name, error))
+                self.failures = tuple(failures)
                 if isinstance(error, (HostKeyChanged, HostKeyUnknown)) or (
                     isinstance(error, CertificateRejected) and error.shown
                 ):
@@ -126,12 +126,12 @@ class AutoTransport(Transport):
                 await transport.close()
                 raise
             else:
-                self.chosen, self.refusals = method.name, tuple(refusals)
+                self.chosen, self.failures = method.name, tuple(failures)
                 return transport
-        raise self._verdict(refusals)
+        raise self._error_of(failures)
 
     def _methods(self) -> list[tuple[AutoMethod, Endpoint]]:
-        """Return the methods that the endpoint admits, each with the endpoint as its transport sees it."""
+        """Return the methods that the endpoint admits, each with its transport's part of the options."""
         methods = []
         for kind in self._kinds:
             known = {option.name for option in kind.options}
@@ -140,24 +140,24 @@ class AutoTransport(Transport):
             methods += [(method, endpoint) for method in kind.auto if method.admits(endpoint)]
         return sorted(methods, key=lambda pair: pair[0].order)
 
-    def _verdict(self, refusals: list[Refusal]) -> TransportError:
-        telling = max(refusals, key=lambda refusal: not isinstance(refusal.error, Unreachable)).error
-        kind = type(telling) if isinstance(telling, AuthenticationFailed) else TransportError
-        if all(refusal.error.transient for refusal in refusals):
+    def _error_of(self, failures: list[MethodFailure]) -> TransportError:
+        decisive = max(failures, key=lambda failure: not isinstance(failure.error, Unreachable)).error
+        kind = type(decisive) if isinstance(decisive, AuthenticationFailed) else TransportError
+        if all(failure.error.transient for failure in failures):
             kind = Unreachable
         return kind(
             message(
                 "transport.none-works",
                 "all connection methods failed ({failures:; })",
-                failures=[refusal.reason for refusal in refusals],
+                failures=[failure.reason for failure in failures],
             ),
             where=str(self.endpoint),
-            remedy=telling.remedy,
+            remedy=decisive.remedy,
         )
 
 
-class _AskedOnce:
-    """Asks the user once for all methods: the password is the account's, not the transport's."""
+class _CachedPassword:
+    """Asks the user once for all methods, which log in to the same account."""
 
     def __init__(self, prompts: Prompts) -> None:
         self._prompts = prompts

@@ -13,7 +13,7 @@ from transports.base import READ_SIZE, STDERR_KEPT, Channel, Endpoint, NoPrompts
 from transports.errors import ChannelLost, CommandNotStarted
 from transports.system_errors import system_error
 
-#: How long a process may take to end once its stdin is closed, before it is ended.
+#: Seconds that a process may take to exit after its stdin was closed; then it is killed.
 _GRACE = 5.0
 _STREAMS = range(3)
 
@@ -26,7 +26,7 @@ class LocalTransport(Transport):
         self._channels: WeakSet[LocalChannel] = WeakSet()
 
     async def connect(self) -> None:
-        """Do nothing: we are here."""
+        """Do nothing: a local process needs no connection."""
 
     async def open(self, argv: Sequence[str]) -> LocalChannel:
         """Start ``argv``; raises CommandNotStarted."""
@@ -79,7 +79,7 @@ class LocalChannel(Channel):
         return await self._process.stdout.read(limit)
 
     async def write(self, data: bytes) -> None:
-        """Write all of ``data``; raises ChannelLost when the process does not read any more."""
+        """Write all of ``data``; raises ChannelLost if the process no longer reads."""
         stdin = self._process.stdin
         assert stdin is not None
         try:
@@ -96,7 +96,7 @@ class LocalChannel(Channel):
         self._process.stdin.close()
 
     async def wait(self) -> int | None:
-        """Return the exit status; negative is the signal that ended it, as `subprocess` has it."""
+        """Return the exit status; as in `subprocess`, a negative one is the signal that ended the process."""
         status = await self._process.wait()
         await self._draining
         await self.write_eof()
@@ -107,7 +107,7 @@ class LocalChannel(Channel):
         return bytes(self._stderr)
 
     async def close(self) -> None:
-        """Close the pipes and wait for the end; end a process that does not take the hint."""
+        """Close the pipes and wait for the process; kill it if it does not exit in time."""
         for number in _STREAMS:
             if pipe := self._transport.get_pipe_transport(number):
                 pipe.close()

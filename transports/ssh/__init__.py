@@ -1,4 +1,4 @@
-"""SSH by asyncssh: to OpenSSH on Windows or anywhere else."""
+"""SSH, with asyncssh, to OpenSSH on any system."""
 
 from __future__ import annotations
 

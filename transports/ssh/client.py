@@ -1,4 +1,4 @@
-"""Answers asyncssh's questions during a login: host keys, passwords, passphrases."""
+"""The callbacks of asyncssh during a login: host keys, passwords, passphrases."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from transports.quoting import quoted
 from transports.ssh.keys import key_locked
 from transports.ssh.known_hosts import KnownHosts
 
-#: No honest server asks more different questions than this.
+#: Different questions of a server that are answered in one login.
 _MOST_QUESTIONS = 3
 #: Characters of a question that are shown.
 _LONGEST_QUESTION = 100
 
 
 class LoginClient(asyncssh.SSHClient):
-    """The answers for one login. A question is asked once, and no answer is kept.
+    """The callbacks for one login. The user is asked each question once, and no answer is stored.
 
-    ``limit`` is the time that a login may take, which does not run while the user is asked.
+    ``limit`` is the timeout of the login. It is paused while the user answers.
     """
 
     def __init__(
@@ -33,11 +33,11 @@ class LoginClient(asyncssh.SSHClient):
     ) -> None:
         self.endpoint = endpoint
         self.host, self.port = endpoint.host, endpoint.port or 22
-        #: The key that the host showed, when it is none of the trusted ones.
+        #: The host's key if it is not trusted.
         self.offered: asyncssh.SSHKey | None = None
         #: Whether the user gave a password.
         self.answered = False
-        #: The key file that could not be opened, and why.
+        #: Why a key file could not be decrypted; names the file.
         self.locked_key = EMPTY
         self._asked: set[str] = set()
         self._prompts = prompts
@@ -46,12 +46,12 @@ class LoginClient(asyncssh.SSHClient):
         self._seconds = seconds
 
     def trusted_keys(self, host: str, address: str, port: int | None) -> tuple[Any, ...]:
-        """Return the trusted, authority and revoked keys of the host that the configuration leads to."""
+        """Return the trusted, authority and revoked keys; the configuration may rename the host."""
         self.host, self.port = host, port or 22
         return self._known.trusted(self.host, self.port)
 
     def validate_host_public_key(self, host: str, addr: str, port: int, key: asyncssh.SSHKey) -> bool:
-        """Note the key that is not known, and refuse it for now."""
+        """Record a key that is not trusted, and reject it for now."""
         self.offered = key
         return False
 
@@ -72,13 +72,13 @@ class LoginClient(asyncssh.SSHClient):
         return await self._password("")
 
     def kbdint_auth_requested(self) -> str:
-        """Take part."""
+        """Accept keyboard-interactive authentication."""
         return ""
 
     async def kbdint_challenge_received(
         self, name: str, instructions: str, lang: str, prompts: Sequence[tuple[str, bool]]
     ) -> list[str] | None:
-        """Answer what the node asks, which is the password for most."""
+        """Answer the questions of the node, in most cases for the password."""
         answers = []
         for question, _ in prompts:
             answer = await self._password(question.strip(" :\r\n"))

@@ -1,4 +1,4 @@
-"""The private keys that an inventory names, opened as late as possible."""
+"""The private keys of an inventory, decrypted as late as possible."""
 
 from __future__ import annotations
 
@@ -14,7 +14,11 @@ from transports.base import Endpoint, Prompts
 from transports.errors import AuthenticationFailed
 from transports.questions import passphrase_of
 from transports.quoting import quoted
+from transports.regular_files import read_regular
 from transports.system_errors import system_error
+
+#: Bytes of a key file; the largest RSA keys have 13 KB.
+_LARGEST = 1 << 20
 
 KEY_LOCKED_REMEDY = message(
     "ssh.key-locked.remedy",
@@ -23,28 +27,28 @@ KEY_LOCKED_REMEDY = message(
 
 
 def key_locked(file: Path | str) -> Message:
-    """Return the reason of a login for which the passphrase of a key is missing."""
+    """Return the reason for a login that lacks the passphrase of a key."""
     return message("ssh.key-locked", "the key {key} needs a passphrase", key=str(file))
 
 
 def key_unusable(file: Path | str, reason: Message) -> Message:
-    """Return the reason of a login for which a key could not be read."""
+    """Return the reason for a login that could not use a key."""
     return message("ssh.key-unusable", "the key {key} cannot be used: {error}", key=str(file), error=reason)
 
 
 @dataclass(frozen=True, slots=True)
 class Identities:
-    """What to offer to the node: ``keys`` for asyncssh, and their ``public`` halves.
+    """The keys to offer to the node: ``keys`` for asyncssh, and their ``public`` halves.
 
-    A key with a passphrase stays a path, so that the user is not asked before the node has accepted it, nor
-    when the ssh agent holds it.
+    A key with a passphrase stays a path, so that the user is asked only after the node has accepted it, and
+    not at all if the ssh agent has it.
     """
 
     keys: tuple[Path | asyncssh.SSHKey, ...]
     public: tuple[asyncssh.SSHKey, ...]
 
     def options(self) -> dict[str, Any]:
-        """Return asyncssh's options: of the agent's keys only these, since servers count the tries."""
+        """Return asyncssh's options, which limit the ssh agent's keys: servers count the attempts."""
         if not self.keys:
             return {}
         return {"client_keys": list(self.keys), "agent_identities": list(self.public)}
@@ -53,7 +57,7 @@ class Identities:
 async def open_identities(endpoint: Endpoint, prompts: Prompts) -> Identities:
     """Read the endpoint's key files; raises AuthenticationFailed for one that can't be used.
 
-    A passphrase is asked for here only when the file does not show its public half either.
+    The user is asked for a passphrase here only if the public half cannot be read either.
     """
     keys: list[Path | asyncssh.SSHKey] = []
     public: list[asyncssh.SSHKey] = []
@@ -73,7 +77,7 @@ async def open_identities(endpoint: Endpoint, prompts: Prompts) -> Identities:
 
 
 def _public_half(path: Path) -> asyncssh.SSHKey | None:
-    path.read_bytes()  # the private file must be there, whatever lies beside it
+    read_regular(path, _LARGEST)  # the private file must exist, even if there is a public one
     try:
         return asyncssh.read_private_key(path).convert_to_public()
     except asyncssh.KeyImportError as error:
@@ -81,7 +85,7 @@ def _public_half(path: Path) -> asyncssh.SSHKey | None:
             raise
     for candidate in (path.with_name(f"{path.name}.pub"), path):
         try:
-            return asyncssh.read_public_key(candidate)
+            return asyncssh.import_public_key(read_regular(candidate, _LARGEST))
         except (OSError, asyncssh.KeyImportError):
             continue
     return None

@@ -1,4 +1,4 @@
-"""Host keys that are known: OpenSSH's files to read, dtui's own to add to."""
+"""Known host keys: OpenSSH's files are read, and new keys are added to dtui's own file."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ from typing import Any
 
 import asyncssh
 
+from transports.regular_files import read_regular
 from transports.trust_file import TrustFile
 
-#: asyncssh's answer to a look-up: trusted, authority and revoked keys, then four kinds of X.509 entries.
+#: asyncssh's result of a look-up: trusted, authority and revoked keys, then four kinds of X.509 entries.
 _TRUSTED, _AUTHORITY, _REVOKED = range(3)
 _KINDS = 7
 
 
 @dataclass(frozen=True, slots=True)
 class KnownKey:
-    """A recorded key and where it stands; ``line`` counts from 1."""
+    """A recorded key and its location; ``line`` counts from 1."""
 
     key: asyncssh.SSHKey
     file: Path
@@ -30,8 +31,8 @@ class KnownKey:
 class KnownHosts:
     """Looks keys up in ``own`` and ``others``, and records new ones in ``own``.
 
-    The files have OpenSSH's format, with hashed names, patterns and markers. Lines that can't be read are
-    passed over, as OpenSSH does.
+    The files have OpenSSH's format, with hashed names, patterns and markers. Invalid lines
+    are skipped, as OpenSSH does.
     """
 
     def __init__(self, own: Path, others: Sequence[Path] = ()) -> None:
@@ -39,7 +40,7 @@ class KnownHosts:
         self._others = others
 
     def check(self) -> None:
-        """Raise TransportError when ``own`` can't be read; asyncssh loses exceptions of its look-up."""
+        """Raise TransportError when ``own`` can't be read; asyncssh drops exceptions of its look-up."""
         self._own.read()
 
     def recorded(self, host: str, port: int) -> list[KnownKey]:
@@ -52,9 +53,9 @@ class KnownHosts:
         ]
 
     def trusted(self, host: str, port: int) -> tuple[list[asyncssh.SSHKey], ...]:
-        """Return what asyncssh asks of known hosts: trusted, authority and revoked keys, and no X.509.
+        """Return the trusted, authority and revoked keys in asyncssh's form, without X.509.
 
-        Where nothing is recorded for the port, what holds for the host at port 22 holds here too.
+        If nothing is recorded for the port, the keys of the host at port 22 apply.
         """
         answer = self._merged(_name(host, port))
         return answer if any(answer) or port == 22 else self._merged(host)
@@ -74,7 +75,7 @@ class KnownHosts:
         for path, text in self._texts():
             for number, line in enumerate(text.splitlines(), 1):
                 try:
-                    # A bracketed name with its port goes as a name, or asyncssh would fall back to the host.
+                    # Pass a bracketed name with its port as the name; asyncssh would fall back to the host.
                     found = asyncssh.import_known_hosts(line).match(name, "", None)
                 except ValueError:
                     continue
@@ -85,7 +86,7 @@ class KnownHosts:
         yield self._own.path, self._own.read()
         for path in self._others:
             with suppress(OSError):  # OpenSSH's own files may be missing
-                yield path, path.read_text("utf-8", "replace")
+                yield path, read_regular(path).decode("utf-8", "replace")
 
 
 def _name(host: str, port: int) -> str:

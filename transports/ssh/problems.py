@@ -33,7 +33,7 @@ _REFUSED = {errno.ECONNREFUSED, 10061, 1225}
 
 
 def connection_broke(error: Exception | None, where: str) -> ChannelLost:
-    """Return the error for a connection that ended while it was in use; None when there is no reason."""
+    """Return the error for a connection that ended while in use; ``error`` is None without a reason."""
     if error is None:
         return ChannelLost(message("ssh.closed", "the SSH connection was closed"), where=where)
     why = system_error(error) if isinstance(error, OSError) else Message(quoted(str(error)))

@@ -1,4 +1,4 @@
-"""SSH by asyncssh: to OpenSSH on Windows or anywhere else."""
+"""SSH, with asyncssh, to OpenSSH on any system."""
 
 from __future__ import annotations
 
@@ -30,14 +30,17 @@ from transports.ssh.login import Login
 from transports.ssh.problems import connection_broke
 
 _CLOSING_GRACE = 5.0
+#: Bytes that may wait for a node to read them. Channels have windows of 2 MiB.
+_MOST_UNSENT = 32 << 20
+_UNSENT_EVERY = 1.0
 
 
 class SshTransport(Transport):
     """One SSH connection, opened on first use; every channel is an exec session on it.
 
-    ``known_hosts`` is dtui's own file of host keys. ``ssh_folder`` is where OpenSSH's ``config`` and
-    ``known_hosts`` lie. ``reach`` bounds a login, in seconds; a node that is silent for three times
-    ``keepalive`` seconds is lost.
+    ``known_hosts`` is dtui's own file of host keys. ``ssh_folder`` has OpenSSH's ``config`` and
+    ``known_hosts``. ``reach`` limits a login, in seconds; the start of a program may take twice as long.
+    After three missed keep-alives, one per ``keepalive`` seconds, the connection is lost.
     """
 
     def __init__(
@@ -49,6 +52,7 @@ class SshTransport(Transport):
         ssh_folder: Path | None = None,
         reach: float = 15.0,
         keepalive: float = 15.0,
+        most_unsent: int = _MOST_UNSENT,
     ) -> None:
         super().__init__(endpoint, prompts or NoPrompts())
         folder = ssh_folder if ssh_folder is not None else Path.home() / ".ssh"
@@ -59,11 +63,14 @@ class SshTransport(Transport):
             reach=reach,
             keepalive=keepalive,
         )
+        self._answer = 2 * reach
+        self._most_unsent = most_unsent
+        self._guard: asyncio.Task[None] | None = None
         self._connections: list[asyncssh.SSHClientConnection] = []
-        self._turn = asyncio.Lock()
+        self._lock = asyncio.Lock()
 
     async def connect(self) -> None:
-        """Reach the node, check its host key, log in; raises TransportError."""
+        """Connect, check the host key and log in; raises TransportError."""
         await self._connected()
 
     async def open(self, argv: Sequence[str]) -> SshChannel:
@@ -72,7 +79,21 @@ class SshTransport(Transport):
         line = _line(argv, where)
         connection = await self._connected()
         try:
-            process = await connection.create_process(line, encoding=None, request_pty=False)
+            async with asyncio.timeout(self._answer):
+                process = await connection.create_process(line, encoding=None, request_pty=False)
+        except TimeoutError as error:
+            # Nor would it answer to the end of a session.
+            connection.abort()
+            raise ChannelLost(
+                message(
+                    "ssh.no-session",
+                    "the node accepted the login and did not start {program} within {seconds:duration}",
+                    program=argv[0],
+                    seconds=self._answer,
+                ),
+                where=where,
+                remedy=message("ssh.no-session.remedy", "check the load and the SSH server of the node"),
+            ) from error
         except (asyncssh.Error, OSError) as error:
             if not isinstance(error, asyncssh.ChannelOpenError) or connection.is_closed():
                 raise connection_broke(error, where) from error
@@ -93,17 +114,34 @@ class SshTransport(Transport):
 
     async def close(self) -> None:
         """Log out; channels end."""
-        async with self._turn:
-            await self._hang_up()
+        async with self._lock:
+            await self._disconnect()
 
     async def _connected(self) -> asyncssh.SSHClientConnection:
-        async with self._turn:
+        async with self._lock:
             if not self._connections or self._connections[-1].is_closed():
-                await self._hang_up()
+                await self._disconnect()
                 self._connections = await self._login.open(self.endpoint)
+                self._guard = asyncio.create_task(self._limit_unsent(tuple(self._connections)))
             return self._connections[-1]
 
-    async def _hang_up(self) -> None:
+    async def _limit_unsent(self, connections: Sequence[asyncssh.SSHClientConnection]) -> None:
+        """End the connections of a node that has much to ask and does not read the answers.
+
+        Channels wait until the node takes what they write. asyncssh's answers to requests do not.
+        """
+        while not connections[-1].is_closed():
+            for connection in connections:
+                # asyncssh has no public way to ask.
+                socket = getattr(connection, "_transport", None)
+                if socket is not None and socket.get_write_buffer_size() > self._most_unsent:
+                    connection.abort()
+            await asyncio.sleep(_UNSENT_EVERY)
+
+    async def _disconnect(self) -> None:
+        if self._guard is not None:
+            self._guard.cancel()
+            self._guard = None
         connections, self._connections = self._connections, []
         for connection in reversed(connections):  # the node first, then the jump hosts before it
             connection.close()
@@ -135,7 +173,7 @@ class SshChannel(Channel):
             data: bytes = await self._process.stdout.read(limit)
         except (asyncssh.Error, OSError) as error:
             raise self._lost(error) from error
-        if not data and self._cut():
+        if not data and self._is_broken():
             raise self._lost(None)
         return data
 
@@ -158,7 +196,7 @@ class SshChannel(Channel):
         """Return the exit status; None when the session ended without one."""
         await self._process.wait_closed()
         await self._draining
-        if self._cut():
+        if self._is_broken():
             raise self._lost(None)
         status = self._process.exit_status
         return status if status is not None and status >= 0 else self._process.returncode
@@ -168,14 +206,14 @@ class SshChannel(Channel):
         return bytes(self._stderr)
 
     async def close(self) -> None:
-        """End the session: the process sees end of file."""
+        """End the session: the process gets end of file."""
         self._process.close()
         with suppress(TimeoutError, asyncssh.Error, OSError):
             async with asyncio.timeout(_CLOSING_GRACE):
                 await self._process.wait_closed()
         self._draining.cancel()
 
-    def _cut(self) -> bool:
+    def _is_broken(self) -> bool:
         """Return whether the session ended because its connection did."""
         return self._process.returncode is None and self._connection.is_closed()
 
@@ -192,7 +230,7 @@ class SshChannel(Channel):
 
 
 def _system_known_hosts() -> Path:
-    """Return the file of host keys that an administrator keeps for all users."""
+    """Return OpenSSH's system-wide file of host keys."""
     folder = Path(os.environ.get("PROGRAMDATA", "C:/ProgramData")) if os.name == "nt" else Path("/etc")
     return folder / "ssh" / "ssh_known_hosts"
 

@@ -9,23 +9,23 @@ from typing import TypeVar
 from agent.wire.message import message
 from transports.base import READ_SIZE, Channel
 from transports.errors import PROCESS_ENDED, ChannelLost
-from transports.winrm.pulse import Pulse
+from transports.winrm.loop_condition import LoopCondition
 from transports.winrm.reliable.frames import STDERR, STDIN, STDOUT
 from transports.winrm.reliable.relay import GRACE
 from transports.winrm.session import Session
 
 T = TypeVar("T")
 
-#: Seconds for a channel to close; a process may take `GRACE` of them to end by itself.
+#: Seconds for a channel to close; the process may use `GRACE` of them to exit.
 _CLOSING = 3 * GRACE
 
 
 class RelayChannel(Channel):
-    """Loses and doubles nothing while the node keeps the shell."""
+    """Delivers every byte exactly once as long as the shell exists on the node."""
 
-    def __init__(self, session: Session, pulse: Pulse, where: str) -> None:
+    def __init__(self, session: Session, condition: LoopCondition, where: str) -> None:
         self._session = session
-        self._pulse = pulse
+        self._condition = condition
         self._where = where
         self._closed = False
 
@@ -39,7 +39,7 @@ class RelayChannel(Channel):
             if into.at_end or self._closed:
                 return b""
             self._raise_failure()
-            return b"" if self._session.over else None
+            return b"" if self._session.ended else None
 
         return await self._until(step)
 
@@ -51,7 +51,7 @@ class RelayChannel(Channel):
             def step(view: memoryview = view) -> int | None:
                 self._raise_failure()
                 out = self._session.peer.out[STDIN]
-                if self._closed or out.ended or self._session.over or self._ended_or_deaf():
+                if self._closed or out.ended or self._session.ended or self._stdin_closed():
                     what = message("process.deaf", "the process no longer reads its input")
                     raise ChannelLost(what, where=self._where)
                 size = min(out.free, len(view))
@@ -66,17 +66,17 @@ class RelayChannel(Channel):
         """Close the process's stdin, after what was written."""
         with self._session.peer.changed:
             self._session.peer.out[STDIN].ended = True
-            self._session.peer.hurry()
+            self._session.peer.send_soon()
 
     async def wait(self) -> int | None:
-        """Return the exit status once the process has ended and its stderr is here; raises ChannelLost."""
+        """Return the exit status once the process has ended and stderr was received; raises ChannelLost."""
 
         def step() -> tuple[int | None] | None:
             peer = self._session.peer
-            if "exit" in peer.told and (peer.into[STDERR].at_end or self._session.over):
-                return (peer.told["exit"],)
+            if "exit" in peer.remote_state and (peer.into[STDERR].at_end or self._session.ended):
+                return (peer.remote_state["exit"],)
             self._raise_failure()
-            return (None,) if self._session.over else None
+            return (None,) if self._session.ended else None
 
         return (await self._until(step))[0]
 
@@ -86,18 +86,18 @@ class RelayChannel(Channel):
             return bytes(self._session.errors)
 
     async def close(self) -> None:
-        """Let the process see end of file; what still runs after a few seconds is ended with the shell."""
+        """Close the process's input; a process that still runs after a few seconds ends with the shell."""
         self._closed = True
         self._session.close()
         try:
             async with asyncio.timeout(_CLOSING):
                 await self._until(lambda: self._session.closed.is_set() or None)
         except TimeoutError:
-            # A node that does not answer; its threads end with their requests.
+            # The node does not answer; the threads end with their requests.
             self._session.abandon()
 
-    def _ended_or_deaf(self) -> bool:
-        return "exit" in self._session.peer.told or "deaf" in self._session.peer.told
+    def _stdin_closed(self) -> bool:
+        return "exit" in self._session.peer.remote_state or "stdin_closed" in self._session.peer.remote_state
 
     def _raise_failure(self) -> None:
         failure = self._session.failure
@@ -112,11 +112,11 @@ class RelayChannel(Channel):
             with self._session.peer.changed:
                 return step()
 
-        return await self._pulse.until(guarded)
+        return await self._condition.wait_for(guarded)
 
 
 class EndedChannel(Channel):
-    """What is left of a command that ended before the relay could say hello."""
+    """The output and exit status of a command that ended before the relay started."""
 
     def __init__(self, output: bytes, errors: bytes, status: int | None) -> None:
         self._output = output
@@ -124,7 +124,7 @@ class EndedChannel(Channel):
         self._status = status
 
     async def read(self, limit: int = READ_SIZE) -> bytes:
-        """Return what it printed, then ``b""``."""
+        """Return its output, then ``b""``."""
         data, self._output = self._output[:limit], self._output[limit:]
         await asyncio.sleep(0)
         return data
@@ -134,14 +134,14 @@ class EndedChannel(Channel):
         raise ChannelLost(PROCESS_ENDED)
 
     async def write_eof(self) -> None:
-        """Do nothing: the input was closed when the process ended."""
+        """Do nothing: the input closed when the process ended."""
 
     async def wait(self) -> int | None:
         """Return the exit status."""
         return self._status
 
     def stderr(self) -> bytes:
-        """Return what it wrote to stderr."""
+        """Return its stderr."""
         return self._errors
 
     async def close(self) -> None:

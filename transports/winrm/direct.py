@@ -1,4 +1,4 @@
-"""A program without the relay: the bare streams of WinRM, which end when a connection breaks."""
+"""A program without the relay: the plain streams of WinRM, which end when a connection breaks."""
 
 from __future__ import annotations
 
@@ -8,24 +8,26 @@ from concurrent.futures import ThreadPoolExecutor
 
 from transports.base import READ_SIZE, STDERR_KEPT, Channel
 from transports.errors import PROCESS_ENDED, ChannelLost, TransportError
+from transports.winrm.loop_condition import LoopCondition
 from transports.winrm.problems import as_transport_error
-from transports.winrm.pulse import Pulse
 from transports.winrm.shell import Shell
 
-#: Output that may wait for its reader; then no Receive is sent, and the program has to wait.
-_HELD = 4 << 20
+#: Bytes of unread output after which no Receive is sent, so that the program has to wait.
+_BUFFER = 4 << 20
 #: Seconds for the shell to be deleted.
 _CLOSING = 15.0
 
 
 class DirectChannel(Channel):
-    """For programs that are not Python. Nothing is sent or asked twice, so nothing is doubled; a
-    broken connection may have lost something, so it ends the channel with ChannelLost.
+    """For programs that are not Python.
+
+    No request is repeated, so no data is duplicated. A broken connection may have lost data, so it ends the
+    channel with ChannelLost.
     """
 
-    def __init__(self, shell: Shell, pulse: Pulse) -> None:
+    def __init__(self, shell: Shell, condition: LoopCondition) -> None:
         self._shell = shell
-        self._pulse = pulse
+        self._condition = condition
         self._output = bytearray()
         self._errors = bytearray()
         self._status: int | None = None
@@ -51,7 +53,7 @@ class DirectChannel(Channel):
                 self._raise_failure()
                 return None
 
-        return await self._pulse.until(step)
+        return await self._condition.wait_for(step)
 
     async def write(self, data: bytes) -> None:
         """Write all of ``data`` to stdin; raises ChannelLost."""
@@ -70,7 +72,7 @@ class DirectChannel(Channel):
                     self._raise_failure()
                 return self._status
 
-        return await self._pulse.until(step)
+        return await self._condition.wait_for(step)
 
     def stderr(self) -> bytes:
         """Return the last bytes that the program wrote to stderr."""
@@ -85,8 +87,8 @@ class DirectChannel(Channel):
             self._eof = True
             self._changed.notify_all()
         closing = asyncio.get_running_loop().run_in_executor(self._sender, self._shell.close)
-        # A node that does not answer must not hold up the rest; its threads end with their requests.
-        self._shell.leave()
+        # Do not wait longer for a node that does not answer; the threads end with their requests.
+        self._shell.stop()
         await asyncio.wait([closing], timeout=_CLOSING)
         self._sender.shutdown(wait=False)
 
@@ -116,17 +118,17 @@ class DirectChannel(Channel):
                 self._errors += err
                 del self._errors[:-STDERR_KEPT]
                 self._status = status
-                self._pulse.beat()
+                self._condition.notify()
                 if status is not None:
                     return
-                self._changed.wait_for(lambda: len(self._output) < _HELD or self._eof)
+                self._changed.wait_for(lambda: len(self._output) < _BUFFER or self._eof)
 
     def _fail(self, error: Exception) -> TransportError:
         known = as_transport_error(error, self._shell.where)
         lost = ChannelLost(known.what, where=known.where, remedy=known.remedy)
         with self._changed:
             self._failure = self._failure or lost
-        self._pulse.beat()
+        self._condition.notify()
         return lost
 
     def _raise_failure(self) -> None:

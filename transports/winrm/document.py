@@ -7,7 +7,7 @@ from xml.parsers import expat
 from agent.wire.message import Message, message
 from transports.quoting import quoted
 from transports.winrm import limits
-from transports.winrm.refusal import refusal
+from transports.winrm.violation import protocol_violation
 
 
 class MalformedAnswer(ValueError):
@@ -36,7 +36,7 @@ def check_document(document: bytes, where: str) -> bytes:
                 "the node answered with XML of more than {count} levels",
                 count=limits.XML_DEPTH,
             )
-            raise refusal(problem, where)
+            raise protocol_violation(problem, where)
         count(1 + len(attributes) // 2)
 
     def count(more: int) -> None:
@@ -48,7 +48,7 @@ def check_document(document: bytes, where: str) -> bytes:
                 "the node answered with XML of more than {count} elements and attributes",
                 count=limits.XML_NODES,
             )
-            raise refusal(problem, where)
+            raise protocol_violation(problem, where)
 
     def declaration(*_: object) -> None:
         # With prefixes resolved, declarations are no longer among the attributes.
@@ -63,7 +63,7 @@ def check_document(document: bytes, where: str) -> bytes:
             "winrm.xml-doctype",
             "the node answered with XML that declares a document type, and so perhaps entities",
         )
-        raise refusal(problem, where)
+        raise protocol_violation(problem, where)
 
     def encoding(version: str, name: str | None, standalone: int) -> None:
         # The check must read the same characters as the parser behind it.
@@ -73,7 +73,7 @@ def check_document(document: bytes, where: str) -> bytes:
                 "the node answered with XML in the encoding {name}",
                 name=quoted(name),
             )
-            raise refusal(problem, where)
+            raise protocol_violation(problem, where)
 
     try:
         document.decode("utf-8")  # a byte order mark would make the parser read UTF-16

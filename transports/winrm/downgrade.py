@@ -1,4 +1,4 @@
-"""Why ``transport: auto`` must not log in over http."""
+"""Prevents ``transport: auto`` from logging in over http to a node whose certificate is known."""
 
 from __future__ import annotations
 

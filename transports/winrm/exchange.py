@@ -1,4 +1,4 @@
-"""Requests and answers of WS-Management under one login: what pywinrm's Protocol sends through."""
+"""WS-Management requests and answers of one login: the transport of pywinrm's Protocol."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from agent.wire.message import Message, message
 from transports.errors import ProtocolViolation
 from transports.winrm.document import MalformedAnswer, check_document
 from transports.winrm.http import node_session
-from transports.winrm.refusal import refusal
 from transports.winrm.sealed import is_sealed, unseal
+from transports.winrm.violation import protocol_violation
 
 if TYPE_CHECKING:
     from transports.winrm.login import Login
@@ -25,7 +25,7 @@ _SOAP = "application/soap+xml"
 
 
 class NodeExchange:
-    """Takes the place of pywinrm's Transport, for one thread.
+    """Replaces pywinrm's Transport, for one thread.
 
     It logs in with the first message. Over plain HTTP every message is sealed with the login's key, and an
     answer that is not sealed is refused. ``timeout`` bounds each exchange, and each login, in seconds.
@@ -147,4 +147,4 @@ class NodeExchange:
             "do not log in to this address, because another machine may be answering in the node's place. "
             "Use scheme https with the fingerprint of the node's certificate",
         )
-        return refusal(what, self._login.where, remedy)
+        return protocol_violation(what, self._login.where, remedy)

@@ -1,4 +1,4 @@
-"""HTTP to one address: no redirects, no proxies, no cookies, no compression, and every answer bounded."""
+"""HTTP to one address, with bounded answers and without redirects, proxies, cookies or compression."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ from transports.quoting import quoted
 from transports.winrm import limits
 from transports.winrm.meter import Meter, MeteredConnection, MeteredTlsConnection
 from transports.winrm.options import Options
-from transports.winrm.refusal import refusal
+from transports.winrm.violation import protocol_violation
 
 #: Refusals (401) in a row: NTLM needs two before the answer, Kerberos at most three.
 _LOGIN_STEPS = 5
-#: What NTLM must agree on before a message can be sealed: SIGN, SEAL, extended session security, 128 bits.
+#: NTLM flags that sealing requires: SIGN, SEAL, extended session security, 128 bits.
 _SEALING_FLAGS = 0x10 | 0x20 | 0x80000 | 0x20000000
 _CHALLENGE = re.compile(r"\b(?:NTLM|Negotiate)\s+([A-Za-z0-9+/=]+)", re.IGNORECASE)
 
 
 class NodeAdapter(HTTPAdapter):
-    """Carries every request of a session, those of the login included.
+    """Sends every request of a session, including those of the login.
 
     Requests go to ``url`` and nowhere else. Each exchange, and the exchanges of a login together, must end
     within the timeout of the request. Raises ProtocolViolation and Unreachable.
@@ -58,7 +58,7 @@ class NodeAdapter(HTTPAdapter):
         super().__init__()
 
     def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **kwargs: Any) -> None:
-        """Make the connections metered ones."""
+        """Use metered connections."""
         super().init_poolmanager(connections, maxsize, block, **kwargs, **self._pool_options)
         plain = functools.partial(MeteredConnection, meter=self._meter)
         tls = functools.partial(MeteredTlsConnection, meter=self._meter)
@@ -101,7 +101,7 @@ class NodeAdapter(HTTPAdapter):
         return response
 
     def _check(self, response: requests.Response) -> None:
-        """Raise ProtocolViolation for an answer that an honest WinRM service does not give."""
+        """Raise ProtocolViolation for an answer that a WinRM service does not send."""
         status, headers = response.status_code, response.headers
         if 300 <= status < 400:
             raise self._refuse(
@@ -175,7 +175,7 @@ class NodeAdapter(HTTPAdapter):
             )
 
     def _check_challenge(self, offered: str) -> None:
-        """Stop before NTLM's answer goes out when the node's challenge leaves the messages unsealed."""
+        """Raise AuthenticationFailed, before NTLM answers, for a challenge that leaves messages unsealed."""
         for found in _CHALLENGE.finditer(offered):
             try:
                 token = base64.b64decode(found.group(1), validate=True)
@@ -195,7 +195,7 @@ class NodeAdapter(HTTPAdapter):
                 )
 
     def _refuse(self, what: Message, *remedy: Message) -> ProtocolViolation:
-        return refusal(what, self._where, *remedy)
+        return protocol_violation(what, self._where, *remedy)
 
 
 def node_session(url: str, options: Options, where: str) -> requests.Session:

@@ -1,4 +1,4 @@
-"""How much an HTTP answer of a node may contain. Sizes in bytes."""
+"""Limits on the HTTP answers of a node. Sizes in bytes."""
 
 from __future__ import annotations
 

@@ -16,16 +16,16 @@ from transports.errors import AuthenticationFailed, TransportError
 from transports.winrm.exchange import NodeExchange
 from transports.winrm.http import node_session
 from transports.winrm.options import Auth, Options
-from transports.winrm.problems import certificate_problem, login_refused, no_ticket, sort_out
+from transports.winrm.problems import certificate_problem, classify_error, login_refused, no_ticket
 
-#: Names of authentication schemes, as a node may offer them, and how many of them are looked at.
+#: A valid name of an authentication scheme, and the number of offered schemes that are read.
 _SCHEME = re.compile(r"[a-z][a-z0-9-]{0,19}")
 _MOST_SCHEMES = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """All that a new connection to the node needs."""
+    """The parameters of a new connection to the node."""
 
     url: str
     where: str
@@ -43,7 +43,7 @@ class Login:
             self.url,
             transport=self.auth,
             username=self.user,
-            # pywinrm's own transport, which is replaced below, checks that there is one.
+            # pywinrm's own transport, which is replaced below, requires one.
             password=self.password or "",
             operation_timeout_sec=operation_timeout,
             read_timeout_sec=read_timeout,
@@ -53,14 +53,14 @@ class Login:
 
 
 def offered_schemes(url: str, options: Options, where: str, timeout: float) -> tuple[str, ...]:
-    """Ask without logging in; return the WWW-Authenticate schemes in lower case. Raises TransportError."""
+    """Return the WWW-Authenticate schemes in lower case, without a login; raises TransportError."""
     with node_session(url, options, where) as session:
         try:
             answer = session.post(url, timeout=timeout)
         except requests.exceptions.SSLError as error:
             raise certificate_problem(error, where) from error
         except (requests.exceptions.RequestException, OSError) as error:
-            raise sort_out(error, where) from error
+            raise classify_error(error, where) from error
     if answer.status_code != 401:
         raise TransportError(
             message(
@@ -123,7 +123,7 @@ def choose_auth(offered: tuple[str, ...], options: Options, where: str) -> Auth:
 
 
 def first_call(protocol: Protocol, login: Login, message: str) -> bytes:
-    """Send the first message of a login; raises AuthenticationFailed, explained, when it is refused."""
+    """Send the first message of a login; raises AuthenticationFailed with the reason if it is refused."""
     try:
         return protocol.send_message(message)
     except (InvalidCredentialsError, PermissionError) as error:

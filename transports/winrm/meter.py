@@ -14,7 +14,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from agent.wire.message import EMPTY, Message, message
 from transports.errors import Unreachable, no_answer
 from transports.winrm import limits
-from transports.winrm.refusal import refusal
+from transports.winrm.violation import protocol_violation
 
 #: A slice of a request that is sent under one timeout.
 _SLICE = 1 << 14
@@ -34,7 +34,7 @@ class Meter:
         self._received = False
 
     def start(self, seconds: float, limit: float) -> None:
-        """Begin an exchange that must end within ``seconds``, which are what is left of ``limit``."""
+        """Begin an exchange that must end within ``seconds``, the rest of ``limit``."""
         self._seconds = limit
         self._deadline = time.monotonic() + seconds
         self._received = False
@@ -51,18 +51,18 @@ class Meter:
         self._allow(most + limits.HEADERS, exceeded)
 
     def remaining(self) -> float:
-        """Return the seconds that are left; raises Unreachable when there are none."""
+        """Return the seconds that are left; raises Unreachable if the time is over."""
         left = self._deadline - time.monotonic()
         if left <= 0:
             raise self.timed_out()
         return left
 
     def count(self, size: int) -> None:
-        """Account for ``size`` received bytes; raises ProtocolViolation when they are too many."""
+        """Count ``size`` received bytes; raises ProtocolViolation above the limit."""
         self._received = self._received or size > 0
         self._left -= size
         if self._left < 0:
-            raise refusal(self._exceeded, self._where)
+            raise protocol_violation(self._exceeded, self._where)
 
     def timed_out(self) -> Unreachable:
         """Return the error of an exchange that took too long."""
@@ -83,7 +83,7 @@ class Meter:
 
 
 class _MeteredReader(io.RawIOBase):
-    """The bytes of a socket, counted and under the deadline of the exchange."""
+    """Reads a socket, counting the bytes, within the deadline of the exchange."""
 
     def __init__(self, raw: socket.SocketIO, sock: socket.socket, meter: Meter) -> None:
         self._raw = raw
@@ -92,7 +92,7 @@ class _MeteredReader(io.RawIOBase):
         self._meter = meter
 
     def readable(self) -> bool:
-        """Whether this is for reading: yes."""
+        """Return True."""
         return True
 
     def readinto(self, buffer: Any) -> int:

@@ -24,13 +24,13 @@ class Options:
 
     scheme: str
     port: int
-    #: ntlm, kerberos, basic (over TLS only) or empty: what the node offers.
+    #: ntlm, kerberos, basic (over TLS only), or empty for the best one that the node offers.
     auth: Auth | Literal[""]
     #: PEM file with the authority or the node's own certificate; None means the system's store.
     ca: Path | None
-    #: SHA-256 of the node's certificate in hex, which then needs no authority and no matching name.
+    #: SHA-256 of the node's certificate in hex; its CA and name are then not checked.
     fingerprint: str
-    #: The interpreter that carries programs other than Python; empty: they go without the relay.
+    #: Interpreter of the relay for programs other than Python; without one they run without a relay.
     python: str
 
     def url(self, host: str) -> str:

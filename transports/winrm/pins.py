@@ -15,7 +15,7 @@ ALGORITHM = message("winrm.tls-certificate", "TLS certificate")
 
 
 class Pins:
-    """The file ``known_certificates`` beside known_hosts: lines of ``[host]:port SHA256:HEX``."""
+    """The file ``known_certificates`` next to known_hosts: lines of ``[host]:port SHA256:HEX``."""
 
     def __init__(self, known_hosts: Path | None) -> None:
         self._file = TrustFile(known_hosts.with_name("known_certificates")) if known_hosts else None
@@ -29,12 +29,12 @@ class Pins:
         return ""
 
     def record(self, key: HostKey) -> None:
-        """Keep a fingerprint that was just trusted; raises TransportError."""
+        """Add a fingerprint that the user has confirmed; raises TransportError."""
         if self._file is not None:
             self._file.append(f"[{key.host}]:{key.port} {key.fingerprint}\n")
 
 
-def shown_certificate(host: str, port: int, timeout: float, where: str) -> HostKey:
+def fetch_certificate(host: str, port: int, timeout: float, where: str) -> HostKey:
     """Fetch the certificate that the node shows, without trusting it; raises TransportError."""
     try:
         pem = ssl.get_server_certificate((host, port), timeout=timeout)

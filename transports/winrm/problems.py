@@ -1,4 +1,4 @@
-"""What pywinrm and requests raise, sorted by what it means for a session."""
+"""Classifies the exceptions of pywinrm and requests by their effect on a session."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ from transports.errors import (
 )
 from transports.quoting import quoted
 from transports.system_errors import TIMED_OUT, system_error
-from transports.winrm.refusal import refusal
+from transports.winrm.violation import protocol_violation
 
-#: The shell or command does not exist (any more).
+#: The shell or command does not exist.
 _GONE = (2150858843, 2150858842, 995, 2147943395)
 _DENIED = (5, 2147942405)
 #: How http.client reports a connection that ended too early.
@@ -38,7 +38,7 @@ _WRAPPED = 16
 
 
 class ShellGone(Exception):
-    """The shell or the command does not exist on the node any more; trying again can't help."""
+    """The shell or the command no longer exists on the node; a retry cannot help."""
 
     def __init__(self, what: Message) -> None:
         super().__init__(what)
@@ -52,13 +52,13 @@ class EnvelopeTooLarge(Exception):
 
 
 class UnreadableAnswer(ChannelLost):
-    """An answer that is cut, sealed for another login, or foreign. A new connection may help."""
+    """An answer that is cut, sealed for another login, or malformed. A new connection may help."""
 
 
-def sort_out(error: Exception, where: str) -> ShellGone | EnvelopeTooLarge | TransportError:
-    """Return what ``error`` means. A TransportError may be transient.
+def classify_error(error: Exception, where: str) -> ShellGone | EnvelopeTooLarge | TransportError:
+    """Return the error that ``error`` stands for. A TransportError may be transient.
 
-    Never anything else: whatever an answer of a node made a library raise is that node's problem only.
+    Every exception is classified, because an answer of a node can make the libraries raise any of them.
     """
     if isinstance(error, (TransportError, ShellGone, EnvelopeTooLarge)):
         return error
@@ -79,12 +79,12 @@ def sort_out(error: Exception, where: str) -> ShellGone | EnvelopeTooLarge | Tra
         )
     if isinstance(error, requests.exceptions.SSLError):
         return certificate_problem(error, where)
-    if foreign := _foreign(error):
-        return refusal(
+    if violation := _not_http(error):
+        return protocol_violation(
             message(
                 "winrm.not-http",
                 "the service does not use HTTP as WinRM does ({error})",
-                error=quoted(str(foreign)),
+                error=quoted(str(violation)),
             ),
             where,
         )
@@ -95,8 +95,8 @@ def sort_out(error: Exception, where: str) -> ShellGone | EnvelopeTooLarge | Tra
             message("winrm.broke", "the WinRM connection broke ({error})", error=innermost_reason(error)),
             where=where,
         )
-    # Besides our own checks: what pywinrm, requests_ntlm and pyspnego raise for an answer that lacks a
-    # header, an element or a field, or has a wrong one. They document no common exception.
+    # dtui's own checks, and the exceptions of pywinrm, requests_ntlm and pyspnego for an answer in which a
+    # header, an element or a field is missing or wrong. They document no common base class.
     return UnreadableAnswer(
         message(
             "winrm.unreadable", "the node's answer cannot be read ({error})", error=innermost_reason(error)
@@ -107,7 +107,7 @@ def sort_out(error: Exception, where: str) -> ShellGone | EnvelopeTooLarge | Tra
 
 def as_transport_error(error: Exception, where: str) -> TransportError:
     """Return the error of a channel that ``error`` ended."""
-    problem = sort_out(error, where)
+    problem = classify_error(error, where)
     if isinstance(problem, TransportError):
         return problem
     if isinstance(problem, ShellGone):
@@ -172,7 +172,7 @@ _NO_RETRY = message(
 
 
 def login_refused(user: str, offered: str, where: str) -> AuthenticationFailed:
-    """Return the error for a 401 after the password was sent, which Windows never explains."""
+    """Return the error for a 401 after the password was sent; Windows reports no reason."""
     if "\\" in user or "@" in user:
         remedy = message(
             "winrm.login-refused-domain.remedy",
@@ -270,8 +270,8 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
         seen = getattr(seen, "reason", None) or seen.__cause__ or seen.__context__ or last
 
 
-def _foreign(error: BaseException) -> BaseException | None:
-    """Return why an answer is not HTTP, or has lines or headers without measure; None for a cut answer."""
+def _not_http(error: BaseException) -> BaseException | None:
+    """Return why an answer is not HTTP, or exceeds the limits of http.client; None for a cut answer."""
     for seen in _chain(error):
         if isinstance(seen, http.client.HTTPException) and not isinstance(seen, _CUT):
             return seen
@@ -279,7 +279,7 @@ def _foreign(error: BaseException) -> BaseException | None:
 
 
 def innermost_reason(error: BaseException) -> Message:
-    """Return the reason of our own check that failed, else the innermost one."""
+    """Return the reason of dtui's own check if one failed, else the innermost reason."""
     for seen in _chain(error):
         what = getattr(seen, "what", None)
         if isinstance(what, Message):

@@ -1,4 +1,4 @@
-"""The limits of a node's WinRM, read when we log in."""
+"""The quotas of a node's WinRM service, read at login."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from winrm.protocol import Protocol
 
 _CONFIG = "http://schemas.microsoft.com/wbem/wsman/1/config"
 _GET = "http://schemas.xmlsoap.org/ws/2004/09/transfer/Get"
-#: What a request's XML and its seal take of the envelope.
+#: Bytes of the envelope that a request's XML and its seal take.
 _AROUND = 4096
 #: Safe for every release of Windows.
 SMALL_SEND = 110_000
-#: Larger ones gain nothing and make everybody else on the node wait.
+#: Larger ones are no faster, and delay the other WinRM sessions of the node.
 _LARGEST_SEND = 360_000
 
 
 @dataclass(frozen=True, slots=True)
 class NodeQuotas:
-    """None means that the node did not tell (its config is for administrators only)."""
+    """None: not reported, because only administrators may read the config."""
 
     max_envelope_kb: int | None = None
     max_timeout_ms: int | None = None
@@ -30,7 +30,7 @@ class NodeQuotas:
 
     @property
     def send_size(self) -> int:
-        """How many raw bytes fit into one Send."""
+        """Number of raw bytes that fit into one Send."""
         if self.max_envelope_kb is None:
             return SMALL_SEND
         fits = (self.max_envelope_kb * 1024 - _AROUND) * 3 // 4
@@ -38,7 +38,7 @@ class NodeQuotas:
 
 
 def quotas_request(protocol: Protocol) -> str:
-    """The message that asks for ``winrm/config``."""
+    """Return the message that requests ``winrm/config``."""
     envelope = protocol.build_wsman_header(_GET, _CONFIG)
     return str(xmltodict.unparse({"env:Envelope": {**envelope, "env:Body": {}}}))
 

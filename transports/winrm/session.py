@@ -1,4 +1,4 @@
-"""The console's end of a reliable channel: two threads between a shell and a `Peer`."""
+"""The console's end of a reliable channel: two threads connect a shell and a `Peer`."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from transports.winrm.reliable.relay import GRACE, SILENCE
 from transports.winrm.reliable.source import start_line
 from transports.winrm.shell import Shell
 
-#: Seconds for the end of a command to be received, after it no longer took input.
-_LAST_WORDS = 2.0
+#: Seconds to receive the final output of a command that no longer accepts input.
+_FINAL_OUTPUT = 2.0
 
 
 class Session:
-    """A process on the node behind a relay. Read its state with ``peer.changed`` held.
+    """A process on the node behind a relay. Hold ``peer.changed`` while you read its state.
 
-    ``notify`` is called from both threads whenever something changed.
+    Both threads call ``notify`` after each change.
     """
 
     def __init__(self, shell: Shell, key: bytes, argv: Sequence[str], notify: Callable[[], None]) -> None:
         self.peer = Peer(key, (STDIN,), (STDOUT, STDERR), time.monotonic)
-        #: What the command itself printed around the frames: the words of an interpreter that fails.
-        self.noise = bytearray()
+        #: Output outside of frames, such as the error of an interpreter that failed.
+        self.unframed = bytearray()
         self.errors = bytearray()
-        #: Exit status of the command (the relay's, not the process's) once it has ended.
+        #: Exit status of the relay, not of the process, once it has ended.
         self.status: int | None = None
         self.failure: TransportError | None = None
         self._shell = shell
@@ -47,20 +47,20 @@ class Session:
 
     @property
     def started(self) -> bool:
-        """Whether the process runs or has run."""
-        return "pid" in self.peer.told
+        """Whether the process has been started."""
+        return "pid" in self.peer.remote_state
 
     @property
-    def over(self) -> bool:
-        """Whether nothing more will come from the node."""
+    def ended(self) -> bool:
+        """Whether the node sends nothing more."""
         return self.status is not None or self.failure is not None
 
     def abandon(self) -> None:
-        """Stop both threads as soon as their requests end; call it after `close` took too long."""
-        self._shell.leave()
+        """Stop both threads when their requests end; call it after `close` timed out."""
+        self._shell.stop()
 
     def close(self) -> None:
-        """Let the process see end of file, wait a little, delete the shell; `closed` is set at the end."""
+        """Close the process's input, wait up to `GRACE`, delete the shell; then `closed` is set."""
         with self.peer.changed:
             if self._close_by is None:
                 self._close_by = time.monotonic() + GRACE
@@ -73,20 +73,20 @@ class Session:
             self._shell.send(first, retry=False)
             while not self._ended.is_set():
                 with peer.changed:
-                    while peer.pending() > 0 and not self._ended.is_set() and not self._may_leave():
+                    while peer.pending() > 0 and not self._ended.is_set() and not self._may_close():
                         peer.changed.wait(peer.pending() if self._close_by is None else SOON)
-                    leaving = self._may_leave()
-                    if leaving:
-                        peer.tell(bye=True)
+                    closing = self._may_close()
+                    if closing:
+                        peer.report(bye=True)
                     batch = peer.gather(self._shell.send_size)
                 self._shell.send(batch)
                 self._notify()
-                if leaving:
+                if closing:
                     self._ended.wait(GRACE + 1)
                     break
         except ShellGone as error:
-            # Most often the command has just ended, and what it said last is still to be received.
-            if not self._ended.wait(_LAST_WORDS):
+            # In most cases the command has just ended, and its final output is not received yet.
+            if not self._ended.wait(_FINAL_OUTPUT):
                 self._fail(error)
         except TransportError as error:
             self._fail(error)
@@ -104,14 +104,14 @@ class Session:
         peer = self.peer
         try:
             while True:
-                out, err, status = self._shell.receive(self._broken, self._heard)
+                out, err, status = self._shell.receive(self._broken, self._check_silence)
                 with peer.changed:
                     if not self.started:
-                        self.noise += out[: STDERR_KEPT - len(self.noise)]
+                        self.unframed += out[: STDERR_KEPT - len(self.unframed)]
                     peer.receive(out)
-                    self._keep_errors(err)
+                    self._append_errors(err)
                     while piece := peer.read(STDERR, PIECE):
-                        self._keep_errors(piece)
+                        self._append_errors(piece)
                     if self._complete() and self._close_by is None:
                         self._close_by = time.monotonic()
                     if status is not None:
@@ -125,15 +125,19 @@ class Session:
             what = message("winrm.receive-failed", "receiving failed ({error})", error=repr(error))
             self._fail(ChannelLost(what, where=self._shell.where))
 
-    def _may_leave(self) -> bool:
+    def _may_close(self) -> bool:
         if self._close_by is None:
             return False
         out = self.peer.out[STDIN]
-        return out.confirmed == out.written or "exit" in self.peer.told or time.monotonic() >= self._close_by
+        return (
+            out.confirmed == out.written
+            or "exit" in self.peer.remote_state
+            or time.monotonic() >= self._close_by
+        )
 
-    def _heard(self) -> None:
-        """Raise ChannelLost when the relay, which reports every few seconds, has been silent for too long."""
-        if time.monotonic() - self.peer.heard_at > SILENCE:
+    def _check_silence(self) -> None:
+        """Raise ChannelLost if the relay, which sends a frame every few seconds, was silent for too long."""
+        if time.monotonic() - self.peer.last_frame_at > SILENCE:
             raise ChannelLost(
                 message(
                     "winrm.relay-silent",
@@ -148,11 +152,13 @@ class Session:
 
     def _broken(self) -> None:
         with self.peer.changed:
-            self.peer.lost_input()
+            self.peer.request_resend()
 
     def _complete(self) -> bool:
-        """Whether the process has ended and all that it wrote is here."""
-        return "exit" in self.peer.told and all(into.length == into.have for into in self.peer.into.values())
+        """Whether the process has ended and all its output was received."""
+        return "exit" in self.peer.remote_state and all(
+            into.length == into.have for into in self.peer.into.values()
+        )
 
     def _end(self, status: int) -> None:
         self.status = status
@@ -200,6 +206,6 @@ class Session:
             )
         return as_transport_error(error, self._shell.where)
 
-    def _keep_errors(self, data: bytes) -> None:
+    def _append_errors(self, data: bytes) -> None:
         self.errors += data
         del self.errors[:-STDERR_KEPT]

@@ -1,4 +1,4 @@
-"""A command in a WinRM shell, used by two threads: one only sends, the other only receives."""
+"""A command in a WinRM shell, used by two threads: one sends, the other receives."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from winrm.protocol import Protocol
 from agent.wire.message import message
 from transports.command_problems import LONGEST_LINE, long_command
 from transports.errors import TransportError
-from transports.winrm.line import Line, Patience
+from transports.winrm.connection import ReconnectingConnection, Timeouts
 from transports.winrm.problems import EnvelopeTooLarge, ShellGone, innermost_reason
-from transports.winrm.refusal import refusal
+from transports.winrm.violation import protocol_violation
 
 UTF8 = 65001
-#: Windows removes the shell after so many seconds without a request, should the console vanish.
+#: Seconds without a request after which Windows removes the shell, in case the console was killed.
 _IDLE = 300
 _SMALLEST_SEND = 1024
-#: Seconds between an answer that brought nothing and the next request.
+#: Seconds between an answer without output and the next request.
 _EMPTY_PAUSE = 0.05
-#: What Windows names shells and commands by: UUIDs. They go back with every request.
+#: Identifiers of shells and commands, UUIDs on Windows. Every request contains them.
 _ID = re.compile(r"[0-9A-Za-z-]{1,64}")
 _CLOSED = message("winrm.shell-closed", "the shell was closed")
 
@@ -37,7 +37,7 @@ class Shell:
         command_line: str,
         *,
         where: str,
-        patience: Patience,
+        timeouts: Timeouts,
         clock: Callable[[], float],
         send_size: int,
     ) -> None:
@@ -45,18 +45,18 @@ class Shell:
             raise long_command(len(command_line), where)
         self.where = where
         self.send_size = send_size
-        self._leave = threading.Event()
-        self._sender = Line(connect, where, patience, clock, self._leave)
-        self._receiver = Line(connect, where, patience, clock, self._leave)
-        # Not `again`: a Create or Command whose answer is lost would be done twice.
+        self._closing = threading.Event()
+        self._sender = ReconnectingConnection(connect, where, timeouts, clock, self._closing)
+        self._receiver = ReconnectingConnection(connect, where, timeouts, clock, self._closing)
+        # Without retries: a Create or Command whose answer is lost would be carried out twice.
         try:
-            self._id = self._named(
-                self._sender.once(
+            self._id = self._checked_id(
+                self._sender.send(
                     lambda protocol: protocol.open_shell(codepage=UTF8, idle_timeout=f"PT{_IDLE}.000S")
                 )
             )
-            self._command = self._named(
-                self._sender.once(
+            self._command = self._checked_id(
+                self._sender.send(
                     lambda protocol: protocol.run_command(self._id, command_line, console_mode_stdin=False)
                 )
             )
@@ -78,10 +78,10 @@ class Shell:
                 protocol.send_command_input(self._id, self._command, piece, end=last)
 
             try:
-                (self._sender.again if retry else self._sender.once)(request)
+                (self._sender.send_with_retries if retry else self._sender.send)(request)
             except WinRMOperationTimeoutError:
-                # The pipe is full and nothing was taken; the process is busy.
-                if self._leave.wait(_EMPTY_PAUSE):
+                # The pipe is full and nothing was written, because the process is busy.
+                if self._closing.wait(_EMPTY_PAUSE):
                     raise ShellGone(_CLOSED) from None
                 continue
             except EnvelopeTooLarge:
@@ -97,10 +97,10 @@ class Shell:
     def receive(
         self, broken: Callable[[], None] | None = None, idle: Callable[[], None] = lambda: None
     ) -> tuple[bytes, bytes, int | None]:
-        """Return stdout, stderr and, after the last of them, the exit status; waits until there is something.
+        """Wait for output; return stdout, stderr and, with the last output, the exit status.
 
-        ``broken`` is called for each connection that broke: output may be lost. Without it, that raises.
-        ``idle`` is called after each answer without output, and may raise.
+        ``broken`` is called after each broken connection, whose output may be lost; without it, a broken
+        connection raises. ``idle`` is called after each answer without output, and may raise.
         """
 
         def request(protocol: Protocol) -> tuple[bytes, bytes, int, bool]:
@@ -109,35 +109,35 @@ class Shell:
         while True:
             try:
                 if broken is None:
-                    out, err, code, done = self._receiver.once(request)
+                    out, err, code, done = self._receiver.send(request)
                 else:
-                    out, err, code, done = self._receiver.again(request, broken)
+                    out, err, code, done = self._receiver.send_with_retries(request, broken)
             except WinRMOperationTimeoutError:
                 out, err, code, done = b"", b"", 0, False
             if out or err or done:
                 return out, err, code if done else None
             idle()
-            # An honest node answers when there is output or after the operation timeout. One that answers
-            # at once, with nothing, must not keep us busy.
-            self._leave.wait(_EMPTY_PAUSE)
-            if self._leave.is_set():
+            # A node answers when there is output or after the operation timeout. If it answers at once
+            # without output, the pause limits the load.
+            self._closing.wait(_EMPTY_PAUSE)
+            if self._closing.is_set():
                 raise ShellGone(_CLOSED)
 
-    def _named(self, name: str | None) -> str:
+    def _checked_id(self, name: str | None) -> str:
         if not _ID.fullmatch(name or ""):
             problem = message("winrm.identifier", "the node sent an invalid identifier of a shell or command")
-            raise refusal(problem, self.where)
+            raise protocol_violation(problem, self.where)
         return str(name)
 
-    def leave(self) -> None:
-        """Make no new attempt when a connection breaks, and ask for no more output."""
-        self._leave.set()
+    def stop(self) -> None:
+        """Stop retrying broken connections and receiving output."""
+        self._closing.set()
 
     def close(self) -> None:
-        """Delete the shell, which ends what still runs in it. From the sender's thread."""
-        self.leave()
+        """Delete the shell, which ends its processes. Call it from the sender's thread."""
+        self.stop()
         with contextlib.suppress(
             TransportError, ShellGone, EnvelopeTooLarge, InvalidCredentialsError, WinRMOperationTimeoutError
         ):
-            self._sender.once(lambda protocol: protocol.close_shell(self._id, close_session=False))
-        self._sender.drop()
+            self._sender.send(lambda protocol: protocol.close_shell(self._id, close_session=False))
+        self._sender.close()

@@ -30,19 +30,19 @@ from transports.questions import PASSWORD_REJECTED, PASSWORD_WINRM
 from transports.quoting import quoted
 from transports.system_errors import system_error
 from transports.winrm.channel import EndedChannel, RelayChannel
+from transports.winrm.connection import Timeouts
 from transports.winrm.direct import DirectChannel
-from transports.winrm.line import Patience
+from transports.winrm.interpreter import interpreter_words
 from transports.winrm.login import Login, choose_auth, first_call, offered_schemes
+from transports.winrm.loop_condition import LoopCondition
 from transports.winrm.options import Options, read_options
-from transports.winrm.pins import Pins, shown_certificate
-from transports.winrm.problems import sort_out
-from transports.winrm.pulse import Pulse
+from transports.winrm.pins import Pins, fetch_certificate
+from transports.winrm.problems import classify_error
 from transports.winrm.quotas import NodeQuotas, quotas_request, read_quotas
 from transports.winrm.reliable.frames import KEY_SIZE
 from transports.winrm.reliable.source import ARGUMENTS
 from transports.winrm.session import Session
 from transports.winrm.shell import Shell
-from transports.winrm.words import interpreter
 
 T = TypeVar("T")
 
@@ -64,14 +64,14 @@ class WinRMTransport(Transport):
         prompts: Prompts | None = None,
         known_hosts: Path | None = None,
         *,
-        patience: Patience | None = None,
+        timeouts: Timeouts | None = None,
         reach: float = 8.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__(endpoint, prompts or NoPrompts())
         self._pins = Pins(known_hosts)
         self.quotas = NodeQuotas()
-        self._patience = patience or Patience()
+        self._timeouts = timeouts or Timeouts()
         self._reach = reach
         self._clock = clock
         self._login: Login | None = None
@@ -88,10 +88,12 @@ class WinRMTransport(Transport):
                 self._login = await self._log_in()
 
     async def open(self, argv: Sequence[str]) -> Channel:
-        """Start ``argv``; a Python program gets the reliable relay, others the bare streams."""
+        """Start ``argv``: a Python program behind the relay, others with the plain streams."""
         await self.connect()
         assert self._login is not None
-        words = interpreter(argv) or ((self._login.options.python,) if self._login.options.python else ())
+        words = interpreter_words(argv) or (
+            (self._login.options.python,) if self._login.options.python else ()
+        )
         try:
             channel = await (self._open_relayed(words, argv) if words else self._open_direct(argv))
         except UnsafeWord as error:
@@ -117,40 +119,40 @@ class WinRMTransport(Transport):
                 where=where,
                 remedy=message("winrm.no-user.remedy", "set the node's `user` in the inventory"),
             )
-        await self._touch(options.port, where)
+        await self._check_port(options.port, where)
         url = options.url(self.endpoint.host)
-        options, offered = await self._meet(url, options, where)
+        options, offered = await self._negotiate(url, options, where)
         auth = choose_auth(offered, options, where)
         password = None if auth == "kerberos" else await self._password(where)
         login = Login(url, where, options, auth, user, password)
         try:
-            self.quotas = await self._work(lambda: self._ask_quotas(login))
+            self.quotas = await self._in_thread(lambda: self._request_quotas(login))
         except AuthenticationFailed:
             if password is not None:
                 self._rejected.add(password)
             raise
         return login
 
-    async def _meet(self, url: str, options: Options, where: str) -> tuple[Options, tuple[str, ...]]:
-        """Return the schemes on offer, and options with the pin of a certificate that the user trusts."""
+    async def _negotiate(self, url: str, options: Options, where: str) -> tuple[Options, tuple[str, ...]]:
+        """Return the options, with the fingerprint of a trusted certificate, and the offered schemes."""
         host, port = self.endpoint.host, options.port
-        asks = options.scheme == "https" and not options.ca and not options.fingerprint
-        pinned = self._pins.find(host, port) if asks else ""
+        pinnable = options.scheme == "https" and not options.ca and not options.fingerprint
+        pinned = self._pins.find(host, port) if pinnable else ""
         if pinned:
             options = replace(options, fingerprint=pinned)
         try:
-            return options, await self._work(lambda: offered_schemes(url, options, where, self._reach))
+            return options, await self._in_thread(lambda: offered_schemes(url, options, where, self._reach))
         except CertificateRejected as error:
-            if pinned or not asks or not error.confirmable:
+            if pinned or not pinnable or not error.confirmable:
                 raise
-            shown = await self._work(lambda: shown_certificate(host, port, self._reach, where))
+            shown = await self._in_thread(lambda: fetch_certificate(host, port, self._reach, where))
             if not await self.prompts.trust_host_key(shown):
                 raise
             self._pins.record(shown)
         trusted = replace(options, fingerprint=shown.fingerprint.removeprefix("SHA256:"))
-        return trusted, await self._work(lambda: offered_schemes(url, trusted, where, self._reach))
+        return trusted, await self._in_thread(lambda: offered_schemes(url, trusted, where, self._reach))
 
-    async def _touch(self, port: int, where: str) -> None:
+    async def _check_port(self, port: int, where: str) -> None:
         try:
             async with asyncio.timeout(self._reach):
                 _, writer = await asyncio.open_connection(self.endpoint.host, port)
@@ -227,7 +229,7 @@ class WinRMTransport(Transport):
             )
         return password
 
-    def _ask_quotas(self, login: Login) -> NodeQuotas:
+    def _request_quotas(self, login: Login) -> NodeQuotas:
         protocol = login.protocol(int(self._reach), int(self._reach) + 2)
         try:
             return read_quotas(first_call(protocol, login, quotas_request(protocol)))
@@ -236,9 +238,9 @@ class WinRMTransport(Transport):
         except WinRMOperationTimeoutError:
             return NodeQuotas()
         except Exception as error:
-            problem = sort_out(error, login.where)
+            problem = classify_error(error, login.where)
             if isinstance(problem, AuthenticationFailed):
-                # Logged in; the config is for administrators only. Opening a shell shows what is wrong.
+                # The login succeeded, but only administrators may read the config. Opening a shell shows why.
                 return NodeQuotas()
             if not isinstance(problem, TransportError):
                 what = message(
@@ -253,7 +255,7 @@ class WinRMTransport(Transport):
 
     async def _open_relayed(self, words: Sequence[str], argv: Sequence[str]) -> Channel:
         line = command_line([*words, *ARGUMENTS])
-        started_by = asyncio.get_running_loop().time() + self._patience.opening
+        started_by = asyncio.get_running_loop().time() + self._timeouts.opening
         for attempt in range(_ATTEMPTS):
             try:
                 async with asyncio.timeout_at(started_by):
@@ -261,59 +263,59 @@ class WinRMTransport(Transport):
             except TimeoutError:
                 raise self._not_started() from None
             except TransportError as error:
-                # Before the process runs, a request whose answer was lost has unknown effects: start again.
+                # The process is not running yet. A lost answer has unknown effects, so start a new shell.
                 if not error.transient or attempt == _ATTEMPTS - 1:
                     raise
-            await asyncio.sleep(self._patience.pause * 2**attempt)
+            await asyncio.sleep(self._timeouts.pause * 2**attempt)
         raise AssertionError
 
     async def _start_relay(self, line: str, argv: Sequence[str]) -> Channel:
-        pulse = Pulse(asyncio.get_running_loop())
+        condition = LoopCondition(asyncio.get_running_loop())
         key = os.urandom(KEY_SIZE)
-        session = await self._work(
-            lambda: Session(self._shell(line), key, argv, pulse.beat), lambda late: late.close()
+        session = await self._in_thread(
+            lambda: Session(self._shell(line), key, argv, condition.notify), lambda late: late.close()
         )
         where = str(self.endpoint)
-        told = session.peer.told
+        state = session.peer.remote_state
         try:
-            await pulse.until(lambda: session.started or session.over or "failed" in told or None)
+            await condition.wait_for(lambda: session.started or session.ended or "failed" in state or None)
         except BaseException:
             session.close()
             raise
         if session.started:
-            return RelayChannel(session, pulse, where)
+            return RelayChannel(session, condition, where)
         session.close()
-        if "failed" in told:
+        if "failed" in state:
             raise CommandNotStarted(
                 message(
                     "winrm.not-started",
                     "{program} could not be started ({error})",
                     program=argv[0],
-                    error=quoted(told["failed"]),
+                    error=quoted(state["failed"]),
                 ),
                 where=where,
                 remedy=message("winrm.not-started.remedy", "check the interpreter's path in the inventory"),
             )
         if session.failure is not None:
             raise session.failure
-        return EndedChannel(bytes(session.noise), bytes(session.errors), session.status)
+        return EndedChannel(bytes(session.unframed), bytes(session.errors), session.status)
 
     async def _open_direct(self, argv: Sequence[str]) -> Channel:
         line = command_line(argv)
-        pulse = Pulse(asyncio.get_running_loop())
+        condition = LoopCondition(asyncio.get_running_loop())
         try:
-            async with asyncio.timeout(self._patience.opening):
-                shell = await self._work(lambda: self._shell(line), lambda late: late.close())
+            async with asyncio.timeout(self._timeouts.opening):
+                shell = await self._in_thread(lambda: self._shell(line), lambda late: late.close())
         except TimeoutError:
             raise self._not_started() from None
-        return DirectChannel(shell, pulse)
+        return DirectChannel(shell, condition)
 
     def _not_started(self) -> TransportError:
         return Unreachable(
             message(
                 "winrm.start-late",
                 "the process did not start within {seconds:.0f} s",
-                seconds=self._patience.opening,
+                seconds=self._timeouts.opening,
             ),
             where=str(self.endpoint),
             remedy=message(
@@ -327,19 +329,19 @@ class WinRMTransport(Transport):
         assert login is not None
 
         def connect() -> Protocol:
-            return login.protocol(self._patience.operation, self._patience.answer)
+            return login.protocol(self._timeouts.operation, self._timeouts.answer)
 
         return Shell(
             connect,
             line,
             where=login.where,
-            patience=self._patience,
+            timeouts=self._timeouts,
             clock=self._clock,
             send_size=self.quotas.send_size,
         )
 
-    async def _work(self, job: Callable[[], T], discard: Callable[[T], None] = lambda result: None) -> T:
-        """Run ``job`` in a thread. What it returns after we were cancelled goes to ``discard``, there."""
+    async def _in_thread(self, job: Callable[[], T], discard: Callable[[T], None] = lambda result: None) -> T:
+        """Run ``job`` in a thread. After a cancellation, the thread passes the result to ``discard``."""
         future = self._workers.submit(job)
         try:
             return await asyncio.wrap_future(future)

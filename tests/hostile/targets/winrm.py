@@ -31,7 +31,7 @@ def fuzz_frames(data: bytes) -> None:
     for start in range(0, len(data), step):
         for _, _, payload in frames.unpack(data[start : start + step]):
             assert len(payload) <= PIECE
-    assert frames.kept <= PIECE + 64 + step
+    assert frames.buffered <= PIECE + 64 + step
 
 
 def fuzz_peer(data: bytes) -> None:
@@ -55,14 +55,14 @@ def fuzz_peer(data: bytes) -> None:
             assert into.consumed <= into.have
         for out in peer.out.values():
             assert 0 <= out.confirmed <= out.written == 100
-        assert set(peer.told) <= {"pid", "exit", "failed", "deaf", "bye"}
+        assert set(peer.remote_state) <= {"pid", "exit", "failed", "stdin_closed", "bye"}
 
 
 def fuzz_snapshot(data: bytes) -> None:
     """The payload of a snapshot: as it is, and as the value of each field of a right one."""
     honest: dict[str, object] = {
         "have": {"0": 0}, "room": {"0": WINDOW}, "sent": {"1": 0, "2": 0}, "ends": {},
-        "sure": {"1": 0, "2": 0}, "heard": 0, "again": 0, "news": {},
+        "confirmed": {"1": 0, "2": 0}, "acknowledged": 0, "resends": 0, "state": {},
     }  # fmt: skip
     texts = [data]
     with contextlib.suppress(ValueError, RecursionError):

@@ -9,12 +9,12 @@ from lab.winrm import Accounts, posix_shell, self_signed
 from tests.hostile.winrm.server import Attack, HostileServer
 from tests.winrm.conftest import PASSWORD, USER, Password
 from transports.base import Endpoint
-from transports.winrm.line import Patience
+from transports.winrm.connection import Timeouts
 from transports.winrm.transport import WinRMTransport
 
 HOST = "127.0.12.1"
 #: Short, so that a test of a time limit is short; the limits themselves are the same code.
-QUICK = Patience(operation=1, answer=2, outage=3.0, opening=6.0, pause=0.02, longest_pause=0.2)
+QUICK = Timeouts(operation=1, answer=2, outage=3.0, opening=6.0, pause=0.02, longest_pause=0.2)
 REACH = 2.0
 
 Serve = Callable[..., HostileServer]
@@ -70,7 +70,7 @@ async def connect() -> AsyncIterator[Connect]:
             Endpoint(server.host, server.port, USER, options=options),
             prompts or Password(PASSWORD),
             known_hosts,
-            patience=QUICK,
+            timeouts=QUICK,
             reach=REACH,
         )
         made.append(transport)

@@ -50,10 +50,10 @@ def honest() -> dict[str, Any]:
         "room": {"0": WINDOW},
         "sent": {"1": 0, "2": 0},
         "ends": {},
-        "sure": {"1": 0, "2": 0},
-        "heard": 0,
-        "again": 0,
-        "news": {},
+        "confirmed": {"1": 0, "2": 0},
+        "acknowledged": 0,
+        "resends": 0,
+        "state": {},
     }
 
 
@@ -63,8 +63,8 @@ def end() -> End:
 
 
 def test_an_honest_snapshot_passes(end: End) -> None:
-    end.snapshot(news={"pid": 7, "exit": 4294967295, "deaf": True, "bye": True, "failed": "no"})
-    assert end.peer.told["exit"] == 4294967295
+    end.snapshot(state={"pid": 7, "exit": 4294967295, "stdin_closed": True, "bye": True, "failed": "no"})
+    assert end.peer.remote_state["exit"] == 4294967295
 
 
 WRONG: dict[str, dict[str, Any]] = {
@@ -72,24 +72,24 @@ WRONG: dict[str, dict[str, Any]] = {
     "more room than a window": {"room": {"0": WINDOW + 1}},
     "endless room": {"room": {"0": 1 << 60}},
     "sent more than allowed": {"sent": {"1": WINDOW + 1, "2": 0}},
-    "confirmed more than we have": {"sure": {"1": 1, "2": 0}},
+    "confirmed more than we have": {"confirmed": {"1": 1, "2": 0}},
     "a length out of reach": {"ends": {"1": WINDOW + 1}},
     "another stream": {"have": {"1": 0}},
     "no stream": {"have": {}},
     "one of two streams": {"sent": {"1": 0}},
-    "text for a number": {"heard": "1"},
-    "a fraction": {"again": 0.5},
-    "infinity": {"again": float("inf")},
-    "not a number": {"again": float("nan")},
-    "a boolean": {"again": True},
-    "negative": {"again": -1},
-    "a huge number": {"heard": 10**4000},
+    "text for a number": {"acknowledged": "1"},
+    "a fraction": {"resends": 0.5},
+    "infinity": {"resends": float("inf")},
+    "not a number": {"resends": float("nan")},
+    "a boolean": {"resends": True},
+    "negative": {"resends": -1},
+    "a huge number": {"acknowledged": 10**4000},
     "a list": {"have": [0]},
-    "unknown news": {"news": {"run": "calc"}},
-    "a wrong exit status": {"news": {"exit": "0"}},
-    "an exit status of 65 bits": {"news": {"exit": 1 << 64}},
-    "nested news": {"news": {"pid": [[1]]}},
-    "long news": {"news": {"failed": "x" * 5000}},
+    "unknown news": {"state": {"run": "calc"}},
+    "a wrong exit status": {"state": {"exit": "0"}},
+    "an exit status of 65 bits": {"state": {"exit": 1 << 64}},
+    "nested news": {"state": {"pid": [[1]]}},
+    "long news": {"state": {"failed": "x" * 5000}},
     "one more field": {"more": 1},
 }
 
@@ -120,9 +120,9 @@ def test_a_length_that_changes_or_was_passed_already(end: End) -> None:
 
 
 def test_news_that_change(end: End) -> None:
-    end.snapshot(news={"exit": 0})
+    end.snapshot(state={"exit": 0})
     with pytest.raises(FrameError, match="changes"):
-        end.snapshot(news={"exit": 1})
+        end.snapshot(state={"exit": 1})
 
 
 @pytest.mark.parametrize("offset", [WINDOW, WINDOW + 1, 1 << 62, (1 << 64) - 1])
@@ -166,7 +166,7 @@ def test_bytes_without_progress_are_limited(end: End, flood: str) -> None:
     with PeakMemory() as memory, pytest.raises(FrameError, match="without end"):
         take_for_ever()
     assert memory.grown < MEMORY
-    assert time.perf_counter() - began < 30
+    assert time.perf_counter() - began < 240  # it could be for ever
 
 
 def test_an_idle_channel_may_repeat_itself_for_ever(end: End) -> None:
@@ -200,7 +200,7 @@ def test_heads_without_a_body_take_linear_time(end: End) -> None:
     data = bytes(head) * (4 << 20 >> 5)
     began = time.perf_counter()
     end.take(data)
-    assert time.perf_counter() - began < 5
+    assert time.perf_counter() - began < 120  # in the square, it would be hours
 
 
 #: A program in the interpreter's place, which finds the relay's key and sends frames of its own.
@@ -240,5 +240,5 @@ async def test_a_node_whose_relay_attacks_the_console(
     with PeakMemory() as memory, pytest.raises(TransportError) as caught:
         await use(connect(serve()), [str(program), "-c", "pass"])
     assert isinstance(caught.value, ProtocolViolation) or "did not start" in caught.value.what
-    assert time.monotonic() - began < 40
+    assert time.monotonic() - began < 240  # it could be for ever
     assert memory.grown < MEMORY, f"{memory.grown >> 20} MiB"

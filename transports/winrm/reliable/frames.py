@@ -16,7 +16,7 @@ OVERHEAD = KEY_SIZE + _HEAD.size
 
 
 class FrameError(Exception):
-    """The other end sent what an honest end never sends: the channel ends."""
+    """The other end violated the protocol: the channel ends."""
 
 
 class Frames:
@@ -33,18 +33,18 @@ class Frames:
         )
 
     @property
-    def kept(self) -> int:
-        """Bytes that may be the beginning of a frame."""
+    def buffered(self) -> int:
+        """Number of bytes that may be the beginning of a frame."""
         return len(self._buffer)
 
     def reset(self) -> None:
-        """Forget an unfinished frame, whose rest is known to be lost."""
+        """Drop an unfinished frame, whose rest is lost."""
         self._buffer.clear()
 
     def unpack(self, data: bytes) -> Iterator[tuple[int, int, bytes]]:
-        """Yield (kind, offset, payload) of each intact frame; what is none is left out.
+        """Yield (kind, offset, payload) of each intact frame; other bytes are dropped.
 
-        At most ``data`` and one frame are kept, and the work is linear in ``data``.
+        At most ``data`` and one frame are buffered, and the work is linear in ``data``.
         """
         buffer, size = self._buffer, len(self._key) + _HEAD.size
         buffer += data
@@ -59,10 +59,10 @@ class Frames:
                 return
             kind, offset, length, checksum = _HEAD.unpack_from(buffer, len(self._key))
             if length > PIECE:
-                # No frame is that long: its head was cut and something else follows.
+                # No frame is that long: its header was cut, and something else follows.
                 del buffer[: len(self._key)]
                 continue
-            # Payloads never hold the key, so another one before the end means that this frame was cut.
+            # Payloads never contain the key, so another key before the end means that this frame was cut.
             following = buffer.find(self._key, len(self._key), size + length)
             if following >= 0:
                 del buffer[:following]

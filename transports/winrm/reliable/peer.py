@@ -1,4 +1,4 @@
-"""What one end of a channel knows, and which frames follow from that. Runs on the node too."""
+"""The protocol state of one end of a channel, and the frames that are due. Runs on the node too."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from transports.winrm.reliable.frames import OVERHEAD, PIECE, SNAPSHOT, FrameErr
 from transports.winrm.reliable.snapshot import decode, encode
 from transports.winrm.reliable.streams import WINDOW, Incoming, Outgoing
 
-#: Seconds until a snapshot: after a change, while something of ours is not confirmed, and when idle.
+#: Seconds until the next snapshot: after a change, while sent data is unconfirmed, and when idle.
 SOON, UNCONFIRMED, IDLE = 0.2, 1.0, 10.0
-#: What the other end may send without progress (repeated, out of order, or no frames at all), in bytes, and
-#: how much more each second. An honest end repeats a window or two after a broken connection.
+#: Bytes that the other end may send without progress (repeated, out of order, or outside of frames), and how
+#: many more per second. An honest end repeats a window or two after a broken connection.
 USELESS, USELESS_PER_SECOND = 16 * WINDOW, 1 << 16
-#: A frame counts for so many bytes besides its own, and a byte outside of frames for so many: they take time.
-_FRAME_COSTS, _NOISE_COSTS = 4096, 8
-#: A byte of progress makes up for so many without.
-_PROGRESS_PAYS = 256
+#: Added to the size of a useless frame, and the weight of a byte outside of frames: both take time to parse.
+_FRAME_COST, _NOISE_COST = 4096, 8
+#: Useless bytes that one byte of progress offsets.
+_PROGRESS_CREDIT = 256
 
 
 class Peer:
-    """One end of a channel, without any I/O; guard every use with ``changed``."""
+    """One end of a channel, without any I/O; hold ``changed`` during every use."""
 
     def __init__(
         self, key: bytes, sends: Iterable[int], receives: Iterable[int], clock: Callable[[], float]
@@ -30,75 +30,77 @@ class Peer:
         self.changed = threading.Condition()
         self.out = {stream: Outgoing() for stream in sends}
         self.into = {stream: Incoming() for stream in receives}
-        #: What else this end tells, and what the other end told (``exit``, ``bye``, ...).
-        self.news: dict[str, Any] = {}
-        self.told: dict[str, Any] = {}
-        self.heard_at = clock()
+        #: State besides the streams (``exit``, ``bye``, ...) that this end reports, and that it has received.
+        self.local_state: dict[str, Any] = {}
+        self.remote_state: dict[str, Any] = {}
+        self.last_frame_at = clock()
         self._clock = clock
         self._frames = Frames(key)
-        self._again = self._again_done = 0
-        self._asked_at = -UNCONFIRMED
+        self._resends = self._resends_done = 0
+        self._resend_at = -UNCONFIRMED
         self._urgent = True
         self._snapshot_at = clock()
         self._reported = 0
-        self._heard = 0
+        self._acknowledged = 0
         self._useless = 0.0
         self._useless_at = clock()
 
-    def tell(self, **news: Any) -> None:
-        """Add to what this end tells, with the next frames."""
-        self.news.update(news)
-        self.hurry()
+    def report(self, **state: Any) -> None:
+        """Report ``state`` with the next frames."""
+        self.local_state.update(state)
+        self.send_soon()
 
-    def hurry(self) -> None:
+    def send_soon(self) -> None:
         """Send a snapshot with the next frames."""
         self._urgent = True
         self.changed.notify_all()
 
-    def lost_input(self) -> None:
-        """The input is known to be broken here: ask for all that is not confirmed."""
+    def request_resend(self) -> None:
+        """Request all unconfirmed data again, because a connection broke and input may be missing."""
         self._frames.reset()
-        self._again += 1
-        self._asked_at = self._clock()
-        self.hurry()
+        self._resends += 1
+        self._resend_at = self._clock()
+        self.send_soon()
 
     def receive(self, data: bytes) -> None:
-        """Take bytes from the other end; raises FrameError when it is not an honest one."""
+        """Process bytes from the other end; raises FrameError if they violate the protocol."""
         now = self._clock()
-        noise = len(data) + self._frames.kept
+        noise = len(data) + self._frames.buffered
         self._useless = max(0.0, self._useless - (now - self._useless_at) * USELESS_PER_SECOND)
         self._useless_at = now
         for kind, offset, payload in self._frames.unpack(data):
-            self.heard_at = now
-            before = self._gained()
+            self.last_frame_at = now
+            before = self._received_progress()
             if kind == SNAPSHOT:
-                self._learn(decode(payload, self.out, self.into))
+                self._apply(decode(payload, self.out, self.into))
             elif kind not in self.into:
                 raise FrameError("it sends a stream that is not its own")
             elif not self.into[kind].accept(offset, payload):
-                self._ask()
+                self._request_missing()
             size = OVERHEAD + len(payload)
             noise -= size
-            self._tolerate(size + _FRAME_COSTS, self._gained() - before)
-        self._tolerate((noise - self._frames.kept) * _NOISE_COSTS, 0)
-        self._weigh()
+            self._charge(size + _FRAME_COST, self._received_progress() - before)
+        self._charge((noise - self._frames.buffered) * _NOISE_COST, 0)
+        self._check_window()
         self.changed.notify_all()
 
     def read(self, stream: int, limit: int) -> bytes:
-        """Take up to ``limit`` bytes that wait to be read."""
+        """Remove and return up to ``limit`` received bytes of a stream."""
         data = self.into[stream].read(limit)
-        self._weigh()
+        self._check_window()
         if self._urgent:
             self.changed.notify_all()
         return data
 
     def pending(self) -> float:
-        """Seconds until `gather` has something to send, 0 when it has."""
+        """Return the seconds until `gather` has something to send; 0 if it has."""
         if self._urgent or any(min(out.written, out.room) > out.next for out in self.out.values()):
             return 0.0
         if self._progress() > self._reported:
             wait = SOON
-        elif self._heard < self._facts() or any(out.next > out.confirmed for out in self.out.values()):
+        elif self._acknowledged < self._local_items() or any(
+            out.next > out.confirmed for out in self.out.values()
+        ):
             wait = UNCONFIRMED
         else:
             wait = IDLE
@@ -128,68 +130,68 @@ class Peer:
             "room": {stream: into.consumed + WINDOW for stream, into in self.into.items()},
             "sent": {stream: out.next for stream, out in self.out.items()},
             "ends": {stream: out.written for stream, out in self.out.items() if out.ended},
-            "sure": {stream: out.confirmed for stream, out in self.out.items()},
-            "heard": self._learned(),
-            "again": self._again,
-            "news": self.news,
+            "confirmed": {stream: out.confirmed for stream, out in self.out.items()},
+            "acknowledged": self._remote_items(),
+            "resends": self._resends,
+            "state": self.local_state,
         }
         return self._frames.pack(SNAPSHOT, 0, encode(body))
 
-    def _learn(self, body: dict[str, Any]) -> None:
-        # An old snapshot may come late: everything in it only ever grows.
+    def _apply(self, body: dict[str, Any]) -> None:
+        # An old snapshot may arrive late; its values never decrease.
         for stream, out in self.out.items():
             out.confirm(body["have"][stream], body["room"][stream])
-        if body["again"] > self._again_done:
-            self._again_done = body["again"]
+        if body["resends"] > self._resends_done:
+            self._resends_done = body["resends"]
             self._urgent = True
             for out in self.out.values():
                 out.next = out.confirmed
         for stream, into in self.into.items():
-            into.claim(body["sent"][stream], body["sure"][stream], body["ends"].get(stream))
+            into.check(body["sent"][stream], body["confirmed"][stream], body["ends"].get(stream))
             if body["sent"][stream] > into.have:
-                self._ask()
-            if body["sure"][stream] < into.have:
-                # Our last report may be lost.
+                self._request_missing()
+            if body["confirmed"][stream] < into.have:
+                # The last snapshot may be lost.
                 self._reported = -1
-        for name, item in body["news"].items():
-            if self.told.setdefault(name, item) != item:
-                raise FrameError("it changes what it told")
-        self._heard = max(self._heard, body["heard"])
+        for name, item in body["state"].items():
+            if self.remote_state.setdefault(name, item) != item:
+                raise FrameError("it changes a state that it reported")
+        self._acknowledged = max(self._acknowledged, body["acknowledged"])
 
-    def _ask(self) -> None:
-        if self._clock() - self._asked_at >= UNCONFIRMED / 2:
-            self._again += 1
-            self._asked_at = self._clock()
+    def _request_missing(self) -> None:
+        if self._clock() - self._resend_at >= UNCONFIRMED / 2:
+            self._resends += 1
+            self._resend_at = self._clock()
             self._urgent = True
 
-    def _weigh(self) -> None:
+    def _check_window(self) -> None:
         if self._progress() - self._reported > WINDOW // 4:
             self._urgent = True
 
-    def _tolerate(self, cost: int, gained: int) -> None:
-        """Account for what was received; raises FrameError when too much of it was useless."""
+    def _charge(self, cost: int, gained: int) -> None:
+        """Account for received bytes; raises FrameError if too many of them made no progress."""
         if gained > 0:
-            self._useless = max(0.0, self._useless - gained * _PROGRESS_PAYS)
+            self._useless = max(0.0, self._useless - gained * _PROGRESS_CREDIT)
             return
         self._useless += cost
         if self._useless > USELESS:
             raise FrameError("it repeats itself without end")
 
-    def _gained(self) -> int:
-        """How much came of what the other end has sent so far."""
+    def _received_progress(self) -> int:
+        """Return the progress that the other end's frames have made, in bytes and state items."""
         return (
-            self._learned()
+            self._remote_items()
             + sum(out.confirmed for out in self.out.values())
             + sum(into.have for into in self.into.values())
         )
 
     def _progress(self) -> int:
-        return self._learned() + sum(into.consumed + into.have for into in self.into.values())
+        return self._remote_items() + sum(into.consumed + into.have for into in self.into.values())
 
-    def _facts(self) -> int:
-        """How many things we have told besides the streams' bytes."""
-        return len(self.news) + sum(out.ended for out in self.out.values())
+    def _local_items(self) -> int:
+        """Return the number of state items and stream lengths that this end has reported."""
+        return len(self.local_state) + sum(out.ended for out in self.out.values())
 
-    def _learned(self) -> int:
-        """How many such things the other end has told."""
-        return len(self.told) + sum(into.length is not None for into in self.into.values())
+    def _remote_items(self) -> int:
+        """Return the number of state items and stream lengths that the other end has reported."""
+        return len(self.remote_state) + sum(into.length is not None for into in self.into.values())

@@ -1,4 +1,4 @@
-"""The program on the node: starts the wanted process and carries its streams."""
+"""The program on the node that starts the process and forwards its streams."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ from transports.winrm.reliable.frames import PIECE, STDERR, STDIN, STDOUT, Frame
 from transports.winrm.reliable.peer import Peer
 from transports.winrm.reliable.snapshot import clipped
 
-#: A relay that hears nothing for so many seconds takes the console for lost and ends the process.
+#: Seconds without a frame after which the relay considers the console lost and ends the process.
 SILENCE = 90.0
-#: How long a process may take to end by itself after its stdin was closed.
+#: Seconds that a process may take to exit after its stdin was closed.
 GRACE = 5.0
-#: What CreateProcess takes, with its final zero.
+#: Characters that CreateProcess accepts, with the final zero.
 _LONGEST_COMMAND = 32766
 
 
 class Relay:
-    """The node's end: starts the process and carries its streams."""
+    """The node's end of the channel."""
 
     def __init__(self, key: bytes, source: IO[bytes], target: int) -> None:
         self._peer = Peer(key, (STDOUT, STDERR), (STDIN,), time.monotonic)
         self._source = source
         self._target = target
         self._process: subprocess.Popen[bytes] | None = None
-        self._leaving = False
+        self._closing = False
 
     def run(self, argv: list[str]) -> None:
         """Serve until the process's output is delivered, or the console is gone."""
         self._start(self._listen)
         try:
             if os.name == "nt" and len(subprocess.list2cmdline(argv)) > _LONGEST_COMMAND:
-                raise ValueError("the command line is longer than Windows takes")
+                raise ValueError("the command line is longer than Windows accepts")
             process = subprocess.Popen(
                 argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0
             )
@@ -45,11 +45,11 @@ class Relay:
             with self._peer.changed:
                 for out in self._peer.out.values():
                     out.ended = True
-                self._peer.tell(failed=clipped(str(error)))
+                self._peer.report(failed=clipped(str(error)))
         else:
             self._process = process
             with self._peer.changed:
-                self._peer.tell(pid=process.pid)
+                self._peer.report(pid=process.pid)
             self._start(self._pump, STDOUT, process.stdout)
             self._start(self._pump, STDERR, process.stderr)
             self._start(self._feed, process)
@@ -70,9 +70,9 @@ class Relay:
                 try:
                     self._peer.receive(data)
                 except FrameError:
-                    data = b""  # nothing that comes after this can be trusted
+                    data = b""  # the rest cannot be trusted either
                 if not data:
-                    self._leaving = True
+                    self._closing = True
                     self._peer.changed.notify_all()
                     return
 
@@ -94,16 +94,16 @@ class Relay:
         self._end_process()
 
     def _finished(self) -> bool:
-        silent = time.monotonic() - self._peer.heard_at > SILENCE
-        return self._leaving or silent or bool(self._peer.told.get("bye"))
+        silent = time.monotonic() - self._peer.last_frame_at > SILENCE
+        return self._closing or silent or bool(self._peer.remote_state.get("bye"))
 
     def _end_process(self) -> None:
         process = self._process
         if process is None:
             return
-        # _feed closes stdin once it sees that we leave.
+        # _feed closes stdin once `_closing` is set.
         with self._peer.changed:
-            self._leaving = True
+            self._closing = True
             self._peer.changed.notify_all()
         try:
             process.wait(GRACE)
@@ -122,15 +122,15 @@ class Relay:
                     return
                 if not data:
                     out.ended = True
-                    self._peer.hurry()
+                    self._peer.send_soon()
                     return
-                while out.free < len(data) and not self._leaving:
+                while out.free < len(data) and not self._closing:
                     self._peer.changed.wait()
-                if self._leaving:
+                if self._closing:
                     break
                 out.write(data)
                 self._peer.changed.notify_all()
-        # Nobody reads any more, and the process is to notice.
+        # The console no longer reads; closing the pipe signals this to the process.
         pipe.close()
 
     def _feed(self, process: subprocess.Popen[bytes]) -> None:
@@ -138,7 +138,7 @@ class Relay:
         assert pipe is not None
         while True:
             with self._peer.changed:
-                while not (into.waiting or into.at_end or self._leaving):
+                while not (into.waiting or into.at_end or self._closing):
                     self._peer.changed.wait()
                 data = self._peer.read(STDIN, PIECE)
             try:
@@ -150,14 +150,14 @@ class Relay:
                     view = view[pipe.write(view) or 0 :]
             except (OSError, ValueError):
                 with self._peer.changed:
-                    self._peer.tell(deaf=True)
+                    self._peer.report(stdin_closed=True)
                 return
 
     def _wait(self, process: subprocess.Popen[bytes]) -> None:
         code = process.wait()
         with self._peer.changed:
-            self._peer.tell(exit=code)
-            # A child that kept our pipes open must not keep the channel open for ever.
+            self._peer.report(exit=code)
+            # A child process that has inherited the pipes must not keep the channel open forever.
             deadline = time.monotonic() + GRACE
             while not all(out.ended for out in self._peer.out.values()):
                 left = deadline - time.monotonic()
@@ -166,7 +166,7 @@ class Relay:
                 self._peer.changed.wait(left)
             for out in self._peer.out.values():
                 out.ended = True
-            self._peer.hurry()
+            self._peer.send_soon()
 
 
 def serve(key: str, argv: list[str]) -> None:

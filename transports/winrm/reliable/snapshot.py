@@ -1,4 +1,4 @@
-"""What one end of a channel says of itself: encoded, and decoded strictly. Runs on the node too."""
+"""The state of one end of a channel, encoded and strictly decoded. Runs on the node too."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from transports.winrm.reliable.frames import PIECE, FrameError
 
 #: Offsets and counters. More than a channel can carry in years.
 _LARGEST = 1 << 53
-#: What an end may tell, by type. A process id or exit status has 32 bits.
-NEWS = {"pid": int, "exit": int, "failed": str, "deaf": bool, "bye": bool}
+#: State that an end may report besides its streams, with the types. A process id or exit status has 32 bits.
+STATE = {"pid": int, "exit": int, "failed": str, "stdin_closed": bool, "bye": bool}
 _LONGEST_TEXT = 4096
-_FIELDS = {"have", "room", "sent", "ends", "sure", "heard", "again", "news"}
+_FIELDS = {"have", "room", "sent", "ends", "confirmed", "acknowledged", "resends", "state"}
 
 
 def clipped(text: str) -> str:
@@ -29,8 +29,8 @@ def encode(body: dict[str, Any]) -> bytes:
 def decode(payload: bytes, out: Iterable[int], into: Iterable[int]) -> dict[str, Any]:
     """Return the other end's snapshot for a reader that sends ``out`` and receives ``into``.
 
-    Stream numbers are integers again. Raises FrameError unless every field is there, none is left over,
-    and each has its type and range.
+    Stream numbers are integers again. Raises FrameError if a field is missing or unknown, or has a wrong type
+    or range.
     """
     if len(payload) > PIECE:
         raise FrameError("its snapshot is too long")
@@ -45,11 +45,11 @@ def decode(payload: bytes, out: Iterable[int], into: Iterable[int]) -> dict[str,
         "have": _offsets(body["have"], out, True),
         "room": _offsets(body["room"], out, True),
         "sent": _offsets(body["sent"], into, True),
-        "sure": _offsets(body["sure"], into, True),
+        "confirmed": _offsets(body["confirmed"], into, True),
         "ends": _offsets(body["ends"], into, False),
-        "heard": _number(body["heard"], 0, 1 << 16),
-        "again": _number(body["again"], 0, 1 << 31),
-        "news": _news(body["news"]),
+        "acknowledged": _number(body["acknowledged"], 0, 1 << 16),
+        "resends": _number(body["resends"], 0, 1 << 31),
+        "state": _state(body["state"]),
     }
 
 
@@ -68,14 +68,14 @@ def _number(value: Any, least: int, most: int) -> int:
     return value
 
 
-def _news(value: Any) -> dict[str, Any]:
-    if not isinstance(value, dict) or not set(value) <= set(NEWS):
-        raise FrameError("its snapshot has unknown news")
+def _state(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict) or not set(value) <= set(STATE):
+        raise FrameError("its snapshot reports an unknown state")
     for name, item in value.items():
-        if type(item) is not NEWS[name]:
-            raise FrameError("its news have a wrong type")
+        if type(item) is not STATE[name]:
+            raise FrameError("its state has a wrong type")
         if type(item) is int:
             _number(item, -(1 << 31), (1 << 32) - 1)
         if type(item) is str and len(item) > _LONGEST_TEXT:
-            raise FrameError("its news are too long")
+            raise FrameError("its state is too long")
     return dict(value)

@@ -1,11 +1,11 @@
-"""How the relay gets to the node: as one line of Python, which a fixed command reads from stdin."""
+"""The relay as one line of Python, which a fixed command on the node reads from stdin."""
 
 from __future__ import annotations
 
 import importlib.resources
 from collections.abc import Sequence
 
-#: What follows the interpreter on the command line.
+#: Arguments of the interpreter.
 ARGUMENTS = ("-I", "-c", "import sys;exec(sys.stdin.buffer.readline())")
 
 _MODULES = ("frames", "streams", "snapshot", "peer", "relay")

@@ -1,4 +1,4 @@
-"""Waking an event loop from other threads."""
+"""A condition that threads notify and coroutines wait for."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-class Pulse:
+class LoopCondition:
     """Coroutines of ``loop`` wait for a state that threads change."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._beat = asyncio.Event()
+        self._notified = asyncio.Event()
 
-    def beat(self) -> None:
-        """Say, from any thread, that something changed."""
+    def notify(self) -> None:
+        """Wake the waiting coroutines; callable from any thread."""
         # The loop may be closed while a thread still ends.
         with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self._wake)
 
-    async def until(self, step: Callable[[], T | None]) -> T:
-        """Call ``step`` after each change until it returns something."""
+    async def wait_for(self, step: Callable[[], T | None]) -> T:
+        """Call ``step`` now and after each notification, until it returns a value other than None."""
         while True:
-            beat = self._beat
+            notified = self._notified
             result = step()
             if result is not None:
                 return result
-            await beat.wait()
+            await notified.wait()
 
     def _wake(self) -> None:
-        self._beat.set()
-        self._beat = asyncio.Event()
+        self._notified.set()
+        self._notified = asyncio.Event()

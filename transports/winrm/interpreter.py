@@ -1,4 +1,4 @@
-"""Which words of a command are the Python interpreter, so that the relay can run under it."""
+"""The Python interpreter of a command, under which the relay can run."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import re
 from collections.abc import Sequence
 
 _PYTHON = re.compile(r"(?:.*[/\\])?(?:py|pyw|pythonw?[\d.]*)(?:\.exe)?$", re.IGNORECASE)
-#: The launcher's choice of a version: ``py -3``, ``py -3.11-64``, ``py -V:3.11``.
+#: The version argument of the launcher: ``py -3``, ``py -3.11-64``, ``py -V:3.11``.
 _VERSION = re.compile(r"-(?:\d[\d.]*(?:-\d+)?|V:\S+)$")
 
 
-def interpreter(argv: Sequence[str]) -> tuple[str, ...]:
-    """Return the leading words that start Python, none when the command is another program."""
+def interpreter_words(argv: Sequence[str]) -> tuple[str, ...]:
+    """Return the leading words of ``argv`` that start Python; none if the command is another program."""
     if not _PYTHON.match(argv[0]):
         return ()
     launcher = re.fullmatch(r"(?:.*[/\\])?pyw?(?:\.exe)?", argv[0], re.IGNORECASE)

@@ -1,4 +1,4 @@
-"""Keeps the load of a run's nodes in the run's folder while a console watches the run."""
+"""Records the load of a run's nodes in the run's folder while a console watches the run."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from fleet.telemetry.meter import Meter
 from fleet.telemetry.tally import Tally, read_tallies, write_tallies
 from fleet.telemetry.watch import watch
 
-#: Seconds between two writes of the tallies: the most that a killed console can lose.
-_EACH = 10.0
+#: Seconds between two writes of the tallies, which a killed console may lose.
+_PERIOD = 10.0
 
 
-class Keeper:
+class RunTelemetry:
     """Writes a run's samples and tallies below ``run_folder``.
 
-    The run's own events belong in :meth:`add`: they have the ids of the run's processes.
+    Pass the run's own events to :meth:`add`: they contain the ids of its processes.
     """
 
     def __init__(self, run_folder: Path) -> None:
@@ -33,18 +33,18 @@ class Keeper:
 
     @property
     def tallies(self) -> Mapping[str, Tally]:
-        """Node -> what the run used of it so far."""
+        """Node -> the run's use of it so far."""
         return self._meter.tallies(self._folder.name)
 
     def add(self, event: Event) -> None:
         """Add an event; never raises."""
         self._meter.add(event)
 
-    def keep(self, event: Event) -> None:
+    def record(self, event: Event) -> None:
         """Add a sample and record it; raises OSError."""
         self._meter.add(event)
         self._recorder.add(event)
-        if event.at - self._written >= _EACH:
+        if event.at - self._written >= _PERIOD:
             self._written = event.at
             self._write()
 
@@ -59,15 +59,15 @@ class Keeper:
 
 
 @asynccontextmanager
-async def keep_telemetry(
-    fleet: Fleet, nodes: Sequence[Node], keeper: Keeper, *, interval: float = 1.0
+async def record_telemetry(
+    fleet: Fleet, nodes: Sequence[Node], telemetry: RunTelemetry, *, interval: float = 1.0
 ) -> AsyncGenerator[None, None]:
-    """Sample ``nodes`` for the keeper as long as the block; see ``read_history`` and ``read_tallies``.
+    """Record samples of ``nodes`` during the block; see ``read_history`` and ``read_tallies``.
 
-    Errors are not reported here: the watch of the run reports a lost node or a full disk anyway, and a
-    run must not end because its load can't be kept.
+    Errors are not reported here: the watch of the run reports a lost node or a full disk, and a run must
+    not end because its load cannot be recorded.
     """
-    task = asyncio.create_task(_keep(fleet, nodes, keeper, interval), name="keep telemetry")
+    task = asyncio.create_task(_record(fleet, nodes, telemetry, interval), name="record telemetry")
     try:
         yield
     finally:
@@ -75,10 +75,10 @@ async def keep_telemetry(
         await asyncio.wait([task])
 
 
-async def _keep(fleet: Fleet, nodes: Sequence[Node], keeper: Keeper, interval: float) -> None:
+async def _record(fleet: Fleet, nodes: Sequence[Node], telemetry: RunTelemetry, interval: float) -> None:
     if not nodes:
         return
-    with suppress(OSError), closing(keeper):
+    with suppress(OSError), closing(telemetry):
         async with aclosing(watch(fleet, nodes, interval=interval)) as events:
             async for event in events:
-                keeper.keep(event)
+                telemetry.record(event)

@@ -1,4 +1,4 @@
-"""The error for an answer that no honest WinRM service gives."""
+"""The error for an answer that violates the protocol."""
 
 from __future__ import annotations
 
@@ -10,6 +10,6 @@ _CHECK_ADDRESS = message(
 )
 
 
-def refusal(what: Message, where: str, remedy: Message = _CHECK_ADDRESS) -> ProtocolViolation:
-    """Return the error; ``what`` says what the node sent, ``where`` names the endpoint."""
+def protocol_violation(what: Message, where: str, remedy: Message = _CHECK_ADDRESS) -> ProtocolViolation:
+    """Return the error: ``what`` describes the answer, ``where`` is the endpoint."""
     return ProtocolViolation(what, where=where, remedy=remedy)

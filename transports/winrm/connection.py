@@ -1,4 +1,4 @@
-"""One HTTP connection to a shell, made anew with the same ShellId when it breaks."""
+"""An HTTP connection to a shell that is opened again, with the same ShellId, when it breaks."""
 
 from __future__ import annotations
 
@@ -12,52 +12,54 @@ from winrm.protocol import Protocol
 
 from agent.wire.message import message
 from transports.errors import AuthenticationFailed, ChannelLost, TransportError
-from transports.winrm.problems import UnreadableAnswer, new_login, sort_out
-from transports.winrm.refusal import refusal
+from transports.winrm.problems import UnreadableAnswer, classify_error, new_login
+from transports.winrm.violation import protocol_violation
 
 T = TypeVar("T")
 
-#: A rejected login in the middle of a session is the new connection's, and never tried more often than this:
-#: Windows locks accounts.
+#: Logins that a new connection of a session may try, because Windows locks accounts after a few failures.
 _LOGINS = 2
-#: Answers to one request that cannot be read, each over a new connection, until dtui gives up.
+#: Unreadable answers to one request, each over a new connection, before dtui gives up.
 _UNREADABLE = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
-    """Times in seconds: ``operation`` for a Receive that has nothing, ``answer`` for any answer to come,
-    ``outage`` until a broken connection is given up, ``opening`` for a process to start behind the relay,
-    ``pause`` before the first new attempt."""
+class Timeouts:
+    """In seconds."""
 
+    #: For a Receive without output.
     operation: int = 20
+    #: For any answer.
     answer: int = 30
+    #: Until dtui gives a broken connection up.
     outage: float = 60.0
+    #: For a process to start behind the relay.
     opening: float = 45.0
+    #: Before the first retry; it doubles up to ``longest_pause``.
     pause: float = 0.1
     longest_pause: float = 5.0
 
 
-class Line:
-    """Sends requests, one at a time, from one thread."""
+class ReconnectingConnection:
+    """Sends requests from one thread, one at a time; no request is repeated once ``closing`` is set."""
 
     def __init__(
         self,
         connect: Callable[[], Protocol],
         where: str,
-        patience: Patience,
+        timeouts: Timeouts,
         clock: Callable[[], float],
-        leave: threading.Event,
+        closing: threading.Event,
     ) -> None:
         self._connect = connect
         self._where = where
-        self._patience = patience
+        self._timeouts = timeouts
         self._clock = clock
-        self._leave = leave
+        self._closing = closing
         self._protocol: Protocol | None = None
 
-    def once(self, request: Callable[[Protocol], T]) -> T:
-        """Send a request; raises WinRMOperationTimeoutError or what `sort_out` makes of the error."""
+    def send(self, request: Callable[[Protocol], T]) -> T:
+        """Send a request once; raises WinRMOperationTimeoutError, or the result of `classify_error`."""
         try:
             if self._protocol is None:
                 self._protocol = self._connect()
@@ -66,23 +68,25 @@ class Line:
             raise
         except Exception as error:
             refused = isinstance(error, InvalidCredentialsError)
-            self.drop()
+            self.close()
             if refused:
                 raise
-            raise sort_out(error, self._where) from error
+            raise classify_error(error, self._where) from error
 
-    def again(self, request: Callable[[Protocol], T], broken: Callable[[], None] = lambda: None) -> T:
-        """Send a request, over new connections when one breaks; ``broken`` is called each time.
+    def send_with_retries(
+        self, request: Callable[[Protocol], T], broken: Callable[[], None] = lambda: None
+    ) -> T:
+        """Send a request, again over a new connection whenever one breaks; ``broken`` is called each time.
 
-        Raises what cannot be retried: a fault that is final, or ChannelLost when the outage lasts too long.
+        Raises a fault that is final, or ChannelLost if the outage lasts too long.
         """
         since: float | None = None
-        pause = self._patience.pause
+        pause = self._timeouts.pause
         refused = unreadable = 0
         problem: TransportError
         while True:
             try:
-                return self.once(request)
+                return self.send(request)
             except InvalidCredentialsError as error:
                 refused += 1
                 if refused > _LOGINS:
@@ -106,11 +110,11 @@ class Line:
                         count=unreadable,
                         error=error.what,
                     )
-                    raise refusal(several, self._where) from error
+                    raise protocol_violation(several, self._where) from error
                 problem = error
             broken()
             since = self._clock() if since is None else since
-            if self._leave.is_set() or self._clock() - since > self._patience.outage:
+            if self._closing.is_set() or self._clock() - since > self._timeouts.outage:
                 what = message(
                     "winrm.outage",
                     "{problem}, and no new connection worked for {seconds:.0f} s",
@@ -119,11 +123,11 @@ class Line:
                 )
                 remedy = message("winrm.outage.remedy", "check that the node is on and its network works")
                 raise ChannelLost(what, where=self._where, remedy=problem.remedy or remedy) from problem
-            self._leave.wait(pause)
-            pause = min(pause * 2, self._patience.longest_pause)
+            self._closing.wait(pause)
+            pause = min(pause * 2, self._timeouts.longest_pause)
 
-    def drop(self) -> None:
-        """Close the connection; the next request makes a new one."""
+    def close(self) -> None:
+        """Close the connection; the next request opens a new one."""
         if self._protocol is not None:
             self._protocol.transport.close_session()
         self._protocol = None

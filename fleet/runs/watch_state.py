@@ -1,4 +1,4 @@
-"""What the watchers of a run's nodes share: failures of the run, and which nodes have ended."""
+"""State shared by the watches of a run's nodes: failures of the run, and nodes that have ended."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fleet.events import Event
 
 
 class SupervisorLost(Event, frozen=True, kw_only=True):
-    """The node's supervisor has ended before its ranks, which have to be ended without it.
+    """The node's supervisor has ended before its ranks, which dtui then ends.
 
     ``at`` is its last sign of life. Used inside the watch only.
     """
@@ -59,8 +59,8 @@ class Failure(Struct, frozen=True):
 
 
 @dataclass(slots=True)
-class Gang:
-    """The state of one watch. A failed run is ended on all its nodes, since the others would only hang."""
+class WatchState:
+    """A failed run is ended on all its nodes, because the other ranks would only hang."""
 
     failures: list[Failure] = field(default_factory=list)
     ended: dict[str, NodeEnded] = field(default_factory=dict)
