@@ -191,6 +191,8 @@ class RankExited(Event, frozen=True, kw_only=True):
     code: int
     #: True when dtui ended it (a stop, or because another rank had failed).
     stopped: bool = False
+    #: True when it ended with its supervisor or its machine: nobody knows its code then, and ``code`` is -1.
+    lost: bool = False
 
 
 class LogChunk(Event, frozen=True, kw_only=True):

@@ -40,6 +40,8 @@ class Job:
         self.shell = shell or {}
         #: Node name -> its probe.
         self.facts: dict[str, NodeFacts] = {}
+        #: The rendezvous port when the inventory's cannot be used.
+        self.port: int | None = None
         #: Nodes whose environment failed its checks; None until it has been checked.
         self.not_ready: set[str] | None = None
 
@@ -54,6 +56,7 @@ class Job:
             cpu=self.cpu,
             arguments=self.arguments,
             shell=self.shell,
+            port=self.port,
         )
 
 

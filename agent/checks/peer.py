@@ -8,7 +8,8 @@ the end of stdin ends everything, and so does the time limit of ``listen``.
 command     keys                                        answers
 =========== =========================================== ================================================
 ``listen``  ``address ports key seconds``               ``{"listening": {asked: {"port", "error"}}}``
-``reach``   ``targets: [{peer, address, ports}] key``    ``{"peer", "ports": {asked: {"outcome", "ms"}}}``
+``reach``   ``targets: [{peer, address, ports}] key``    ``{"peer", "ports": {asked: {"outcome", "ms"}}}``,
+                                                        last ``{"done", "lag"}``
 ``measure`` ``peer address port key bytes seconds``     ``{"peer", "rtt_ms", "bytes", "seconds", "error"}``
 =========== =========================================== ================================================
 
@@ -63,6 +64,7 @@ _UNREAD = 4096
 _LONGEST = 300.0
 _MOST_PORTS = 64
 _ECHOES = 8
+_LAG_EVERY = 0.1
 _HELLO, _MEASURE = b"H", b"M"
 _NONCE, _KEY, _MAC = 16, 32, hashlib.sha256().digest_size
 
@@ -261,6 +263,14 @@ class _Peer:
     def __init__(self) -> None:
         self._listener: Optional[Listener] = None
         self._deadline: Optional[asyncio.TimerHandle] = None
+        self._lag = 0.0
+
+    async def watch_lag(self) -> None:
+        """Measure how late this process gets its turns, for as long as it runs."""
+        while True:
+            begun = time.perf_counter()
+            await asyncio.sleep(_LAG_EVERY)
+            self._lag = max(self._lag, time.perf_counter() - begun - _LAG_EVERY)
 
     async def obey(self, command: Dict[str, Any]) -> None:
         key = key_of(command["key"])
@@ -284,7 +294,7 @@ class _Peer:
                 _print({"peer": target["peer"], "ports": await caller.reach(target["address"], ports)})
 
             await asyncio.gather(*(test(target) for target in command["targets"]))
-            _print({"done": "reach"})
+            _print({"done": "reach", "lag": round(self._lag, 3)})
         elif command["do"] == "measure":
             found = await Caller(key).measure(
                 command["address"], int(command["port"]), int(command["bytes"]), float(command["seconds"])
@@ -300,7 +310,8 @@ def _print(answer: Dict[str, Any]) -> None:
 async def _run() -> None:
     peer = _Peer()
     loop = asyncio.get_running_loop()
-    while True:
+    watching = loop.create_task(peer.watch_lag())
+    while not watching.done():
         # A thread reads, since waiting for pipes differs between systems.
         line = await loop.run_in_executor(None, sys.stdin.readline)
         if not line:

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Callable, List, Optional
 
 from agent.operations.run_arguments import folder_of, known_run
 from agent.processes import Identity, alive, end
-from agent.supervisor.folder import RunFolder, read, read_status, write, write_status
+from agent.supervisor.folder import RunFolder, read, read_status, write
+from agent.supervisor.reserve import lacks_space, release, write_last
 from agent.supervisor.spec import DEFAULT_GRACE, SpecError, load
 from agent.supervisor.status import FINAL, Status, identities, marked_processes, rank_processes, seen
 from agent.wire.runs import RankStatus, RunStateName, StopArgs, StopResult
@@ -95,11 +96,16 @@ def _end_marked(folder: RunFolder, outcome: StopResult) -> StopResult:
 
 def _request(folder: RunFolder, grace: float) -> bool:
     """Ask the supervisor to stop; return False when the disk is full, or a program is in the way."""
-    try:
-        write(folder.stop_request, {"at": time.time(), "grace": grace})
-    except OSError:
-        return False
-    return True
+    for last in (False, True):
+        try:
+            write(folder.stop_request, {"at": time.time(), "grace": grace})
+        except OSError as error:
+            if last or not lacks_space(error):
+                return False
+            release(folder)
+        else:
+            return True
+    return False
 
 
 def _through_supervisor(
@@ -127,6 +133,7 @@ def _without_supervisor(folder: RunFolder, status: Status) -> Status:
         end([supervisor], timeout=0.0)  # before its ranks, or it would take their ends for failures
         status = read_status(folder) or status
     roots += identities(status)
+    roots += [Identity(one["pid"], one["start_time"]) for one in rank_processes(folder, status)]
     end(roots, mark=folder.mark)
     if status["state"] in FINAL:
         return status
@@ -136,17 +143,19 @@ def _without_supervisor(folder: RunFolder, status: Status) -> Status:
 def _record(folder: RunFolder, status: Status, now: Optional[float] = None) -> Status:
     """Write the status that the supervisor can't write any more."""
     at = time.time() if now is None else now
+    # Of a lost run it is why, which counts no longer.
+    error = (read_status(folder) or status)["error"]
     ranks: List[RankStatus] = []
     for rank in status["ranks"]:
         identity = Identity.from_json(rank)
         if rank["exited_at"] is None and (identity is None or not alive(identity)):
             rank = {**rank, "exited_at": at, "stopped": True}
         ranks.append(rank)
-    failed = any(rank["exit_code"] not in (0, None) and not rank["stopped"] for rank in ranks)
-    state: RunStateName = "failed" if failed or status["error"]["text"] else "stopped"
+    failed = any(rank["exit_code"] != 0 and not rank["stopped"] for rank in ranks)
+    state: RunStateName = "failed" if failed or error["text"] else "stopped"
     if any(rank["exited_at"] is None for rank in ranks):
         return {**status, "ranks": ranks}
-    ended: Status = {**status, "ranks": ranks, "state": state, "at": at}
+    ended: Status = {**status, "ranks": ranks, "state": state, "error": error, "at": at}
     with suppress(OSError):  # the processes have ended all the same
-        write_status(folder, ended)
+        write_last(folder, ended)
     return ended

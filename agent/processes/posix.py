@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 from contextlib import suppress
-from typing import List, Optional, Tuple
+from typing import Dict, List, Optional, Sequence, Tuple
 
 from agent.processes.identity import Identity, Process, Usage
 
@@ -72,6 +72,11 @@ def _variables(pid: int) -> List[bytes]:
         return []
 
 
+def of_earlier_boot(identity: Identity) -> bool:
+    """Return whether the process was started before the machine's last start; False where that is unknown."""
+    return _LINUX and not identity.start_time.startswith(_boot() + "-")
+
+
 def usage(pid: int) -> Optional[Usage]:
     """Return what a living process has used; None where the system does not report it."""
     try:
@@ -87,6 +92,17 @@ def usage(pid: int) -> Optional[Usage]:
             if line.startswith((b"rchar:", b"wchar:")):
                 transferred += int(line.split()[1])
     return Usage(ticks / os.sysconf("SC_CLK_TCK"), transferred)
+
+
+def variables(pid: int, names: Sequence[str]) -> Dict[str, str]:
+    """Return those of the variables ``names`` with which the process was started; empty if not ours."""
+    try:
+        with open("/proc/%d/environ" % pid, "rb") as file:
+            entries = file.read().split(b"\0")
+    except OSError:
+        return {}
+    found = (os.fsdecode(entry).partition("=") for entry in entries)
+    return {name: value for name, _, value in found if name in names}
 
 
 @functools.cache

@@ -8,11 +8,40 @@ from typing import Optional
 from agent.processes.identity import Identity
 
 if sys.platform == "win32":
-    from agent.processes.windows import carries, end_one, marked, snapshot, start_time, usage
+    from agent.processes.windows import (
+        carries,
+        end_one,
+        marked,
+        of_earlier_boot,
+        snapshot,
+        start_time,
+        usage,
+        variables,
+    )
 else:
-    from agent.processes.posix import carries, end_one, marked, snapshot, start_time, usage
+    from agent.processes.posix import (
+        carries,
+        end_one,
+        marked,
+        of_earlier_boot,
+        snapshot,
+        start_time,
+        usage,
+        variables,
+    )
 
-__all__ = ["alive", "carries", "end_one", "identify", "marked", "snapshot", "start_time", "usage"]
+__all__ = [
+    "alive",
+    "carries",
+    "end_one",
+    "identify",
+    "marked",
+    "of_earlier_boot",
+    "snapshot",
+    "start_time",
+    "usage",
+    "variables",
+]
 
 
 def identify(pid: int) -> Optional[Identity]:

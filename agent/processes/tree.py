@@ -29,10 +29,11 @@ def members(root: Identity, mark: Optional[str] = None) -> List[Process]:
     ``mark`` in its environment, since a pid can be used again; without a mark the caller vouches
     that it can't have been.
     """
-    return _members(root, mark, snapshot())
+    return members_among(root, mark, snapshot())
 
 
-def _members(root: Identity, mark: Optional[str], processes: List[Process]) -> List[Process]:
+def members_among(root: Identity, mark: Optional[str], processes: List[Process]) -> List[Process]:
+    """Return those of ``processes`` that :func:`members` returns."""
     leader = next((process for process in processes if process.identity.pid == root.pid), None)
     if leader is not None and leader.identity != root:
         return []  # another process has the pid, which is only possible if our session is empty
@@ -67,10 +68,16 @@ def end(
     met: Dict[Identity, bool] = {}
     deadline = clock() + timeout
     while True:
-        processes = snapshot()
+        try:
+            processes = snapshot()
+        except OSError:  # the system is out of handles
+            if clock() > deadline + _GIVE_UP_AFTER:
+                raise
+            time.sleep(_LOOK_EVERY)
+            continue
         living = {process.identity for process in processes}.intersection(met)
         for root in starts:
-            living.update(process.identity for process in _members(root, mark, processes))
+            living.update(process.identity for process in members_among(root, mark, processes))
         now = clock()
         if not living or now > deadline + _GIVE_UP_AFTER:
             return Ended([who for who in met if who not in living], sorted(living))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import ctypes
 import subprocess
 import sys
-from typing import Dict, List, Optional, Tuple
+import time
+from typing import Dict, List, Optional, Sequence, Tuple
 
 from agent.processes.identity import Identity, Process, Usage
 
@@ -20,6 +21,8 @@ _WAIT_TIMEOUT = 0x102
 _SNAPSHOT_PROCESSES = 0x2
 _EXTENDED_LIMITS = 9
 _KILL_ON_JOB_CLOSE = 0x2000
+#: Seconds by which the time of the boot may be wrong.
+_CLOCK_ERROR = 5.0
 #: What a process that we end leaves as its exit code.
 _EXIT_CODE = 1
 
@@ -97,6 +100,14 @@ def start_time(pid: int) -> Optional[str]:
         _kernel.CloseHandle(handle)
 
 
+def of_earlier_boot(identity: Identity) -> bool:
+    """Return whether the process was started before the machine's last start."""
+    _kernel.GetTickCount64.restype = ctypes.c_uint64
+    booted = time.time() - _kernel.GetTickCount64() / 1000
+    # FILETIME counts 100 ns from 1601. The clock may have been set since.
+    return int(identity.start_time) / 1e7 - 11_644_473_600 < booted - _CLOCK_ERROR
+
+
 def usage(pid: int) -> Optional[Usage]:
     """Return what a living process has used; None without access."""
     handle = _kernel.OpenProcess(_QUERY_LIMITED, False, pid)
@@ -160,6 +171,11 @@ def end_one(identity: Identity, force: bool) -> None:
 def carries(pid: int, mark: str) -> bool:
     """Return False: Windows has no sessions of processes that outlive their leader, see Job."""
     return False
+
+
+def variables(pid: int, names: Sequence[str]) -> Dict[str, str]:
+    """Return nothing: Windows does not report it, see Job."""
+    return {}
 
 
 def marked(mark: str) -> List[Tuple[Process, Optional[str]]]:

@@ -17,6 +17,7 @@ def main(path: str) -> int:
     Called in a separate process, see agent.detach. Whatever it raises is also in ``supervisor.log``.
     """
     from agent.processes import identify
+    from agent.supervisor.descendants import adopt_orphans
     from agent.supervisor.supervise import Supervisor
 
     folder = RunFolder.at(path)
@@ -24,6 +25,7 @@ def main(path: str) -> int:
     if me is None or not _claim(folder.claim, me.as_json()):
         return 1
     _own_output(folder.supervisor_log)
+    adopt_orphans()
     supervisor = Supervisor(folder, me)
     if sys.platform != "win32":
         signal.signal(signal.SIGHUP, signal.SIG_IGN)

@@ -15,6 +15,8 @@ file                    writer     content
 ``rank-<n>.error.json`` the rank   its exception, if the program uses torch's @record
 ``stop.json``           stop       ``{"at", "grace"}``: please end the run
 ``stop``                supervisor the ranks' DTUI_STOP_FILE: please checkpoint and exit 0
+``reserve``             supervisor space for the last status when the disk is full (agent.supervisor.reserve)
+``processes.json``      supervisor processes that ranks have started (agent.supervisor.descendants)
 ======================= ========== ==========================================================
 """
 
@@ -69,6 +71,8 @@ class RunFolder:
         self.supervisor_log = self._file("supervisor.log")
         self.stop_request = self._file("stop.json")
         self.stop_file = self._file("stop")
+        self.reserve = self._file("reserve")
+        self.processes = self._file("processes.json")
 
     @classmethod
     def at(cls, path: str) -> RunFolder:

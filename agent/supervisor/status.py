@@ -10,9 +10,13 @@ from __future__ import annotations
 import time
 from typing import Callable, List, Optional
 
-from agent.processes import Identity, alive, marked, members
+from agent.processes import Identity, alive, marked
+from agent.processes.system import of_earlier_boot
 from agent.supervisor.folder import RunFolder, read_status
-from agent.wire.runs import RankProcess, RunStatus
+from agent.supervisor.leftovers import Living
+from agent.supervisor.reserve import disk_full
+from agent.wire.message import Message, message, to_data
+from agent.wire.runs import RankProcess, RankStatus, RunStatus
 
 #: States that a run does not leave.
 FINAL = frozenset(["succeeded", "failed", "stopped"])
@@ -25,7 +29,8 @@ Status = RunStatus
 def seen(folder: RunFolder, clock: Callable[[], float] = time.time) -> Optional[Status]:
     """Return the status as confirmed by the processes, None for an unknown run.
 
-    A run that is active according to its file, but has no supervisor any more, is ``lost``.
+    A run that is active according to its file, but has no supervisor any more, is ``lost``: ``error`` is
+    then why, and ranks without a process have ended at the last heartbeat, with a code that nobody knows.
     """
     status = read_status(folder)
     if status is None or status["state"] in FINAL:
@@ -38,19 +43,34 @@ def seen(folder: RunFolder, clock: Callable[[], float] = time.time) -> Optional[
     last = read_status(folder) or status
     if last["state"] in FINAL or last["supervisor"] != status["supervisor"]:
         return last
-    return {**last, "state": "lost"}
+    ranks = [_checked(rank, last["at"]) for rank in last["ranks"]]
+    return {**last, "state": "lost", "ranks": ranks, "error": to_data(_why_lost(folder, supervisor))}
+
+
+def _checked(rank: RankStatus, at: float) -> RankStatus:
+    identity = Identity.from_json(rank)
+    if rank["exited_at"] is not None or (identity is not None and alive(identity)):
+        return rank
+    return {**rank, "exited_at": at}
+
+
+def _why_lost(folder: RunFolder, supervisor: Optional[Identity]) -> Message:
+    if supervisor is None:
+        return message("status.never-started", "its supervisor did not start")
+    if of_earlier_boot(supervisor):
+        return message(
+            "status.restarted", "the machine has restarted since (a power loss, a crash or an update)"
+        )
+    if disk_full(folder):
+        return message(
+            "status.lost-on-full-disk", "its supervisor has ended, and the disk of the run's folder is full"
+        )
+    return message("status.supervisor-killed", "its supervisor was killed")
 
 
 def rank_processes(folder: RunFolder, status: Status) -> List[RankProcess]:
     """Return the living processes of a run's ranks: ``{"rank", "pid", "start_time", "name"}``."""
-    found: List[RankProcess] = []
-    for rank in status["ranks"]:
-        identity = Identity.from_json(rank)
-        if identity is None:
-            continue
-        for process in members(identity, folder.mark):
-            found.append({"rank": rank["rank"], "name": process.name, **process.identity.as_json()})
-    return found
+    return Living().of_run(folder, status)
 
 
 def marked_processes(folder: RunFolder) -> List[RankProcess]:

@@ -14,14 +14,17 @@ from agent.environments.variables import VariablesError, environment_of
 from agent.observer import report
 from agent.observer.install import install, path_with
 from agent.private import opener
-from agent.processes import Group, Identity
+from agent.processes import Group, Identity, end, snapshot
 from agent.processes.group import end_groups
 from agent.processes.idleness import Idleness
 from agent.secrets import Reference, SecretsError, fetch
+from agent.supervisor.descendants import Descendants, reap
 from agent.supervisor.folder import RunFolder, read, write_status
 from agent.supervisor.folder_monitor import FolderLostError, FolderMonitor
 from agent.supervisor.log_limit import LIMIT, LogLimit
+from agent.supervisor.reserve import disk_full, lacks_space, release, reserve
 from agent.supervisor.spec import RunSpec, SpecError, command, load, working_folder
+from agent.supervisor.status import FINAL
 from agent.wire.decode import WireError, decode
 from agent.wire.message import NO_MESSAGE, Message, message, to_data
 from agent.wire.reasons import reason_of
@@ -36,6 +39,10 @@ _OBSERVERS_EVERY = 1.0
 #: A rank that stays at one place for so long is checked for idleness, which lists all processes of the node.
 _QUIET_AFTER = 5.0
 _IDLENESS_EVERY = 2.0
+#: Seconds between two records of the ranks' descendants, which list all processes of the node.
+_DESCENDANTS_EVERY = 3.0
+#: Seconds between attempts to write how the run ended: other programs may need all handles, or the disk.
+_FINAL_PAUSES = (0.1, 0.5, 1.0, 3.0, 5.0, 0.0)
 #: Seconds between asking a process to end and ending it.
 _TIMEOUT = 2.0
 
@@ -78,6 +85,9 @@ class Supervisor:
         self._observers_seen = 0.0
         self._idleness: List[Idleness] = []
         self._idleness_seen = 0.0
+        self._descendants = Descendants(folder, me)
+        self._descendants_seen = 0.0
+        self._me = me
         self._status: RunStatus = {
             "run": folder.run,
             "node": _announced_node(folder),
@@ -94,6 +104,7 @@ class Supervisor:
 
     def run(self) -> int:
         """Supervise until the last rank has ended; return the process's exit status."""
+        reserve(self._folder)
         self._write()
         if read(self._folder.stop_request) is not None:
             self._write("stopped")  # no console waits for us any more
@@ -114,14 +125,20 @@ class Supervisor:
                 break
             self._check_for_stop(spec)
             if self._running() and self._must_end():
+                self._note_full_disk()
                 self._end_all()
             self._check_logs()
-            self._check_observers()
+            with suppress(OSError):  # the node is out of handles; the next look comes
+                self._check_observers()
+                self._check_descendants()
             if time.monotonic() - self._written > _HEARTBEAT:
                 self._write()
+        self._note_full_disk()
+        self._end_descendants()
         self._check_logs(now=True)
         self._check_folder(spec, now=True)
         self._write(self._outcome())
+        release(self._folder)
         return 0
 
     # ---- starting
@@ -200,7 +217,9 @@ class Supervisor:
         self._log(reason)
         self._status["error"] = to_data(reason)
         self._end_all()
+        self._end_descendants()
         self._write("failed")
+        release(self._folder)
         return 0
 
     # ---- watching
@@ -272,6 +291,14 @@ class Supervisor:
         if changed:
             self._write()
 
+    def _check_descendants(self) -> None:
+        if time.monotonic() - self._descendants_seen < _DESCENDANTS_EVERY:
+            return
+        self._descendants_seen = time.monotonic()
+        reap({group.identity.pid for group in self._groups})
+        ranks = {rank["rank"]: group.identity for rank, group in zip(self._status["ranks"], self._groups)}
+        self._descendants.record(ranks, snapshot())
+
     def _must_end(self) -> bool:
         if any(_failed(rank) for rank in self._status["ranks"]):
             return True
@@ -320,8 +347,16 @@ class Supervisor:
         while self._running() and time.monotonic() < deadline:
             self._take_exits(_POLL_INTERVAL)
 
+    def _end_descendants(self) -> None:
+        """End what ranks have started in sessions of their own."""
+        if self._groups:
+            self._note_left(end([self._me], timeout=_TIMEOUT).left)
+            reap(set())
+
     def _end(self, groups: List[Group], timeout: float) -> None:
-        left = end_groups(groups, timeout).left
+        self._note_left(end_groups(groups, timeout).left)
+
+    def _note_left(self, left: List[Identity]) -> None:
         if left:
             pids = [who.pid for who in left]
             what = message("supervisor.processes-left", "cannot end these processes: {pids}", pids=pids)
@@ -334,17 +369,29 @@ class Supervisor:
             return "failed"
         return "stopped" if any(rank["stopped"] for rank in ranks) else "succeeded"
 
+    def _note_full_disk(self) -> None:
+        """Record that the disk was full when a rank failed: its output can't show it."""
+        if any(_failed(rank) for rank in self._status["ranks"]) and disk_full(self._folder):
+            self._status["error"] = to_data(
+                message("supervisor.disk-full", "the disk of {node} is full", node=self._status["node"])
+            )
+
     def _write(self, state: Optional[RunStateName] = None) -> None:
         if state is not None and self._status["state"] != state:
             self._status["state"] = state
             self._log(state)
         self._written = time.monotonic()
         self._status["at"] = self._clock()
-        try:
-            write_status(self._folder, self._status)
-        except OSError as error:
-            # A full disk must not end the training; the next heartbeat tries again.
-            self._log("the status could not be written: %s" % reason_of(error))
+        for pause in _FINAL_PAUSES if self._status["state"] in FINAL else (0.0,):
+            try:
+                write_status(self._folder, self._status)
+                return
+            except OSError as error:
+                # A full disk must not end the training; the next heartbeat tries again.
+                self._log("the status could not be written: %s" % reason_of(error))
+                if pause and lacks_space(error):
+                    release(self._folder)
+            time.sleep(pause)
 
     def _log(self, text: str) -> None:
         with suppress(OSError):

@@ -88,11 +88,15 @@ class Reached(TypedDict):
     ports: Dict[str, Attempt]
 
 
-@final
-class Finished(TypedDict):
-    """All targets of Reach have been answered."""
-
+class _Finished(TypedDict):
     done: Literal["reach"]
+
+
+@final
+class Finished(_Finished, total=False):
+    """All targets of Reach have been answered; ``lag``: the longest time for which this end got no turn."""
+
+    lag: float
 
 
 @final

@@ -8,8 +8,8 @@ from agent.wire.deploy import EnvironmentFacts
 from agent.wire.message import MessageData
 from agent.wire.runs import NodeArgs, Orphan, ProjectArgs
 
-#: How a TCP connection attempt ended.
-Outcome = Literal["open", "refused", "dropped", "unreachable", "silent", "foreign", "error"]
+#: How a TCP connection attempt ended; ``unmeasured``: a machine was too busy, so that silence means nothing.
+Outcome = Literal["open", "refused", "dropped", "unreachable", "silent", "foreign", "error", "unmeasured"]
 #: How a service is recognised: ``tcp`` is any that accepts a connection.
 Protocol = Literal["ssh", "winrm", "tcp"]
 

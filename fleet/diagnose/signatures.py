@@ -24,7 +24,7 @@ _CONDITIONS = {
     "program": get_args(Program),
     "port": ("rendezvous",),
 }
-_KEYS = {"id", "pattern", "cause", "remedy", "consequence", "examples", *_CONDITIONS}
+_KEYS = {"id", "pattern", "cause", "remedy", "consequence", "lost_peer", "examples", *_CONDITIONS}
 #: A group of the pattern in a cause, as in re.Match.expand.
 _GROUP = re.compile(r"\\(\d+)")
 
@@ -58,6 +58,8 @@ class Signature(Struct, frozen=True):
     of_rendezvous: bool = False
     #: Outputs of programs that show this failure; tests check that no earlier signature matches them.
     examples: tuple[str, ...] = ()
+    #: The connection to another rank broke, or nothing came: when another rank ended too, that is the cause.
+    lost_peer: bool = False
 
     def search(self, text: str, context: Context) -> Diagnosis | None:
         """Return the diagnosis when the text shows this failure; the last place that does counts."""
@@ -182,6 +184,7 @@ def _signature(entry: Any, number: int, name: str, faults: list[Fault], own: boo
         entry.get("program"),
         "port" in entry,
         tuple(examples),
+        bool(entry.get("lost_peer", False)),
     )
 
 

@@ -47,6 +47,16 @@ class LogTails:
                     return found
         return None
 
+    def lost_peer(self, signatures: Sequence[Signature], rank: int) -> bool:
+        """Return whether a rank's output shows that its connection to another rank broke."""
+        if rank not in self._tails:
+            return False
+        text, context = self._text(rank), self._contexts[rank]
+        causes = [one for one in signatures if not one.lost_peer]
+        if first_match(causes, text, context, consequences=False) is not None:
+            return False
+        return any(one.lost_peer and one.search(text, context) is not None for one in signatures)
+
     def exception(self, rank: int | None) -> str:
         """Return the exception that a rank's output ends with; empty without one."""
         return exception_of(self._text(rank)) if rank is not None and rank in self._tails else ""

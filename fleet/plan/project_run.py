@@ -26,9 +26,11 @@ def plan_project_run(
     cpu: bool = False,
     arguments: tuple[str, ...] = (),
     shell: Mapping[str, str] | None = None,
+    port: int | None = None,
 ) -> RunPlan:
     """Return the plan of a new run over ``nodes``, whose probes are ``facts``; raises PlanError.
 
+    ``port`` stands over the inventory's.
     ``shell`` has the variables of the user's shell: those that the ranks will miss are named.
     """
     if faults := list(program_faults(inventory)):
@@ -39,6 +41,7 @@ def plan_project_run(
         replace(inventory, run=program),
         facts,
         run_id=new_run_id(clock),
+        port=port,
         nodes=nodes,
         mixed_precision=mixed_precision_of(inventory),
         cpu=cpu,

@@ -36,6 +36,7 @@ _OUTCOMES: Mapping[Outcome, Message] = {
         "preflight.outcome-foreign",
         "a different service responded (a proxy, or another machine with this address)",
     ),
+    "unmeasured": message("preflight.outcome-unmeasured", "not measured, since a machine was too busy"),
     "error": message("preflight.outcome-error", "the operating system refused to connect"),
 }
 
@@ -109,7 +110,7 @@ def blocked_ports(source: str, target: str, outcomes: Mapping[str, Outcome]) -> 
     """Return the blocked ports of one route by outcome, from the outcome of each port that was tried."""
     closed: dict[Outcome, list[str]] = {}
     for port, outcome in outcomes.items():
-        if outcome != "open":
+        if outcome not in ("open", "unmeasured"):
             closed.setdefault(outcome, []).append(port)
     return [
         BlockedRoute(source, target, tuple(ports), outcome, len(ports) == len(outcomes) > 1)

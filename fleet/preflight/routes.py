@@ -23,6 +23,7 @@ def port_probe_events(
         mesh = seen.get(node.name, MESH)
         for peer, ports in mesh["reaches"].items() if mesh is not None else ():
             outcomes = {column: result["outcome"] for column, result in ports.items()}
+            outcomes = {column: outcome for column, outcome in outcomes.items() if outcome != "unmeasured"}
             events.append(PairProbed(node=node.name, at=clock(), peer=peer, ports=outcomes))
     texts = blocked_messages(blocked_routes(seen, nodes))
     if len(texts) > _MAX_NOTICES:

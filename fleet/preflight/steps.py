@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 
 from msgspec import Struct
 
 from agent.wire.message import message
-from fleet.events import CheckFinished, Event, NodeProbed
+from fleet.events import CheckFinished, CheckStatus, Event, NodeProbed, Notice
 from fleet.nodeset import fold
 from fleet.preflight.catalog import AFTER, BEFORE, checks_for, select
 from fleet.preflight.options import PreflightOptions
@@ -32,6 +32,9 @@ class NodeChecks(Struct, frozen=True):
     async def run(self, job: Job) -> AsyncGenerator[Event, None]:
         """Yield the checks' events; raises StepFailed."""
         failed: set[str] = set()
+        ports: dict[int, CheckStatus] = {}
+        chosen = {node.name for node in job.nodes}
+        first = next((node.name for node in job.fleet.inventory.nodes if node.name in chosen), "")
         deployed = self.deployed and not job.fleet.inventory.run.setup
         not_ready: set[str] = set()
         groups = (*BEFORE, *AFTER) if deployed else BEFORE
@@ -40,9 +43,13 @@ class NodeChecks(Struct, frozen=True):
             async for event in events:
                 if isinstance(event, NodeProbed):
                     job.facts[event.node] = event.facts
-                elif isinstance(event, CheckFinished) and event.status == "fail":
-                    (not_ready if event.check in _LATE else failed).add(event.node)
+                elif isinstance(event, CheckFinished):
+                    if event.status == "fail":
+                        (not_ready if event.check in _LATE else failed).add(event.node)
+                    if event.node == first and event.check.isdigit():
+                        ports[int(event.check)] = event.status
                 yield event
+        job.port = other_port(job.fleet.inventory.run.port, ports)
         if deployed:
             job.not_ready = not_ready
         if failed:
@@ -55,6 +62,22 @@ class NodeChecks(Struct, frozen=True):
                     names=fold(sorted(failed)),
                 )
             )
+        if job.port is not None:
+            text = message(
+                "up.other-port",
+                "port {busy} of {node} cannot be used, so the run uses port {port} for its rendezvous",
+                busy=job.fleet.inventory.run.port,
+                node=first,
+                port=job.port,
+            )
+            yield Notice(node=first, at=job.fleet.clock(), level="warning", text=text)
+
+
+def other_port(wanted: int, checked: Mapping[int, CheckStatus]) -> int | None:
+    """Return the port to use instead of ``wanted``, by the checks on rank 0's node; None to keep it."""
+    if checked.get(wanted) != "warn":
+        return None
+    return next((port for port, status in sorted(checked.items()) if status == "ok"), None)
 
 
 class EnvironmentChecks(Struct, frozen=True):

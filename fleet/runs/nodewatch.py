@@ -7,6 +7,8 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 
+from msgspec.structs import replace
+
 from agent.wire.message import EMPTY, Message, from_data, message
 from agent.wire.operations import FOLLOW, STATUS
 from agent.wire.runs import (
@@ -91,6 +93,7 @@ class NodeWatch:
         """Yield until the node's part has ended and everything it wrote has been read; last a NodeEnded."""
         pause = self._options.retry_first
         lost_at: float | None = None
+        lost_since = 0.0
         supervisor_lost = False
         while True:
             try:
@@ -131,15 +134,20 @@ class NodeWatch:
                 problem = FleetError(gone, node=self._node.name)
                 if not supervisor_lost:
                     supervisor_lost = True
-                    yield SupervisorLost(node=self._node.name, at=self._fleet.clock())
+                    yield SupervisorLost(
+                        node=self._node.name,
+                        at=self._status["at"] - lead,
+                        reason=from_data(self._status["error"]),
+                    )
                     continue
             if lost_at is None:
-                lost_at = time.monotonic()
+                lost_at, lost_since = time.monotonic(), self._fleet.clock()
                 yield self._link_changed(
                     "lost" if isinstance(problem, LinkLost) else "failed", problem.what, problem.remedy
                 )
             if self._given_up(time.monotonic() - lost_at):
-                yield self._ended("unreachable", problem.what, problem.remedy)
+                ended = self._ended("unreachable", problem.what, problem.remedy)
+                yield replace(ended, since=lost_since)
                 return
             await asyncio.sleep(pause)
             pause = min(pause * 2, self._options.retry_most)
@@ -191,6 +199,7 @@ class NodeWatch:
                     rank=number,
                     code=code,
                     stopped=rank["stopped"],
+                    lost=rank["exit_code"] is None and not rank["stopped"],
                 )
             )
         observed = rank["observed"]
@@ -253,7 +262,7 @@ class NodeWatch:
             remedy=remedy,
         )
 
-    def _ended(self, state: str, error: Message = EMPTY, remedy: Message = EMPTY) -> Event:
+    def _ended(self, state: str, error: Message = EMPTY, remedy: Message = EMPTY) -> NodeEnded:
         return NodeEnded(
             node=self._node.name, at=self._fleet.clock(), state=state, error=error, remedy=remedy
         )

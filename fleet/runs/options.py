@@ -33,8 +33,8 @@ class WatchOptions(Struct, frozen=True, kw_only=True):
     stall_notice: float = 60.0
     #: and after so long the run is ended. None only reports.
     stall_timeout: float | None = None
-    #: How long a node may be out of reach while the run is well; None waits for it for ever.
-    unreachable_limit: float | None = None
+    #: How long a node may be out of reach while the run is well; then it is lost. None waits for ever.
+    unreachable_limit: float | None = 600.0
     #: The same for a run that has failed: then only the ends of the node's ranks are missing.
     failing_limit: float = 60.0
     #: First and longest pause between two attempts to reach a node.

@@ -63,5 +63,19 @@ class Progress:
     @property
     def first_failure(self) -> RankExited | None:
         """The end of the rank that failed first, by the master's clock."""
-        failures = [end for end in self.exited.values() if end.code != 0 and not end.stopped]
-        return min(failures, key=lambda end: end.at, default=None)
+        return min(self.failures, key=lambda end: end.at, default=None)
+
+    @property
+    def failures(self) -> list[RankExited]:
+        """The ends of the ranks that failed by themselves."""
+        return [end for end in self.exited.values() if failed(end)]
+
+    def first_failure_on(self, node: str) -> RankExited | None:
+        """Return the end of the rank that failed first on a node."""
+        ends = [end for end in self.failures if end.node == node]
+        return min(ends, key=lambda end: end.at, default=None)
+
+
+def failed(end: RankExited) -> bool:
+    """Return whether a rank failed by itself: not stopped, nor lost with its supervisor."""
+    return end.code != 0 and not end.stopped and not end.lost

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
@@ -35,6 +35,9 @@ class LastCollective(Struct, frozen=True):
     number: int
     name: str
     sizes: str
+    #: The process group; the ranks in it, None for all, empty where the recorder does not tell.
+    group: str = ""
+    members: tuple[int, ...] | None = None
 
 
 async def run_stacks(fleet: Fleet, plan: RunPlan) -> tuple[NodeStacks, ...]:
@@ -89,13 +92,33 @@ def other_threads(found: RankStacks) -> list[ThreadStack]:
 def last_collective(found: RankStacks) -> LastCollective | None:
     """Return the newest collective of torch's flight recorder, None without one."""
     try:
-        entries = json.loads(found["recorder"] or "{}", parse_constant=str)["entries"]
-        numbered = [entry for entry in entries if isinstance(entry["collective_seq_id"], int)]
-        newest = max(numbered, key=lambda entry: entry["collective_seq_id"])
+        recorder = json.loads(found["recorder"] or "{}", parse_constant=str)
+        numbered = [entry for entry in recorder["entries"] if isinstance(entry["collective_seq_id"], int)]
+        newest = max(numbered, key=lambda entry: (_order(entry), entry["collective_seq_id"]))
+        group, members = _group_of(newest, recorder.get("pg_config"))
         return LastCollective(
             newest["collective_seq_id"],
             str(newest.get("profiling_name", ""))[:80],
             str(newest.get("input_sizes", ""))[:80],
+            group,
+            members,
         )
     except (ValueError, LookupError, TypeError, RecursionError):
         return None
+
+
+def _order(entry: Mapping[str, object]) -> int:
+    """Return the position of an entry among those of all process groups, each of which counts for itself."""
+    number = entry.get("record_id")
+    return number if isinstance(number, int) else 0
+
+
+def _group_of(entry: Mapping[str, object], groups: object) -> tuple[str, tuple[int, ...] | None]:
+    """Return the name of the entry's process group and its ranks: None for all, empty where it is unknown."""
+    named = entry.get("process_group")
+    name, description = named if isinstance(named, list) and len(named) == 2 else ("", "")
+    if description in ("", "default_pg"):
+        return str(name)[:80], None
+    config = groups.get(name) if isinstance(groups, dict) and isinstance(name, str) else None
+    ranks = json.loads(config["ranks"]) if isinstance(config, dict) else []
+    return str(name)[:80], tuple(rank for rank in ranks if isinstance(rank, int))

@@ -140,6 +140,8 @@ def _stall(
     alive = [plan for plan in ranks if plan.rank in progress.observed and plan.rank not in progress.exited]
     last = {one["rank"]: found for one in stacks if (found := last_collective(one)) is not None}
     missing = _behind(alive, progress, last)
+    if not missing and (left := _left(ranks, progress, last)):
+        return _waiting_for_the_left(left, alive, progress, waited, now)
     if not missing:
         return _all_waiting(alive, progress, last, waited, now)
     if not all(_idle(progress.observed[plan.rank], waited) for plan in missing):
@@ -173,9 +175,37 @@ def _behind(alive: Sequence[RankPlan], progress: Progress, last: dict[int, LastC
     """
     newest = max((found.number for found in last.values()), default=0)
     behind = [plan for plan in alive if plan.rank in last and last[plan.rank].number < newest]
-    if behind and len(last) == len(alive):
+    # Each process group counts its own.
+    if behind and len(last) == len(alive) and len({found.group for found in last.values()}) == 1:
         return behind
     return [plan for plan in alive if not progress.observed[plan.rank].observed["collective"]]
+
+
+def _left(ranks: Sequence[RankPlan], progress: Progress, last: dict[int, LastCollective]) -> list[RankPlan]:
+    """Return the ranks that have ended with 0 and belong to the collective in which the others wait."""
+    found = []
+    for plan in ranks:
+        end = progress.exited.get(plan.rank)
+        if end is None or end.code != 0 or end.stopped:
+            continue
+        if all(one.members is None or plan.rank in one.members for one in last.values()):
+            found.append(plan)
+    return found
+
+
+def _waiting_for_the_left(
+    left: Sequence[RankPlan], alive: Sequence[RankPlan], progress: Progress, waited: float, now: float
+) -> Message:
+    return message(
+        "run.stalled-left",
+        "no progress for {seconds:duration}: {left} ended with exit code 0, and the others wait for it: "
+        "{ranks:; }",
+        seconds=waited,
+        left=[
+            message("run.rank-of-node", "rank {rank} ({node})", rank=one.rank, node=one.node) for one in left
+        ],
+        ranks=[_where(plan, progress.observed[plan.rank], now) for plan in alive],
+    )
 
 
 def _all_waiting(

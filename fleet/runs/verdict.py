@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Callable
 
 from agent.wire.message import Message, message
 from fleet.diagnose import Diagnosis
@@ -75,8 +76,9 @@ def supervisor_failure(lost: SupervisorLost, run: str) -> Failure:
         lost.at,
         message(
             "run.supervisor-lost",
-            "the supervisor on {node} has ended unexpectedly: it was killed, or the machine restarted",
+            "the supervisor on {node} has ended unexpectedly: {reason}",
             node=lost.node,
+            reason=lost.reason,
         ),
         message(
             "run.supervisor-lost.remedy",
@@ -86,12 +88,91 @@ def supervisor_failure(lost: SupervisorLost, run: str) -> Failure:
     )
 
 
-def node_failure(ended: NodeEnded) -> Failure | None:
+def node_failure(ended: NodeEnded, progress: Progress, now: float) -> Failure | None:
     """Return the failure of a node whose part ended for another reason than its ranks' ends."""
+    if ended.state == "unreachable" and ended.since is not None:
+        what = message(
+            "run.node-lost",
+            "{node} is lost: out of reach for {seconds:duration} ({error})",
+            node=ended.node,
+            seconds=max(0.0, now - ended.since),
+            error=ended.error,
+        )
+        remedy = ended.remedy or message(
+            "run.node-lost.remedy", "check that {node} is switched on and connected", node=ended.node
+        )
+        return Failure(ended.since, what, remedy, unreachable=True)
     if ended.state not in ("missing", "unreachable") and not ended.error:
         return None
+    failed = progress.first_failure_on(ended.node)
+    if ended.error.id == "supervisor.disk-full" and failed is not None:
+        what = message(
+            "run.disk-full", "{error}: {failure}", error=ended.error, failure=rank_failure(failed).cause
+        )
+        remedy = message(
+            "run.disk-full.remedy", "free disk space on {node}, and start the run again", node=ended.node
+        )
+        return Failure(failed.at, what, remedy, explains=failed.rank, final=True)
     what = message("run.node-failed", "{node}: {error}", node=ended.node, error=ended.error)
-    return Failure(ended.at, what, ended.remedy)
+    return Failure(ended.at, what, ended.remedy, unreachable=ended.state in ("missing", "unreachable"))
+
+
+def cause_of(
+    watch_state: WatchState,
+    progress: Progress,
+    lost_peer: Callable[[int], bool],
+    raised: Callable[[int], str] = lambda rank: "",
+) -> Failure | None:
+    """Return why the run failed: the earliest failure that is not plainly the consequence of another end.
+
+    ``lost_peer`` returns whether a rank's output shows that its connection to another rank broke. Such a rank
+    may end before the one that broke it, and a rank that left with code 0, or with its machine, has no
+    failure of its own. ``raised`` returns the exception that a rank's output ends with, empty without one.
+    """
+    explained = {failure.explains for failure in watch_state.failures if failure.explains is not None}
+    failures = sorted(
+        (
+            failure
+            for failure in watch_state.failures
+            if failure.rank is None or failure.rank not in explained
+        ),
+        key=lambda failure: failure.at,
+    )
+    reached = [failure for failure in failures if not failure.unreachable]
+    for failure in reached:
+        if failure.rank is None or not lost_peer(failure.rank):
+            return failure
+    if len(reached) < len(failures):
+        return next(failure for failure in failures if failure.unreachable)
+    if not reached:
+        return None
+    for end in sorted(progress.exited.values(), key=lambda end: end.at):
+        # It was about to end by itself when dtui ended all ranks.
+        if end.stopped and raised(end.rank) and not lost_peer(end.rank):
+            what = message(
+                "run.rank-raised",
+                "rank {rank} ({node}) failed with an exception",
+                rank=end.rank,
+                node=end.node,
+            )
+            return Failure(end.at, what, reached[0].remedy, end.rank)
+    left = [end for end in progress.exited.values() if end.code == 0 and not end.stopped]
+    first = min(left, key=lambda end: end.at, default=None)
+    if first is None or first.at > reached[0].at:
+        return reached[0]
+    what = message(
+        "run.rank-left",
+        "rank {rank} ({node}) ended with exit code 0 while others still needed it: {failure}",
+        rank=first.rank,
+        node=first.node,
+        failure=reached[0].cause,
+    )
+    remedy = message(
+        "run.rank-left.remedy",
+        "let all ranks take the same number of steps; see the end of rank {rank}'s log",
+        rank=first.rank,
+    )
+    return Failure(first.at, what, remedy, first.rank, final=True)
 
 
 def verdict(
@@ -101,12 +182,14 @@ def verdict(
     at: float,
     found: Diagnosis | None = None,
     exception: str = "",
+    *,
+    cause: Failure | None = None,
 ) -> RunFinished:
-    """Return the run's end. The earliest failure is the cause; what followed it is not repeated.
+    """Return the run's end. ``cause`` is that of :func:`cause_of`; what followed it is not repeated.
 
     ``found`` is the diagnosis of the ranks' output, ``exception`` the one that the failed rank's ends with.
     """
-    cause = watch_state.cause
+    cause = cause or cause_of(watch_state, progress, lambda rank: False)
     if cause is not None and found is not None:
         text = message(
             "run.failed-diagnosed",

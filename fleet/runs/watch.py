@@ -22,13 +22,13 @@ from fleet.runs.messages import end_processes, left_inventory, processes_left
 from fleet.runs.nodewatch import UNREAD, NodeWatch
 from fleet.runs.options import WatchOptions
 from fleet.runs.printed import PrintedFigures
-from fleet.runs.progress import Progress
+from fleet.runs.progress import Progress, failed
 from fleet.runs.recorder import Recorder
 from fleet.runs.stacks import run_stacks
 from fleet.runs.stalls import StepPace, watch_stalls
 from fleet.runs.store import RunStore
-from fleet.runs.verdict import node_failure, rank_failure, supervisor_failure, verdict
-from fleet.runs.watch_state import NodeEnded, RankObserved, SupervisorLost, WatchState
+from fleet.runs.verdict import cause_of, node_failure, rank_failure, supervisor_failure, verdict
+from fleet.runs.watch_state import Failure, NodeEnded, RankObserved, SupervisorLost, WatchState
 from fleet.runs.watchdog import watch_joining
 from fleet.streams import contained, merge
 from fleet.telemetry import RunTelemetry, record_telemetry
@@ -104,15 +104,17 @@ class _Watch:
         self._tails = tails
         self._printed = printed
         self._pace = StepPace()
-        if (failed := progress.first_failure) is not None:
-            self._watch_state.fail(rank_failure(failed))
+        for end in progress.failures:
+            self._watch_state.fail(rank_failure(end))
 
     async def events(self) -> AsyncGenerator[Event, None]:
         """Yield live events, the last a RunFinished."""
         ranks, options, clock = self._plan.ranks, self._options, self._fleet.clock
         sources = [
             *self._node_watches(),
-            self._contained(watch_joining(ranks, self._progress, self._watch_state, options, clock)),
+            self._contained(
+                watch_joining(ranks, self._progress, self._watch_state, options, clock, self._saved_stacks)
+            ),
             self._contained(
                 watch_stalls(
                     ranks, self._progress, self._pace, self._watch_state, options, clock, self._saved_stacks
@@ -141,18 +143,28 @@ class _Watch:
                     if event.state in ("missing", "unreachable"):
                         yield _given_up(event)
                     continue
-                if isinstance(event, RankExited) and event.code != 0 and not event.stopped:
+                if isinstance(event, RankExited) and failed(event):
                     self._watch_state.fail(rank_failure(event))
                 yield event
+        cause: Failure | None = None
         found: Diagnosis | None = None
         exception = ""
-        if (cause := self._watch_state.cause) is not None:
+        if self._watch_state.failures:
             signatures, problem = self._signatures()
             if problem is not None:
                 yield problem
-            found = self._tails.diagnose(signatures, cause.rank)
-            exception = self._tails.exception(cause.rank)
-        yield verdict(self._plan.run, self._progress, self._watch_state, clock(), found, exception)
+            cause = cause_of(
+                self._watch_state,
+                self._progress,
+                lambda rank: self._tails.lost_peer(signatures, rank),
+                self._tails.exception,
+            )
+            if cause is not None and not cause.final:
+                found = self._tails.diagnose(signatures, cause.rank)
+                exception = self._tails.exception(cause.rank)
+        yield verdict(
+            self._plan.run, self._progress, self._watch_state, clock(), found, exception, cause=cause
+        )
 
     async def _saved_stacks(self) -> list[RankStacks]:
         """Return the stacks of all ranks, and write them to ``stacks.json`` of the run's folder."""
@@ -229,7 +241,7 @@ class _Watch:
 
     def _node_ended(self, event: NodeEnded) -> None:
         self._watch_state.ended[event.node] = event
-        failure = node_failure(event)
+        failure = node_failure(event, self._progress, self._fleet.clock())
         if failure is not None:
             self._watch_state.fail(failure)
         if len(self._watch_state.ended) == len(self._plan.nodes):

@@ -15,17 +15,21 @@ from fleet.events import Event
 class SupervisorLost(Event, frozen=True, kw_only=True):
     """The node's supervisor has ended before its ranks, which dtui then ends.
 
-    Used inside the watch only.
+    ``at`` is its last sign of life. Used inside the watch only.
     """
+
+    reason: Message = EMPTY
 
 
 class NodeEnded(Event, frozen=True, kw_only=True):
     """No further events follow from this node. Used inside the watch only.
 
-    ``state`` is one of the agent's (succeeded, failed, stopped, lost), missing or unreachable.
+    ``state`` is one of the agent's (succeeded, failed, stopped, lost), missing or unreachable; ``since``:
+    when it got out of reach.
     """
 
     state: str
+    since: float | None = None
     error: Message = EMPTY
     remedy: Message = EMPTY
 
@@ -46,6 +50,12 @@ class Failure(Struct, frozen=True):
     remedy: Message = EMPTY
     #: The rank that ended, if one did.
     rank: int | None = None
+    #: A node is out of reach. Its ranks may be well, so another failure is the cause, if there is one.
+    unreachable: bool = False
+    #: The rank whose own failure this one explains.
+    explains: int | None = None
+    #: The ranks' output adds nothing to it.
+    final: bool = False
 
 
 @dataclass(slots=True)
@@ -58,11 +68,6 @@ class WatchState:
     over: asyncio.Event = field(default_factory=asyncio.Event)
 
     def fail(self, failure: Failure) -> None:
-        """Record a reason to end the run; the earliest one is its cause."""
+        """Note a reason to end the run (see :func:`fleet.runs.verdict.cause_of`)."""
         self.failures.append(failure)
         self.failing.set()
-
-    @property
-    def cause(self) -> Failure | None:
-        """The earliest failure."""
-        return min(self.failures, key=lambda failure: failure.at, default=None)

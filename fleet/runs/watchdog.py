@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 from agent.wire.message import Message, message
 from fleet.events import Event, Notice, RankPlan
@@ -31,8 +31,11 @@ async def watch_joining(
     watch_state: WatchState,
     options: WatchOptions,
     clock: Callable[[], float],
+    stacks: Callable[[], Awaitable[object]],
 ) -> AsyncIterator[Event]:
     """Yield a Notice when ranks are late, and end the run when they are too late.
+
+    ``stacks`` keeps the stacks of all ranks for the user; it is called before the run is ended.
 
     This covers programs that write phases, and those with a rank at the rendezvous according to its observer:
     a program that starts no process group never joins one.
@@ -56,7 +59,9 @@ async def watch_joining(
             text = _not_joined(waited, ranks, progress, clock())
             yield Notice(at=clock(), level="warning", text=text, remedy=_REMEDY)
         if options.start_timeout is not None and waited >= options.start_timeout and late:
-            watch_state.fail(Failure(clock(), _not_joined(waited, ranks, progress, clock()), _REMEDY))
+            text = _not_joined(waited, ranks, progress, clock())
+            await stacks()
+            watch_state.fail(Failure(clock(), text, _REMEDY))
             return
 
 

@@ -47,6 +47,8 @@ class RankState(Struct, frozen=True):
     pid: int | None = None
     code: int | None = None
     stopped: bool = False
+    #: How it ended is not known: its machine or its supervisor ended first, or is out of reach.
+    lost: bool = False
     started: float | None = None
     ended: float | None = None
     #: When the rank last sent anything (a log line, a metric, a phase).
@@ -61,7 +63,7 @@ class RankState(Struct, frozen=True):
     @property
     def alive(self) -> bool:
         """Whether its process runs, by the events so far."""
-        return self.pid is not None and self.code is None
+        return self.pid is not None and self.code is None and not self.lost
 
     @property
     def failed(self) -> bool:
@@ -109,7 +111,7 @@ class RunState(Struct, frozen=True):
     @property
     def phase(self) -> str:
         """The phase that every rank which has not ended has reached: the one of the slowest."""
-        phases = [rank.phase for rank in self.ranks.values() if rank.code is None]
+        phases = [rank.phase for rank in self.ranks.values() if rank.code is None and not rank.lost]
         order = ("planned", *PHASES)
         return min(phases, key=lambda phase: order.index(phase) if phase in order else 0, default="done")
 
@@ -138,6 +140,7 @@ def _started(run: RunState, event: RankStarted) -> RunState:
         phase="starting",
         code=None,
         stopped=False,
+        lost=False,
         started=event.at,
         ended=None,
         last_seen=event.at,
@@ -149,7 +152,10 @@ def _phase(run: RunState, event: RankPhase) -> RunState:
 
 
 def _exited(run: RunState, event: RankExited) -> RunState:
-    return run._with_rank(event.rank, event.node, code=event.code, stopped=event.stopped, ended=event.at)
+    code = None if event.lost else event.code
+    return run._with_rank(
+        event.rank, event.node, code=code, stopped=event.stopped, lost=event.lost, ended=event.at
+    )
 
 
 def _heard(run: RunState, event: LogChunk) -> RunState:
@@ -180,7 +186,7 @@ def _stepped(run: RunState, event: MetricsSeen) -> RunState:
     record = event.record
     rank = run.ranks.get(event.rank) or RankState(event.rank, event.node, 0)
     if event.source == "output" and rank.measured:
-        return run._with_rank(event.rank, event.node, heard=event.at)
+        return run._with_rank(event.rank, event.node, last_seen=event.at)
     seconds = record.step_time
     pace = recent(rank.pace, seconds) if seconds is not None and math.isfinite(seconds) else rank.pace
     phase = rank.phase if rank.phase in ("saving", "sampling") else "training"
@@ -198,7 +204,10 @@ def _stepped(run: RunState, event: MetricsSeen) -> RunState:
 
 
 def _finished(run: RunState, event: RunFinished) -> RunState:
-    return replace(run, outcome=event.outcome, cause=event.cause, remedy=event.remedy, finished=event.at)
+    ranks = {number: replace(rank, lost=rank.lost or rank.alive) for number, rank in run.ranks.items()}
+    return replace(
+        run, ranks=ranks, outcome=event.outcome, cause=event.cause, remedy=event.remedy, finished=event.at
+    )
 
 
 _STEPS: dict[type[Event], Callable[[RunState, Any], RunState]] = {

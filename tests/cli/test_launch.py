@@ -6,7 +6,11 @@ import json
 
 import pytest
 
+from fleet.runs import WatchOptions
+from fleet.runs.steps import RunToEnd
 from tests.cli.conftest import Project
+from tui.cli.main import build_parser
+from tui.cli.steps import start_of
 
 OLD = "import os; print('old code on', os.environ['DTUI_NODE'], flush=True)\n"
 
@@ -64,3 +68,17 @@ def test_a_dry_run_states_what_would_happen(project: Project) -> None:
     assert deploy.stderr.count("전송할 파일 1개, 5 B") == 2
     assert "시작할 rank" not in deploy.stderr
     assert project.run("status").stderr.count("no run was started") == 1
+
+
+def test_a_limit_of_0_is_none_and_the_defaults_are_those_of_the_help() -> None:
+    def limits(*options: str) -> WatchOptions:
+        step = start_of(build_parser().parse_args(["launch", "train.py", *options]), {})
+        assert isinstance(step, RunToEnd)
+        return step.watching
+
+    usual = limits()
+    assert (usual.start_timeout, usual.stall_timeout, usual.unreachable_limit) == (600.0, None, 600.0)
+    none = limits("--start-timeout", "0", "--stall-timeout", "0", "--node-timeout", "0")
+    assert (none.start_timeout, none.stall_timeout, none.unreachable_limit) == (None, None, None)
+    with pytest.raises(SystemExit):
+        limits("--start-timeout=-1")

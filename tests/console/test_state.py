@@ -217,3 +217,37 @@ def test_a_curve_that_restarts_from_a_checkpoint_does_not_go_back():
     for number in [0, 10, 20, 30, 15, 25]:
         curve = curve.after(number, 1.0)
     assert [step for step, _ in curve.drawn] == [0, 10, 15, 25]
+
+
+def test_printed_figures_of_a_program_that_also_writes_metrics_do_not_replace_them():
+    ranks = (RankPlan(node="a", rank=0, local_rank=0),)
+    state = FleetState().after_all(
+        [
+            RunPlanned(run="r", world_size=1, master_address="", master_port=1, ranks=ranks, at=0.0),
+            RankStarted(node="a", run="r", rank=0, pid=1, at=1.0),
+            MetricsSeen(node="a", run="r", rank=0, at=2.0, record=wire.record(kind="step", step=5, loss=0.5)),
+            MetricsSeen(
+                node="a", run="r", rank=0, at=3.0, record=wire.record(kind="step", step=9), source="output"
+            ),
+        ]
+    )
+    run = state.run
+    assert run is not None
+    assert run.leader is not None
+    assert run.leader.step == 5
+    assert run.ranks[0].last_seen == 3.0
+
+
+def test_ranks_whose_end_nobody_saw_are_lost_when_the_run_ends():
+    ranks = tuple(RankPlan(node="a", rank=rank, local_rank=rank) for rank in (0, 1))
+    state = FleetState().after_all(
+        [
+            RunPlanned(run="r", world_size=2, master_address="", master_port=1, ranks=ranks, at=0.0),
+            *(RankStarted(node="a", run="r", rank=rank, pid=rank + 1, at=1.0) for rank in (0, 1)),
+            RankExited(node="a", run="r", rank=1, at=2.0, code=-1, lost=True),
+            RunFinished(run="r", outcome="failed", at=3.0),
+        ]
+    )
+    run = state.run
+    assert run is not None
+    assert [(rank.lost, rank.alive, rank.code) for rank in run.ranks.values()] == [(True, False, None)] * 2

@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -284,3 +287,137 @@ async def test_what_a_program_puts_in_the_way_is_no_fault_of_dtui(node: NodeUnde
         await node.call("stacks", run="run-1")
     assert caught.value.code == "filesystem"
     assert "report it" not in caught.value.remedy
+
+
+ESCAPES = """
+import os, subprocess, sys, time
+clean = {name: value for name, value in os.environ.items() if not name.startswith("DTUI_")}
+sleep = [sys.executable, "-c", "import time; time.sleep(99)"]
+child = subprocess.Popen(sleep, env=clean, start_new_session=True)
+print(child.pid, flush=True)
+"""
+
+
+async def test_what_a_rank_put_into_its_own_session_and_environment_ends_with_the_run(
+    node: NodeUnderTest,
+) -> None:
+    await node.start(ESCAPES)
+    assert (await node.ended())["state"] == "succeeded"
+    assert identify(int(node.file("rank-0.log").read_text())) is None
+
+
+async def test_a_sweep_finds_it_by_its_record_when_the_supervisor_was_killed(node: NodeUnderTest) -> None:
+    answer = await node.start(ESCAPES + "time.sleep(99)")
+    await until(lambda: node.file("processes.json").exists() and node.file("rank-0.log").read_bytes())
+    child = int(node.file("rank-0.log").read_text())
+    await until(lambda: str(child) in node.file("processes.json").read_text())
+    os.kill(answer["supervisor"]["pid"], signal.SIGKILL)
+    os.kill(answer["ranks"][0]["pid"], signal.SIGKILL)
+    await until(lambda: identify(answer["ranks"][0]["pid"]) is None)
+    await until(lambda: identify(answer["supervisor"]["pid"]) is None)
+    found = await node.call("sweep", end=False)
+    assert [(one["pid"], one["rank"]) for one in found["orphans"]] == [(child, 0)]
+    swept = await node.call("sweep", end=True)
+    assert ([one["pid"] for one in swept["ended"]], swept["left"]) == ([child], [])
+    assert identify(child) is None
+
+
+@pytest.mark.needs("posix")
+async def test_a_sweep_finds_processes_of_a_run_whose_folder_was_deleted(node: NodeUnderTest) -> None:
+    answer = await node.start("import time; time.sleep(99)")
+    pid = answer["ranks"][0]["pid"]
+    os.kill(answer["supervisor"]["pid"], signal.SIGKILL)
+    await until(lambda: identify(answer["supervisor"]["pid"]) is None)
+    shutil.rmtree(node.file("."))
+    swept = await node.call("sweep", end=True)
+    assert [(one["run"], one["pid"]) for one in swept["ended"]] == [("run-1", pid)]
+    assert identify(pid) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "[]",
+        '{"processes": 1}',
+        '{"processes": [{"pid": "1"}]}',
+        '{"processes": [{"pid": 1}]}',
+        "NaN",
+    ],
+)
+async def test_a_record_of_processes_that_a_rank_has_overwritten_is_no_error(
+    node: NodeUnderTest, text: str
+) -> None:
+    await node.start("print(1)")
+    await node.ended()
+    node.file("processes.json").write_text(text)
+    assert (await node.call("sweep", end=True))["orphans"] == []
+
+
+async def test_a_record_with_another_start_time_does_not_end_a_process(node: NodeUnderTest) -> None:
+    await node.start("print(1)")
+    await node.ended()
+    me = {"rank": 0, "name": "x", "pid": os.getppid(), "start_time": "earlier"}
+    node.file("processes.json").write_text(json.dumps({"processes": [me]}))
+    assert (await node.call("sweep", end=True))["orphans"] == []
+
+
+async def test_why_a_run_is_lost_is_told_apart(node: NodeUnderTest) -> None:
+    answer = await node.start("import time; time.sleep(99)")
+    for pid in (answer["supervisor"]["pid"], answer["ranks"][0]["pid"]):
+        os.kill(pid, signal.SIGKILL)
+        await until(lambda pid=pid: identify(pid) is None)
+    (killed,) = (await node.call("status", run="run-1"))["runs"]
+    assert (killed["state"], killed["error"]["text"]) == ("lost", "its supervisor was killed")
+    assert killed["ranks"][0]["exited_at"] == killed["at"]
+    assert (killed["ranks"][0]["exit_code"], killed["ranks"][0]["stopped"]) == (None, False)
+    status = json.loads(node.file("status.json").read_text())
+    for who in (status["supervisor"], status["ranks"][0]):
+        who["start_time"] = "0123abcd-" + who["start_time"].partition("-")[2]  # of an earlier boot
+    node.file("status.json").write_text(json.dumps(status))
+    (restarted,) = (await node.call("status", run="run-1"))["runs"]
+    assert "the machine has restarted since" in restarted["error"]["text"]
+    assert (await node.call("stop", run="run-1", grace=0))["status"]["state"] == "failed"
+
+
+@pytest.mark.needs("root")
+async def test_a_disk_that_the_log_fills_is_named_and_everything_ends(
+    node: NodeUnderTest, tmp_path: Path
+) -> None:
+    small = tmp_path / "small"
+    small.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "none", str(small)], check=True)
+    try:
+        node.project = small / "project"
+        node.project.mkdir()
+        await node.start("while True: print('x' * 1000)", "import time; time.sleep(99)")
+        status = await node.ended()
+        assert status["state"] == "failed"
+        assert status["error"]["text"] == "the disk of gpu1 is full"
+        assert [rank["stopped"] for rank in status["ranks"]] == [False, True]
+        assert all(identify(rank["pid"]) is None for rank in status["ranks"])
+        assert (await node.call("stop", run="run-1"))["left"] == []
+    finally:
+        subprocess.run(["umount", "-l", str(small)], check=True)
+
+
+@pytest.mark.needs("root")
+async def test_a_run_on_a_full_disk_can_be_stopped(node: NodeUnderTest, tmp_path: Path) -> None:
+    small = tmp_path / "small"
+    small.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "none", str(small)], check=True)
+    try:
+        node.project = small / "project"
+        node.project.mkdir()
+        answer = await node.start("import time; time.sleep(99)")
+        with suppress(OSError), (node.project / "filler").open("wb") as filler:
+            while True:
+                filler.write(b"x" * 65_536)
+                filler.flush()
+        stopped = await node.call("stop", run="run-1", grace=0)
+        assert (stopped["status"]["state"], stopped["left"]) == ("stopped", [])
+        assert identify(answer["ranks"][0]["pid"]) is None
+        assert (await node.call("status", run="run-1"))["runs"][0]["state"] == "stopped"
+    finally:
+        subprocess.run(["umount", "-l", str(small)], check=True)

@@ -83,6 +83,7 @@ async def notices(
     stacks: tuple[RankStacks, ...] = (),
     steps: tuple[float, ...] = (),
     now: float = 1100.0,
+    ended: tuple[RankExited, ...] = (),
 ) -> list[str]:
     """Return the texts of the notices of a watch that looks a few times at ``now``."""
     progress, watch_state, pace = Progress(), WatchState(), StepPace()
@@ -90,6 +91,8 @@ async def notices(
     for one in seen:
         progress.add(RankStarted(node=one.node, at=900.0, run="r", rank=one.rank, pid=1))
         progress.observe(one)
+    for end in ended:
+        progress.add(end)
     for at in steps:
         pace.add(MetricsSeen(run="r", rank=0, at=at, record=wire.record(kind="step")))
     looks = 0
@@ -162,4 +165,28 @@ async def test_a_slow_exchange_is_no_stall_but_a_dead_one_is() -> None:
     busy = [observed(rank, collective=True, idle=0.0) for rank in (0, 1)]
     assert await notices(*busy, stacks=stacks) == []
     (text,) = await notices(*[observed(rank, collective=True) for rank in (0, 1)], stacks=stacks)
+    assert "every rank waits in a collective" in text
+
+
+async def test_a_rank_that_left_with_0_is_named_when_the_others_wait_for_it() -> None:
+    waits = observed(0, collective=True)
+    left = RankExited(node="gpu1", at=1001.0, run="r", rank=1, code=0)
+    (text,) = await notices(waits, observed(1), stacks=(recorder(0, 12),), ended=(left,))
+    assert text == (
+        "no progress for 1 min 40 s: rank 1 (gpu1) ended with exit code 0, and the others wait for it: "
+        "rank 0 (gpu0) has been in train.py:42 `step` for 1 min 40 s"
+    )
+
+
+async def test_a_rank_that_left_is_not_named_for_a_collective_without_it() -> None:
+    pair = (observed(0, collective=True), observed(2, collective=True))
+    left = RankExited(node="gpu1", at=1001.0, run="r", rank=1, code=0)
+    of_two = recorder(0, 12)
+    of_two["recorder"] = json.dumps(
+        {
+            "entries": [{"collective_seq_id": 1, "process_group": ["1", "two"], "record_id": 3}],
+            "pg_config": {"1": {"name": "1", "desc": "two", "ranks": "[0, 2]"}},
+        }
+    )
+    (text,) = await notices(pair[0], observed(1), pair[1], stacks=(of_two,), ended=(left,))
     assert "every rank waits in a collective" in text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import time
@@ -318,4 +319,6 @@ async def test_a_rank_of_any_program_that_does_not_reach_the_rendezvous_is_named
     assert "rank 1 (gpu1) has been in program.py:" in cause
     assert "`wait_for`" in cause
     assert f"rank 0 waiting at 127.0.0.1:{port}" in cause
+    stacks = json.loads((fleet.home / "runs" / "run-1" / "stacks.json").read_text())
+    assert [one["rank"] for node in stacks.values() for one in node] == [0, 1], "captured before the end"
     assert "rank 0 (" not in cause

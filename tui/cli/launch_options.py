@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Mapping, Sequence
 
 from msgspec.structs import replace
@@ -17,6 +18,7 @@ from tui.cli.run_options import run_inventory_of
 
 #: Seconds.
 _START_TIMEOUT = 600.0
+_NODE_TIMEOUT = 600.0
 
 
 def add_launch_options(parser: argparse.ArgumentParser) -> None:
@@ -63,18 +65,30 @@ def add_launch_options(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--start-timeout",
-        type=float,
+        type=_seconds,
         default=_START_TIMEOUT,
         metavar="SECONDS",
         help=message(
             "help.start-timeout",
-            "end a run whose ranks have not all joined by then (default: {seconds:.0f})",
+            "end a run whose ranks have not all joined by then (default: {seconds:.0f}; 0: never)",
             seconds=_START_TIMEOUT,
         ),
     )
     group.add_argument(
+        "--node-timeout",
+        type=_seconds,
+        default=_NODE_TIMEOUT,
+        metavar="SECONDS",
+        help=message(
+            "help.node-timeout",
+            "a node that is out of reach for so long is lost, which ends the run (default: {seconds:.0f}; "
+            "0: never)",
+            seconds=_NODE_TIMEOUT,
+        ),
+    )
+    group.add_argument(
         "--stall-timeout",
-        type=float,
+        type=_seconds,
         default=None,
         metavar="SECONDS",
         help=message(
@@ -82,6 +96,18 @@ def add_launch_options(parser: argparse.ArgumentParser) -> None:
             "end a run that makes no progress for so long (default: only report it)",
         ),
     )
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds < math.inf:
+        raise argparse.ArgumentTypeError(
+            message("cli.seconds", "must be a number of seconds, 0 or more: {text}", text=text)
+        )
+    return seconds
 
 
 def launch_inventory_of(args: argparse.Namespace, command: str) -> Inventory:

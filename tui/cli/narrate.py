@@ -229,6 +229,11 @@ def _(event: RankPhase) -> Narration | None:
 
 @narration_of.register
 def _(event: RankExited) -> Narration | None:
+    if event.lost:
+        text = message(
+            "narration.rank-lost", "rank {rank} is lost: its exit code is unknown", rank=event.rank
+        )
+        return Narration("fail", text)
     if event.stopped:
         return Narration(
             "skip", message("narration.rank-stopped", "rank {rank} was stopped", rank=event.rank)

@@ -42,5 +42,10 @@ def start_of(args: argparse.Namespace, secrets: Mapping[str, Secret]) -> Launch 
     options = LaunchOptions(max_restarts=args.max_restarts, force=args.force, secrets=secrets)
     if args.detach:
         return Launch(options)
-    watching = WatchOptions(start_timeout=args.start_timeout, stall_timeout=args.stall_timeout)
+    # 0 is no limit.
+    watching = WatchOptions(
+        start_timeout=args.start_timeout or None,
+        stall_timeout=args.stall_timeout or None,
+        unreachable_limit=args.node_timeout or None,
+    )
     return RunToEnd(options, watching)

@@ -49,6 +49,7 @@ TEXTS = {
     "phase.done": "done",
     "phase.failed": "failed",
     "phase.stopped": "stopped",
+    "phase.lost": "lost",
     "outcome.running": "running",
     "outcome.succeeded": "succeeded",
     "outcome.failed": "failed",

@@ -49,6 +49,7 @@ MARKS: dict[str, dict[str, tuple[str, str]]] = {
         "done": ("✓", "ok"),
         "failed": ("✗", "fail"),
         "stopped": ("■", "warn"),
+        "lost": ("?", "fail"),
     },
     "outcome": {
         "running": ("▶", "busy"),

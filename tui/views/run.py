@@ -39,6 +39,8 @@ def outcome(run: RunState) -> str:
 
 def phase(rank: RankState) -> str:
     """Return what a rank is doing, or how it ended."""
+    if rank.lost:
+        return "lost"
     if rank.code is None:
         return rank.phase
     return "failed" if rank.failed else "stopped" if rank.stopped else "done"

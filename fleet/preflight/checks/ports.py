@@ -104,10 +104,29 @@ def _taken(subject: Subject, port: int, needed: bool) -> Verdict | None:
         return warn(
             message("preflight.port-not-used", "{problem}; this run does not listen on it", problem=seen)
         )
+    other = _another(subject, port)
+    if other is not None:
+        return warn(
+            message(
+                "preflight.port-another",
+                "{problem}; the run uses port {port} instead",
+                problem=seen,
+                port=other,
+            )
+        )
     if subject.on_loopback:
         # All labs and demos of a machine share its ports, and the other program may end at any moment.
         return warn(message("preflight.port-this-machine", "{problem} on this machine", problem=seen), remedy)
     return fail(seen, remedy)
+
+
+def _another(subject: Subject, port: int) -> int | None:
+    """Return the first other port that is free here and open from the other nodes, None when none is."""
+    others = sorted(int(column) for column in subject[PORTS]["ports"] if column != str(port))
+    for other in others:
+        if _taken(subject, other, False) is None and _inbound(subject, str(other), False).status == "ok":
+            return other
+    return None
 
 
 def _in_use(port: int, holder: PortHolder | None) -> Message:
@@ -163,6 +182,16 @@ def _inbound(subject: Subject, port: str, needed: bool) -> Verdict:
     ]
     if blocked:
         return _blocked(subject, port, blocked, needed)
+    unmeasured = [name for name in tested if _attempt(subject, name, port) == "unmeasured"]
+    if unmeasured:
+        return warn(
+            message(
+                "preflight.port-not-measured",
+                "not measured from {nodes}: the machines were too busy to answer in time",
+                nodes=fold(unmeasured),
+            ),
+            message("preflight.port-not-measured.remedy", "run `dtui preflight` again when they are idle"),
+        )
     result = message("preflight.port-open", "open from {nodes}", nodes=fold(tested))
     if len(tested) < len(others):
         result = message(
@@ -178,6 +207,11 @@ def _inbound(subject: Subject, port: str, needed: bool) -> Verdict:
             result=result,
         )
     return ok(result)
+
+
+def _attempt(subject: Subject, source: str, port: str) -> str:
+    seen = subject.of(source, MESH)
+    return "" if seen is None else seen["reaches"][subject.node.name][port]["outcome"]
 
 
 def _blocked(subject: Subject, port: str, blocked: list[BlockedRoute], needed: bool) -> Verdict:

@@ -24,6 +24,7 @@ _OUTCOMES: Mapping[Outcome, Message] = {
     ),
     "unreachable": message("preflight.service-unreachable", "no route to the node"),
     "silent": message("preflight.service-silent", "connection accepted, but no response"),
+    "unmeasured": message("preflight.service-unmeasured", "not measured"),
     "foreign": message("preflight.service-foreign", "a different service responds"),
     "error": message("preflight.service-error", "the master could not try to connect"),
 }

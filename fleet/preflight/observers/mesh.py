@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
@@ -13,6 +14,7 @@ from agent.wire.message import message
 from agent.wire.operation import Nothing
 from agent.wire.operations import MESH
 from agent.wire.runs import NodeArgs
+from fleet.addresses import is_loopback
 from fleet.errors import FleetError, InvalidAnswer
 from fleet.fleet import Fleet
 from fleet.inventory import Node
@@ -24,6 +26,10 @@ from fleet.preflight.pairs import EPHEMERAL
 _LISTEN_SECONDS = 120
 #: For one step of all nodes at once: 3 attempts of 3 s, and slow machines.
 _STEP_SECONDS = 20.0
+#: A listener has 3 s to answer. An end that got no turn for so long may have missed that.
+_BUSY_LAG = 1.0
+#: Nodes that probe at once, where all of them are on this machine.
+_AT_ONCE_PER_PROCESSOR = 4
 _NO_RESPONSE = message("preflight.mesh-no-response", "the port probe did not respond")
 _NOT_MEASURED: LinkSpeed = {"rtt": None, "rate": None}
 
@@ -42,6 +48,8 @@ class Peer:
         self.listening: dict[str, OpenedPort] = {}
         #: Other node -> column -> {"outcome", "ms"}.
         self.reaches: dict[str, dict[str, Attempt]] = {}
+        #: The longest time in seconds for which it got no turn on its machine.
+        self.lag = 0.0
         self._request = request
         self._key = key
         self._items = aiter(request)
@@ -84,6 +92,17 @@ class Peer:
             self.reaches[answer["peer"]] = answer["ports"]
         if awaited:
             raise self._unexpected()
+        self.lag = answer.get("lag", 0.0)
+
+    def judge(self, others: Mapping[str, Peer]) -> None:
+        """Take back that a connection stayed silent where this end, or the other, was too busy to tell."""
+        for name, ports in self.reaches.items():
+            other = others.get(name)
+            if max(self.lag, other.lag if other is not None else 0.0) < _BUSY_LAG:
+                continue
+            for column, attempt in ports.items():
+                if attempt["outcome"] in ("dropped", "silent"):
+                    ports[column] = {"outcome": "unmeasured", "ms": None}
 
     async def measure(self, other: Peer, size: int, seconds: float) -> LinkSpeed:
         """Measure the route from the other node to this one."""
@@ -143,6 +162,7 @@ class Mesh:
         self._fleet = fleet
         self._key = secrets.token_hex(32)
         self._stack = AsyncExitStack()
+        self._turn = asyncio.Semaphore(_AT_ONCE_PER_PROCESSOR * (os.cpu_count() or 1))
         #: Node -> the node that listens and connects for it.
         self._representative: dict[str, str] = {}
 
@@ -180,7 +200,17 @@ class Mesh:
         await self._each(nodes, lambda node: self._of(node).listen(addresses[node.name], ports))
         # A timeout means a blocked connection only if all nodes listen already.
         listening = list(self.peers.values())
-        await self._each(nodes, lambda node: self._of(node).reach(listening))
+        await self._each(nodes, lambda node: self._reach(node, listening))
+        for peer in self.peers.values():
+            peer.judge(self.peers)
+
+    async def _reach(self, node: Node, listening: Sequence[Peer]) -> None:
+        if not is_loopback(node.address):
+            await self._of(node).reach(listening)
+            return
+        # Nodes of one machine share its processors.
+        async with self._turn:
+            await self._of(node).reach(listening)
 
     async def measure(self, size: int, seconds: float) -> dict[str, dict[str, LinkSpeed]]:
         """Return node -> other node -> speed of the route, each measured alone on its two nodes.

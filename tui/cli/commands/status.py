@@ -240,6 +240,10 @@ def _summary(run: RunSummary) -> Message:
 
 def _rank(status: RankStatus) -> Message:
     rank, code = status["rank"], status["exit_code"]
+    if code is None and status["exited_at"] is not None:
+        if status["stopped"]:
+            return message("run-status.ended-by-dtui", "rank {rank}: stopped", rank=rank)
+        return message("run-status.lost", "rank {rank}: lost, its exit code is unknown", rank=rank)
     if code is None:
         return message("run-status.running", "rank {rank}: running, pid {pid}", rank=rank, pid=status["pid"])
     if status["stopped"]:
