@@ -1,4 +1,4 @@
-"""Inspects the training interpreter: does it run, what is installed, can its torch train in a fleet?"""
+"""Inspects the training interpreter: its version, its packages, and whether its torch can train."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from agent.wire.reasons import system_reason
 Run = Callable[..., Any]
 
 _MARK = "DTUI-FACTS "
-# Run by the interpreter in question, which may be older than anything we support.
-_QUESTION = r"""
+# The inspected interpreter runs this; it may be older than any supported version.
+_PROBE = r"""
 import json, platform, sys
 facts = {"python": platform.python_version(), "packages": {}, "torch": None, "places": []}
 if sys.version_info >= (3, 9):
@@ -48,7 +48,7 @@ sys.stdout.write("DTUI-FACTS " + json.dumps(facts) + "\n")
 
 
 class InterpreterFacts(TypedDict):
-    """What an interpreter reports: its packages by name, its package folders, its torch."""
+    """The report of an interpreter: its packages by name, its package folders, its torch."""
 
     python: str
     packages: Dict[str, str]
@@ -59,7 +59,7 @@ class InterpreterFacts(TypedDict):
 def inspect(interpreter: str, cwd: str, run: Run) -> InterpreterFacts:
     """Return an interpreter's facts; raises OperationError when it can't be used to train."""
     try:
-        result = run([interpreter, "-c", _QUESTION], cwd=cwd, timeout=180.0)
+        result = run([interpreter, "-c", _PROBE], cwd=cwd, timeout=180.0)
     except TimeoutError:
         raise _unusable(
             message(

@@ -1,7 +1,7 @@
 """Does a green preflight start, and a red one not? Random faults between network namespaces (root, torch).
 
 Run from the project's root: ``python -m benchmarks.preflight [--count 50] [--seed 1]``. In each environment
-three machines get none to two faults; preflight judges them; then three ranks really try to form a gloo
+three machines get zero to two faults; preflight evaluates them; then three ranks really try to form a gloo
 process group and to all-reduce. Also printed: how long a preflight of 8 machines takes.
 """
 

@@ -237,7 +237,7 @@ class PlanDrawn(Event, frozen=True, kw_only=True):
 
 
 class Notice(Event, frozen=True, kw_only=True):
-    """Something that the user should know."""
+    """A notice for the user."""
 
     level: Level
     text: Message

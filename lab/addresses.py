@@ -16,7 +16,7 @@ _FIRST_NODE = 11
 class AddressBlock:
     """The addresses 127.0.x.1 to 127.0.x.254 for an x that no other lab has, until ``release``.
 
-    A ``number`` asks for that x; raises LabError when there is none to have.
+    A ``number`` selects that x; raises LabError if no block is free.
     """
 
     def __init__(self, number: int | None = None) -> None:

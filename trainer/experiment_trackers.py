@@ -33,7 +33,7 @@ def start_trackers(accelerator: Accelerator, settings: Settings, run: str) -> st
         return ""
     notes = []
     if settings.wandb.enabled and "WANDB_MODE" not in os.environ and not _logged_in_to_wandb():
-        # Otherwise wandb would prompt on a terminal that has no user.
+        # Otherwise wandb would prompt on a terminal without a user.
         os.environ["WANDB_MODE"] = "offline"
         notes.append("W&B: not logged in, so this run is recorded offline; `wandb sync` uploads it later")
     config = settings.by_dotted_name()

@@ -56,6 +56,16 @@ class Option(Struct, frozen=True):
     #: The accepted form, for the reference; empty for the usual description of the type.
     form: str = ""
 
+    @property
+    def accepted(self) -> str:
+        """The accepted values on one line, for the console's node form; may be empty."""
+        match self.type:
+            case Choice(words):
+                return " | ".join(words)
+            case WholeNumber(low, high):
+                return f"{low}-{high}"
+        return self.form
+
 
 class Service(Struct, frozen=True):
     """A service on a node; ``scheme`` is `http` or `https` where the protocol has both."""

@@ -125,7 +125,7 @@ class ConsoleApp(ActionOwner, App[None], inherit_bindings=False):
 
     @property
     def operations(self) -> Operations:
-        """What the console asks of the fleet."""
+        """The console's operations on the fleet."""
         return self.session.operations
 
     @property

@@ -1,1 +1,1 @@
-"""What preflight measures on a node in addition to its facts: ports, services of other nodes, routes."""
+"""Preflight measurements on a node besides its facts: ports, services of other nodes, routes."""

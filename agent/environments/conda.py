@@ -24,7 +24,7 @@ def interpreter_of(root: str, folder: str) -> str:
 
 
 def make(root: str, folder: str, file: str, programs: Programs) -> None:
-    """Make the environment in ``folder`` anew from ``file``; raises OperationError."""
+    """Create the environment in ``folder`` again from ``file``; raises OperationError."""
     program = _find(programs)
     if program is None:
         raise OperationError(
@@ -47,7 +47,7 @@ def make(root: str, folder: str, file: str, programs: Programs) -> None:
     name = os.path.splitext(os.path.basename(program))[0]
     create = ["create", "--yes"] if name == "micromamba" else ["env", "create"]
     step = [*create, "--prefix", prefix, "--file", file]
-    programs.say("$ %s %s\n" % (name, " ".join(step)))
+    programs.send_text("$ %s %s\n" % (name, " ".join(step)))
     result = programs.run([program, *step], cwd=root)
     if result.status != 0:
         shutil.rmtree(prefix, ignore_errors=True)

@@ -110,7 +110,7 @@ def _ask(shell: str, start: Mapping[str, str], limit: float) -> Dict[str, str]:
     command = "exec '%s' -I -S -c '%s' %s" % (python, _PRINT, mark)
     try:
         process = subprocess.Popen(
-            # A leading hyphen is how login(1) and sshd ask every shell for its login files.
+            # A leading hyphen makes every shell read its login files, as login(1) and sshd do.
             ["-" + os.path.basename(shell), "-c", command],
             executable=shell,
             cwd=start["HOME"] if os.path.isdir(start["HOME"]) else "/",

@@ -1,4 +1,4 @@
-"""Programs that prepare a project on the node: the ranks' environment, output as it comes, secrets masked."""
+"""Runs the programs that prepare a project on the node; their output is streamed with secrets masked."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from agent import command
 from agent.environments.masking import OutputMask
 from agent.wire.deploy import OutputItem
 
-#: The user's variables may replace these: plain output at once, in UTF-8, and a uv that links no files.
+#: Defaults that the user's variables may replace: unbuffered plain UTF-8 output, and uv without links.
 _DEFAULTS = {
     "PYTHONUTF8": "1",
     "PYTHONUNBUFFERED": "1",
@@ -30,13 +30,13 @@ class Programs:
         secrets: Mapping[str, str],
         record: Optional[Callable[[str], None]] = None,
     ) -> None:
-        self._item = send
+        self._send_item = send
         self._cancelled = cancelled
         self.environment: Dict[str, str] = {**_DEFAULTS, **environment}
         self._mask = OutputMask(secrets.values())
         self._record = record
 
-    def say(self, text: str) -> None:
+    def send_text(self, text: str) -> None:
         """Send a text to the console, masked."""
         self._send(self._mask.whole(text))
 
@@ -59,7 +59,7 @@ class Programs:
             env={**self.environment, **(extra or {})},
             cancelled=self._cancelled,
             output=(lambda text: None) if silent else (lambda text: self._send(self._mask.feed(text))),
-            quiet=lambda seconds: self._item({"text": None, "quiet": seconds}),
+            quiet=lambda seconds: self._send_item({"text": None, "quiet": seconds}),
             timeout=timeout,
         )
         if not silent:
@@ -71,4 +71,4 @@ class Programs:
         if text:
             if self._record is not None:
                 self._record(text)
-            self._item({"text": text, "quiet": None})
+            self._send_item({"text": text, "quiet": None})

@@ -77,7 +77,7 @@ def make(
 
     ``wheelhouse`` is a folder of wheels to use instead of the package index.
     """
-    # Without the network uv must neither ask an index nor download a Python.
+    # Without the network uv must neither query an index nor download a Python.
     offline = [] if wheelhouse is None else ["--offline", "--no-index", "--find-links", wheelhouse]
     steps = (
         _project(root, folder, recipe, offline)
@@ -86,7 +86,7 @@ def make(
     )
     uv = find(cache, programs) or install(cache, wheelhouse, programs)
     for step in steps:
-        programs.say(f"$ uv {' '.join(step)}\n")
+        programs.send_text(f"$ uv {' '.join(step)}\n")
         result = programs.run([uv, *step], cwd=root, extra={"UV_PROJECT_ENVIRONMENT": folder})
         if result.status != 0:
             raise _failed(f"uv {step[0]}", result)
@@ -164,7 +164,7 @@ def install(cache: str, wheelhouse: Optional[str], programs: Programs) -> str:
 
     pip refuses any file whose SHA-256 is not in :mod:`agent.environments.uv_pin`. Raises OperationError.
     """
-    programs.say("uv is not installed on this node; installing it for dtui\n")
+    programs.send_text("uv is not installed on this node; installing it for dtui\n")
     final = os.path.join(cache, "uv")
     # Into another folder first: nodes of one machine share this one and may install at the same time.
     fresh = f"{final}-{os.getpid()}"
@@ -207,7 +207,7 @@ def _install_into(folder: str, cache: str, wheelhouse: Optional[str], programs: 
         else:
             return
         if steps is quick:
-            programs.say("trying again with a separate pip\n")
+            programs.send_text("trying again with a separate pip\n")
     raise _failed(f"installing uv {uv_pin.VERSION}", result)
 
 

@@ -1,12 +1,12 @@
-"""Reports where this rank is: loaded by the rank's interpreter as ``sitecustomize``, standard library only.
+"""Reports the state of this rank. The rank's interpreter loads the module as ``sitecustomize``.
 
-A daemon thread looks at the main thread's stack once per second and writes ``rank-<n>.json``. Beside that it
-does nothing by itself. On request (``stacks.request``, a file with a number) it writes the stacks of all
-threads and torch's flight recorder to ``stacks-<n>.json``. While the thread can't run, because other code
-holds the GIL, faulthandler's own thread writes the stacks to ``rank-<n>.stuck.txt``.
+A daemon thread samples the main thread's stack once per second and writes ``rank-<n>.json``. On request
+(``stacks.request``, a file with a number) it writes the stacks of all threads and torch's flight recorder to
+``stacks-<n>.json``. While the thread cannot run, because other code holds the GIL, faulthandler's own thread
+writes the stacks to ``rank-<n>.stuck.txt``.
 
-The module is copied to the node's run folder, which may be read by any Python from 3.8 on. It must not break
-the program: every fault in here ends the observer and nothing else.
+The module uses the standard library only. It is copied to the node's run folder, and any Python from 3.8 on
+may load it. It must not break the program: an error in the observer ends only the observer.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if MYPY:
     Frame = Tuple[str, int, str]
 
 _TICK = 1.0
-#: A report is written again after this many seconds, so that a reader knows that the observer lives.
+#: A report is written again after this many seconds, so that a reader can detect an observer that has ended.
 _HEARTBEAT = 5.0
 #: The observer re-arms faulthandler at every tick, so that it fires only when no tick comes.
 _STUCK = 5.0
@@ -61,10 +61,10 @@ class _Observer:
         self._report("interpreter", [])
         threading.Thread(target=self._run, name=_THREAD, daemon=True).start()
         if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=self._forget)
+            os.register_at_fork(after_in_child=self._disable)
         atexit.register(self._finish)
 
-    def _forget(self) -> None:
+    def _disable(self) -> None:
         # A forked child has no observer thread, and must not write the rank's report.
         self._path = ""
 
@@ -72,13 +72,13 @@ class _Observer:
         try:
             while self._path:
                 self._arm()
-                self._look()
+                self._sample_stack()
                 self._answer()
                 time.sleep(_TICK)
         except Exception:  # noqa: BLE001 -- the program must not see it
             self._path = ""
 
-    def _look(self) -> None:
+    def _sample_stack(self) -> None:
         frames = _frames_of(self._main)
         phase = self._phase(frames)
         changed = (phase, frames) != self._last

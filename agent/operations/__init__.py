@@ -1,4 +1,4 @@
-"""What a console can ask of a node: each operation is the function of its name in the file of its name."""
+"""The operations of an agent: each is the function of its name in the module of its name."""
 
 from __future__ import annotations
 

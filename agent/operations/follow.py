@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     Request = Call[FollowArgs, None, FollowItem]
 
 _READ_SIZE = 1 << 16
-_LOOK_EVERY = 0.05
+_POLL_INTERVAL = 0.05
 #: Checking whether the run has ended costs more than checking a file's size.
 _ASK_EVERY = 0.2
 #: Windows can't rename or remove a file that we hold open.
@@ -61,7 +61,7 @@ def follow(call: Request) -> FollowResult:
                 pass
             if ended:
                 return {"offsets": {name: file.offset for name, file in files.items()}}
-            if call.cancelled.wait(_LOOK_EVERY):
+            if call.cancelled.wait(_POLL_INTERVAL):
                 raise Cancelled
     finally:
         for file in files.values():

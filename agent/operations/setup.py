@@ -205,7 +205,7 @@ def _resolved(argv: List[str], interpreter: str, folder: str, cache: str, progra
 
 def _run(argv: List[str], written: List[str], folder: str, programs: Programs) -> None:
     shown_command = shlex.join(written)
-    programs.say(f"$ {shown_command}\n")
+    programs.send_text(f"$ {shown_command}\n")
     try:
         result = programs.run(argv, cwd=folder)
     except OSError as error:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     Request = Call[StartArgs, None, None]
 
-_LOOK_EVERY = 0.02
+_POLL_INTERVAL = 0.02
 #: Seconds that a running supervisor may take to start its processes.
 _SPAWN_LIMIT = 60.0
 
@@ -243,7 +243,7 @@ def _await_ranks(call: Request, folder: RunFolder) -> Status:
                 ),
                 message("start.timeout.remedy", "see {file} on the node", file=shown(folder.supervisor_log)),
             )
-        if call.cancelled.wait(_LOOK_EVERY):
+        if call.cancelled.wait(_POLL_INTERVAL):
             raise Cancelled
 
 

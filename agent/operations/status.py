@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     Request = Call[StatusArgs, None, StatusItem]
 
-_LOOK_EVERY = 0.05
+_POLL_INTERVAL = 0.05
 #: A supervisor that is gone changes no file.
 _READ_EVERY = 0.5
 
@@ -44,7 +44,7 @@ def status(call: Request) -> StatusResult:
                 sent = now
             if now["state"] in FINAL or now["state"] == "lost":
                 break
-            if call.cancelled.wait(_LOOK_EVERY):
+            if call.cancelled.wait(_POLL_INTERVAL):
                 raise Cancelled
             # The ranks need the processor: reading and checking the file costs more than its time does.
             changed = _stamp(folder)

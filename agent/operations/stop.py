@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     Request = Call[StopArgs, None, None]
 
-_LOOK_EVERY = 0.05
+_POLL_INTERVAL = 0.05
 #: Seconds that a supervisor may take to end its ranks once their grace is over.
 _SUPERVISOR_LIMIT = 15.0
 #: Seconds in which a supervisor puts back the files of its run, which a program may have moved.
@@ -38,7 +38,7 @@ def stop(call: Request) -> StopResult:
     while seen(folder) is None:
         if not marked_processes(folder):
             known_run(call)  # raises, since nothing is left of such a run
-        if time.monotonic() > deadline or call.cancelled.wait(_LOOK_EVERY):
+        if time.monotonic() > deadline or call.cancelled.wait(_POLL_INTERVAL):
             break
     grace = call.args.get("grace")
     if grace is None:
@@ -113,7 +113,7 @@ def _through_supervisor(
         status = seen(folder) or status
         if status["state"] in FINAL or status["state"] == "lost":
             break
-        time.sleep(_LOOK_EVERY)
+        time.sleep(_POLL_INTERVAL)
     return status
 
 

@@ -10,7 +10,7 @@ from agent.processes.identity import Identity, Process
 from agent.processes.system import carries, end_one, snapshot
 
 #: Seconds between two checks of the processes that are being ended.
-_LOOK_EVERY = 0.03
+_POLL_INTERVAL = 0.03
 #: Seconds after which a process that was ended by force and is still there counts as left.
 _GIVE_UP_AFTER = 5.0
 
@@ -79,4 +79,4 @@ def end(
             if force or identity not in met:
                 end_one(identity, force)
                 met[identity] = force
-        time.sleep(_LOOK_EVERY)
+        time.sleep(_POLL_INTERVAL)

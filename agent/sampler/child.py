@@ -1,4 +1,4 @@
-"""The agent's side of the sampler's process: ask, wait at most so long, kill and restart one that hangs."""
+"""The agent's end of the sampler process: requests with a timeout; a hanging process is restarted."""
 
 from __future__ import annotations
 

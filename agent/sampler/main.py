@@ -1,4 +1,4 @@
-"""The GPU sampler's process: a line on stdin asks, a line of JSON answers; end of input ends it."""
+"""The GPU sampler's process: it answers each line of stdin with a line of JSON, and ends with its input."""
 
 from __future__ import annotations
 

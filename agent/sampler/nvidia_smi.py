@@ -68,7 +68,7 @@ class NvidiaSmiSource:
             known = tuple(column for column in self._columns if not unknown or column[0] != unknown.group(1))
             if len(known) == len(self._columns):
                 break
-            self._columns = known  # an older nvidia-smi: ask again without that field
+            self._columns = known  # an older nvidia-smi: query again without that field
         if status != 0:
             raise SourceError(explain(output))
         gpus, self.driver = parse_gpus(output, self._columns)

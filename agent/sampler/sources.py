@@ -18,7 +18,7 @@ from agent.wire.reasons import system_reason
 def read_gpus(source: Optional[Source]) -> Tuple[Optional[Source], GpuAnswer]:
     """Ask ``source``, or the first that works when there is none yet.
 
-    Returns the source to ask next time (None: choose again) and the answer:
+    Returns the source for the next request (None: choose again) and the answer:
     ``{"source", "error", "driver", "cuda", "gpus"}``.
     """
     reasons: List[Message] = []

@@ -1,4 +1,4 @@
-"""The agent's side: offers a run's secrets to its supervisor, once, for as long as a start may take."""
+"""The agent's end: offers a run's secrets to its supervisor once, within the time limit of a start."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _EXCHANGE_LIMIT = 5.0
 _OFFER_LIMIT = 150.0
 #: Peers that may fail before the offer is withdrawn.
 _MAX_FAILURES = 16
-_LOOK_EVERY = 0.2
+_POLL_INTERVAL = 0.2
 
 
 class Listener(Protocol):
@@ -31,14 +31,14 @@ class Listener(Protocol):
         """Return the next peer, None after ``timeout`` seconds; raises OSError for one that is refused."""
 
     def close(self) -> None:
-        """Stop listening, and remove what was made for it."""
+        """Stop listening, and remove the socket or pipe."""
 
 
 class Delivery:
     """Offers ``values`` from construction until :meth:`close`, or until one supervisor has them."""
 
     def __init__(self, folder: str, values: Dict[str, str]) -> None:
-        """``folder`` is the run's; raises SecretsError when nothing can be offered there."""
+        """``folder`` is the run's; raises SecretsError if no listener can be opened there."""
         self._values = values
         self._nonce = os.urandom(NONCE)
         self._closing = threading.Event()
@@ -67,7 +67,7 @@ class Delivery:
         try:
             while not self._closing.is_set() and time.monotonic() < deadline and failures < _MAX_FAILURES:
                 try:
-                    stream = self._listener.accept(_LOOK_EVERY)
+                    stream = self._listener.accept(_POLL_INTERVAL)
                     if stream is None:
                         continue
                     try:

@@ -38,7 +38,7 @@ _OF_NODE = "node-"
 _LONGEST_NAME = 1000
 #: Seconds for a file to be written whose creator was interrupted.
 _OWNER_LIMIT = 2.0
-#: Of ``status.json``; a reader ignores keys that it does not know.
+#: Of ``status.json``; a reader ignores unknown keys.
 FORMAT = 1
 #: On Windows, a file that is being replaced can't be opened, or briefly does not exist.
 _READ_ATTEMPTS = 100
@@ -135,7 +135,7 @@ def folder_of_node(root: str, run: str, node: Optional[str]) -> RunFolder:
 
 
 def owner_of(folder: RunFolder) -> Optional[str]:
-    """Return the node whose folder it is, None when nobody's."""
+    """Return the node that the folder belongs to, None if there is none."""
     end = time.monotonic() + _OWNER_LIMIT
     while True:
         try:

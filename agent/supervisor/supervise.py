@@ -19,7 +19,7 @@ from agent.processes.group import end_groups
 from agent.processes.idleness import Idleness
 from agent.secrets import Reference, SecretsError, fetch
 from agent.supervisor.folder import RunFolder, read, write_status
-from agent.supervisor.keeper import FolderKeeper, FolderLostError
+from agent.supervisor.folder_monitor import FolderLostError, FolderMonitor
 from agent.supervisor.log_limit import LIMIT, LogLimit
 from agent.supervisor.spec import RunSpec, SpecError, command, load, working_folder
 from agent.wire.decode import WireError, decode
@@ -27,7 +27,7 @@ from agent.wire.message import NO_MESSAGE, Message, message, to_data
 from agent.wire.reasons import reason_of
 from agent.wire.runs import Observed, RankCommand, RankStatus, RunStateName, RunStatus
 
-_LOOK_EVERY = 0.05
+_POLL_INTERVAL = 0.05
 _HEARTBEAT = 2.0
 #: At 1 GB/s a log grows by half its default limit between two checks.
 _LOGS_EVERY = 0.5
@@ -63,7 +63,7 @@ class Supervisor:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._folder = folder
-        self._keeper = FolderKeeper(folder, me)
+        self._folder_monitor = FolderMonitor(folder, me)
         self._clock = clock
         self._groups: List[Group] = []
         self._exits: queue.SimpleQueue[_Exit] = queue.SimpleQueue()
@@ -109,7 +109,7 @@ class Supervisor:
             return self._give_up(reason_of(error))
         self._write("running")
         while self._running():
-            self._take_exits(_LOOK_EVERY)
+            self._take_exits(_POLL_INTERVAL)
             if not self._check_folder(spec):
                 break
             self._check_for_stop(spec)
@@ -232,7 +232,7 @@ class Supervisor:
     def _check_folder(self, spec: RunSpec, now: bool = False) -> bool:
         """Put the run's folder back if it is gone; end all ranks, and return False, where that fails."""
         try:
-            happened = self._keeper.check(spec, now)
+            happened = self._folder_monitor.check(spec, now)
         except FolderLostError as error:
             self._give_up(error.message)
             return False
@@ -318,7 +318,7 @@ class Supervisor:
         self._end(self._running(), _TIMEOUT)
         deadline = time.monotonic() + _TIMEOUT
         while self._running() and time.monotonic() < deadline:
-            self._take_exits(_LOOK_EVERY)
+            self._take_exits(_POLL_INTERVAL)
 
     def _end(self, groups: List[Group], timeout: float) -> None:
         left = end_groups(groups, timeout).left

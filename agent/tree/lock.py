@@ -20,7 +20,7 @@ from agent.wire.message import Message, message
 from agent.wire.runs import ProcessId
 
 #: Seconds between two checks of a folder that another node of the same deploy is using.
-_LOOK_EVERY = 0.1
+_POLL_INTERVAL = 0.1
 _FREE, _WAIT, _BUSY = range(3)
 
 
@@ -91,7 +91,7 @@ class Lock:
             durable.remove(self._path)
         elif verdict == _BUSY or time.monotonic() > deadline:
             raise Busy(_describe(holder))
-        elif self._cancelled.wait(_LOOK_EVERY):
+        elif self._cancelled.wait(_POLL_INTERVAL):
             raise Cancelled
 
 

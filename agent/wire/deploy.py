@@ -18,7 +18,7 @@ class _ManifestArgs(DeployArgs):
     source: str
 
 
-#: How data is compared: for what is missing only, or for every difference, also files that nobody deployed.
+#: How data is compared: for what is missing only, or for every difference, also files that were not deployed.
 DataSync = Literal["once", "mirror"]
 
 

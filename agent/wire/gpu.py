@@ -206,7 +206,7 @@ GpuSource = Literal["nvml", "nvidia-smi", "amd-smi", "rocm-smi", "none"]
 
 
 class GpuAnswer(TypedDict):
-    """What the GPU sampler's process answers; ``error`` is why there are no or only old values."""
+    """An answer of the GPU sampler's process; ``error`` is why there are no or only old values."""
 
     source: GpuSource
     error: Optional[MessageData]

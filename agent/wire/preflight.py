@@ -1,4 +1,4 @@
-"""What preflight asks: conditions, ports, other hosts, contents, trial starts, and fixes."""
+"""Requests of preflight: conditions, ports, other hosts, contents, trial starts, and fixes."""
 
 from __future__ import annotations
 

@@ -277,7 +277,7 @@ class FollowItem(_FollowItem, total=False):
     """The payload's position: the file, and the offset of its first byte.
 
     ``restarted`` is why the file is read from its start again (no payload then); ``abandoned`` is the
-    last item of a file that began anew too often. ``gap`` is how many
+    last item of a file that was restarted too often. ``gap`` is how many
     bytes at the offset the log's limit dropped (no payload then).
     """
 

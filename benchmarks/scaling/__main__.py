@@ -6,7 +6,7 @@ r"""Scaling over GPUs: ``python -m benchmarks.scaling``. dtui deploys to loopbac
 
 JSON lines on stdout (``machine``, ``cell`` or ``not run``, then ``on paper``: the baseline's forecast for
 clusters that are not here), progress and tables on stderr. Ends after ``--limit`` seconds and the few that
-it takes to tidy up; what was not reached by then is said.
+it takes to tidy up; the output lists what was not reached.
 
 Needs torch, accelerate, pillow and pyyaml for the ranks, and for dtui besides pyyaml only asyncssh with
 cryptography, cffi and pycparser; nvidia-ml-py where there is a GPU. For a machine without a network, say with

@@ -1,4 +1,4 @@
-"""Asks a node for its differences from the master's files, and makes a plan of them."""
+"""Requests a node's differences from the master's files, and plans the deploy to the node."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from fleet.deploy.waits import Waits
 from fleet.errors import InvalidAnswer
 from fleet.link.client import AgentClient
 
-#: Of what a node tells about another project.
+#: Characters of another project's origin that are shown.
 _LONGEST_ORIGIN = 1000
 
 
@@ -53,7 +53,7 @@ class Plan(Struct, frozen=True):
     faults: tuple[Finding, ...] = ()
     #: The node's folder is the source of the deploy itself.
     same_folder: bool = False
-    #: The node whose folder it is, too, and which gets the files.
+    #: Another node with the same folder, which gets the files.
     shares: str = ""
     #: The origin of another project that was deployed to the folder; most of its files are not in this one.
     other: str = ""
@@ -65,7 +65,7 @@ class Plan(Struct, frozen=True):
 
     @property
     def empty(self) -> bool:
-        """Whether the node needs nothing at all."""
+        """Whether the node needs no change."""
         return not (self.send or self.adjust or self.delete or self.forget or self.kept)
 
 
@@ -80,7 +80,7 @@ async def compare(
     sync: DataSync | None = None,
     origin: str | None = None,
 ) -> AsyncGenerator[int | Plan, None]:
-    """Yield how many bytes the node has read so far, from time to time, and finally the plan.
+    """Yield the number of bytes that the node has read, repeatedly, and finally the plan.
 
     ``source`` names a file in the master's ``.dtui`` folder; ``sync``: the folder is data. Raises FleetError,
     OSError, EOFError.
@@ -127,7 +127,7 @@ async def compare(
             raise InvalidAnswer("manifest", reason_of(error), node=link.node) from None
         if wrong := answer_fault(answer, scan, sync):
             raise InvalidAnswer("manifest", wrong, node=link.node)
-        yield await _settle(answer, scan, digests, (result["other"] or "")[:_LONGEST_ORIGIN])
+        yield await _plan_of(answer, scan, digests, (result["other"] or "")[:_LONGEST_ORIGIN])
 
 
 def answer_fault(answer: Differences, scan: Scan, sync: DataSync | None) -> Message | None:
@@ -156,7 +156,7 @@ def answer_fault(answer: Differences, scan: Scan, sync: DataSync | None) -> Mess
     return None
 
 
-async def _settle(answer: Differences, scan: Scan, digests: Digests, other: str) -> Plan:
+async def _plan_of(answer: Differences, scan: Scan, digests: Digests, other: str) -> Plan:
     files = scan.files
     staged = {number: (length, digest) for number, length, digest in answer["staged"]}
     send = []

@@ -149,7 +149,7 @@ class IgnoreRules:
         return "inventory" if not folder and folded in self._withheld else None
 
     def insists_on(self, path: str) -> bool:
-        """Return whether a line such as ``!results.json`` in ``.dtuiignore`` wants the file."""
+        """Return whether a line such as ``!results.json`` in ``.dtuiignore`` includes the file."""
         parts = path.split("/")
         folders = ("/".join(parts[:length]) for length in range(1, len(parts)))
         return _decide(self._own, path, folder=False) is False or any(
@@ -208,7 +208,7 @@ def _decide(rules: tuple[Rule, ...], path: str, *, folder: bool) -> bool | None:
 
 
 def _has_code(folder: Path) -> bool:
-    """Return whether Python files lie in the folder itself: then it is code, whatever its name."""
+    """Return whether the folder itself contains Python files: it is then code, under any name."""
     try:
         with os.scandir(folder) as entries:
             return any(entry.name.endswith(".py") and entry.is_file() for entry in entries)

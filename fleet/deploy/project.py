@@ -13,7 +13,7 @@ from fleet.deploy.run_outputs import run_windows
 from fleet.deploy.scan import Scan, scan
 from fleet.inventory import Inventory
 
-#: Without them, nodes would resolve packages anew.
+#: Without them, nodes would resolve the packages again.
 _ENVIRONMENT = ("pyproject.toml", "uv.lock", ".python-version")
 
 
@@ -68,7 +68,7 @@ def _own_output(root: Path) -> Iterator[str]:
 
 
 def _required(inventory: Inventory) -> tuple[str, ...]:
-    """Return the files that a run needs, whatever a .gitignore excludes."""
+    """Return the files that a run needs, even if a .gitignore excludes them."""
     run = inventory.run
     named = (run.script, run.program_config, run.accelerate)
     return (*(path for path in named if path is not None), *_ENVIRONMENT)

@@ -1,4 +1,4 @@
-"""Which files of the project runs have written here: they are no code, and stay where they are.
+"""Files in the project that runs have written: they are not code, and are not deployed.
 
 A rank writes as the user who edits, so all that a file has is the time when it was last written. A file from
 the time of a run on this machine counts as written by the run, unless git tracks the file, the run needs it,

@@ -1,4 +1,4 @@
-"""What a user should know about the choice of files before a transfer: large ones, and those left out."""
+"""Notices about the selected files before a transfer: large files, and files that were left out."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Filter = Callable[[Iterable[T]], list[T]]
 
 
 class Remark(NamedTuple):
-    """Something to know about the files of a deploy, with what can be done about it."""
+    """A notice about the files of a deploy, with its remedy."""
 
     level: Level
     text: Message

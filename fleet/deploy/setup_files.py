@@ -1,4 +1,4 @@
-"""Files of the project that setup commands have made on this machine, where it is a node of its own."""
+"""Files of the project that setup commands have created on this machine when it is a node."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ class Source:
         self.root = root.resolve()
         self.deploy = uuid.uuid4().hex
         self.marker = f"deploying-{self.deploy}"
-        #: This machine and the folder, for nodes to know whose project they have.
+        #: This machine and the folder: nodes record the origin of their project.
         self.origin = f"{socket.gethostname()}:{self.root}"
         self.digests = Digests(self.root, store, clock)
         self._cache = cache

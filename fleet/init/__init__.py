@@ -1,4 +1,4 @@
-"""The first files of a project: which workers this machine knows, and the inventory made of them."""
+"""The first files of a project: the known workers, and an inventory of them."""
 
 from fleet.init.candidates import Candidate, find_candidates
 from fleet.init.detect import Detected, detect

@@ -1,4 +1,4 @@
-"""Hosts that this machine knows already, by ``~/.ssh/config`` and ``known_hosts``. Nothing is scanned."""
+"""Known hosts of this machine, from ``~/.ssh/config`` and ``known_hosts``. The network is not scanned."""
 
 from __future__ import annotations
 

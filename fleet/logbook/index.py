@@ -10,7 +10,7 @@ from fleet.logbook.ring import RankLog
 from fleet.logbook.source import Line
 from fleet.logbook.surroundings import Surroundings
 
-#: Lines looked at in one call, so that a screen that asks never waits for long.
+#: Lines examined per call, so that a screen never waits long.
 STEP = 50_000
 
 

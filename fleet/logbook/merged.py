@@ -10,7 +10,7 @@ from fleet.logbook.matching import Matcher
 from fleet.logbook.source import Line
 from fleet.logbook.surroundings import Surroundings
 
-#: Chunks that the merged view keeps with their lines.
+#: Maximum number of chunks in the merged view.
 KEPT_SPANS = 20_000
 
 
@@ -66,7 +66,7 @@ class MergedSource:
             self._first = self._starts[0]
 
     def read(self, start: int, stop: int) -> list[Line]:
-        """Return merged lines; one that its own ring has dropped is empty."""
+        """Return merged lines; a line that its rank's ring has dropped is empty."""
         start, stop = max(start, self._first), min(stop, self._end)
         lines: list[Line] = []
         position = max(0, bisect_right(self._starts, start) - 1)

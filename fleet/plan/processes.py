@@ -25,7 +25,7 @@ def processes_of(
 ) -> tuple[ProcessPlan, ...]:
     """Return what the node's supervisor starts: one process per rank, or one launcher for all.
 
-    ``cpu``: the user wants the CPU where there are GPUs; ``data``: the node's data folder. The supervisor
+    ``cpu``: train on the CPU even if there are GPUs; ``data``: the node's data folder. The supervisor
     adds DTUI_STOP_FILE and TORCHELASTIC_ERROR_FILE.
     """
     common = _common(plan, part, share, cpu) | of_node(plan, part, data)

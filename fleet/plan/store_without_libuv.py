@@ -3,7 +3,7 @@
     python store_without_libuv.py -m MODULE [ARGUMENTS]
     python store_without_libuv.py SCRIPT [ARGUMENTS]
 
-torch for Windows is built without libuv and asks for it all the same in elastic's static rendezvous,
+torch for Windows is built without libuv but requests it in elastic's static rendezvous,
 in the launcher and again in its workers, where USE_LIBUV is not heeded (pytorch issue 148283).
 """
 

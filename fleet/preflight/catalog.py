@@ -35,7 +35,7 @@ GROUPS: Final[tuple[Group, ...]] = get_args(Group)
 BEFORE: Final[tuple[Group, ...]] = ("reach", "ports", "machine")
 AFTER: Final[tuple[Group, ...]] = ("environment",)
 
-#: Every check but those of ports, in the order of the columns; a module's checks are beside its evaluators.
+#: Every check but those of ports, in the order of the columns; a module's checks follow its evaluators.
 _BEFORE_PORTS: Final = (*reach.NETWORK_CHECKS, *services.CHECKS, *reach.CHECKS)
 _AFTER_PORTS: Final = (
     *operating_system.CHECKS,

@@ -1,4 +1,4 @@
-"""The figures that one printed line holds."""
+"""The figures of one printed line."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from msgspec import Struct
 
 from agent.wire.decode import MAX_INT
 
-#: A number as programs print it. ``nan`` and ``inf`` are values of a diverging training.
+#: A number as programs print it; a diverging training prints ``nan`` or ``inf``.
 NUMBER = r"[-+]?(?:\d[\d,]{0,24}\.?\d{0,24}(?:[eE][-+]?\d+)?|\.\d+(?:[eE][-+]?\d+)?|nan|inf)"
 
 
 class Figures(Struct, frozen=True, kw_only=True):
-    """What a line states; None is not stated. Times are seconds, ``seconds`` those of one step.
+    """The values in a line; None if it has none. Times are in seconds, ``seconds`` is the time per step.
 
     ``step`` counts within the epoch where ``within_epoch`` is true, else from the start of the training.
     """
@@ -35,7 +35,7 @@ class Figures(Struct, frozen=True, kw_only=True):
 
 
 def to_float(text: str) -> float | None:
-    """Return the number, None when it is none."""
+    """Return the number; None for other text."""
     try:
         return float(text.replace(",", ""))
     except ValueError:

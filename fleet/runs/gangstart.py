@@ -114,7 +114,7 @@ class GangStart:
         await self._roll_back()
 
     async def _roll_back(self) -> list[Event]:
-        """End the run wherever it may have started; return a Notice for each node where that is not sure."""
+        """End the run on all nodes that may have started it; return a Notice for each unconfirmed one."""
         done, failures = await _all({name: self._end(node) for name, node in self._nodes.items()})
         notices = [
             self._notice(

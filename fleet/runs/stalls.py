@@ -205,7 +205,7 @@ def _all_waiting(
             "no progress for {seconds:duration}: the ranks are in different collectives: {calls:; }",
             seconds=waited, calls=calls,
         )  # fmt: skip
-    # NCCL waits with a busy CPU, so there only the recorder tells a wait from a slow exchange.
+    # NCCL waits with a busy CPU, so only the flight recorder distinguishes a wait from a slow exchange.
     if not all(_idle(progress.observed[plan.rank], waited) for plan in alive):
         return None
     where = [_where(plan, progress.observed[plan.rank], now) for plan in alive]

@@ -1,4 +1,4 @@
-"""Where a rank is, as a text for the user: file, line and function of its own code."""
+"""The position of a rank for the user: file, line and function of the program's own code."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ from fleet.facts import NodeFacts
 from fleet.state.series import recent
 
 STAGES = ("connect", "compare", "copy", "environment", "setup", "configure", "data")
-#: Lines of the environment step and differences of a plan that a screen can look at.
+#: Lines of the environment step and differences of a plan that a screen can show.
 KEPT_LINES = 400
 KEPT_CHANGES = 200
 

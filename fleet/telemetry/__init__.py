@@ -1,4 +1,4 @@
-"""The load of the fleet: samples as events, kept for hours, and what they mean for a run."""
+"""The load of the fleet: samples as events, their history, and health indicators of a run."""
 
 from __future__ import annotations
 

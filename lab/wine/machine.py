@@ -20,7 +20,7 @@ from lab.wine.pythons import PYTHON_39, PYTHON_311, WindowsPython, windows_pytho
 from lab.wine.tools import WINE, WINESERVER, check_tools, winexec
 
 _STOPPING = 30
-#: Machines lie in the cache under this, their owner's pid and something random.
+#: Prefix of a machine's folder in the cache; the owner's pid and a random part follow.
 _FOLDER = "machine-"
 #: The releases that every node can have.
 RELEASES = (PYTHON_39, PYTHON_311)

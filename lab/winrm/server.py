@@ -32,7 +32,7 @@ class _Listener(ThreadingHTTPServer):
         super().__init__(address, type("BoundHandler", (handler,), {"front": front}))
 
     def server_bind(self) -> None:
-        # The base class asks the name service for our name, which can take seconds.
+        # The base class resolves this machine's name, which can take seconds.
         socketserver.TCPServer.server_bind(self)
         self.server_name, self.server_port = "localhost", self.server_address[1]
 

@@ -51,7 +51,7 @@ class Request:
 
     @property
     def identify(self) -> bool:
-        """Whether this asks only who is there."""
+        """Whether this is an Identify request."""
         return self.root.find(f".//{tag('wsmid:Identify')}") is not None
 
     def find(self, name: str) -> ET.Element | None:

@@ -199,6 +199,31 @@ def test_the_inventory_knows_the_options_and_what_the_transport_does_not_use(sit
         assert fault in done.stderr
 
 
+#: Fills in the console's node form for gpu03 and prints the fields for the transport.
+ADD_NODE = """
+from pathlib import Path
+from transports.base import NoPrompts
+from tui.dialogs.node_form import draft_of, node_fields
+from tui.i18n import Texts
+from tui.operations.fleet_operations import FleetOperations
+
+entered = {"name": "gpu03", "address": "127.0.0.1", "transport": "slurm", "slurm-job": "4712"}
+fields = [one for one in node_fields(Texts("en")) if one.shown_for in (None, ("transport", "slurm"))]
+print([(one.label, one.hint) for one in fields if one.shown_for])
+path = Path("configs/nodes.yaml").absolute()
+operations = FleetOperations(path, project=Path.cwd(), prompts=NoPrompts())
+operations.add_node(draft_of({one.key: entered.get(one.key, "") for one in fields}))
+"""
+
+
+def test_the_form_of_the_console_has_a_field_for_the_option(site: Site) -> None:
+    done = site.run("-c", ADD_NODE)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "[('slurm: job', '1-4294967295')]"
+    written = (site.project / "configs" / "nodes.yaml").read_text("utf-8")
+    assert "slurm: {job: 4712}" in written.partition("gpu03")[2]
+
+
 def test_init_and_the_reference_know_the_transport(site: Site) -> None:
     done = site.dtui(
         "init", "--force", "--workers", "gpu[01-02]", "--transport", "slurm", "--script", "train.py"

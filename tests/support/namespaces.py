@@ -21,7 +21,7 @@ from transports.local.transport import LocalChannel, LocalTransport
 
 
 def run(*argv: str, data: str | None = None) -> str:
-    """Run a command to its end and return what it printed; a failure tells what it said."""
+    """Run a command to its end and return what it printed; a failure shows its output."""
     done = subprocess.run(argv, input=data, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{' '.join(argv)}: {done.stderr}"
     return done.stdout

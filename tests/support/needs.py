@@ -1,4 +1,4 @@
-"""What a test needs from the machine beside Python packages.
+"""What a test needs from the machine besides Python packages.
 
 Where it is missing, the test is skipped on a user's machine, and the reason says how to install it. In CI and
 in `make full` it fails instead: there, nothing may pass because it was not run. CI requires what

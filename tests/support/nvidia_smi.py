@@ -1,4 +1,4 @@
-"""An ``nvidia-smi`` that reports recorded GPUs, whatever the order in which it is asked for fields."""
+"""An ``nvidia-smi`` that reports recorded GPUs, for queries of the fields in any order."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Loopback that nobody else uses: fixed ports of one test can't meet those of another worker's.
+"""A private loopback: fixed ports of one test cannot collide with those of another worker's.
 
 The thread that runs the test moves into a fresh network namespace, and all that it starts (servers on its
 event loop, executor threads, child processes) lives there with it.

@@ -1,4 +1,4 @@
-"""Ports whose number has to be known before anybody listens there, as that of a rendezvous.
+"""Ports whose number is needed before a program listens on them, such as that of a rendezvous.
 
 Asking the system for a free one is a race: what it gave, it may give to another worker's connection a moment
 later. These lie below the ones that the system gives, and each worker of pytest has its own.
@@ -18,7 +18,7 @@ _ports = itertools.cycle(_FIRST + _worker * _EACH + (os.getpid() + number) % _EA
 
 
 def free_port() -> int:
-    """Return a port at which nobody listens, on no address of this machine."""
+    """Return a port on which no program listens, on any address of this machine."""
     for port in itertools.islice(_ports, _EACH):
         with socket.socket() as probe:
             try:

@@ -160,7 +160,7 @@ def record(**changes: object) -> MetricsRecord:
 
 
 def conditions(**changes: object) -> Conditions:
-    """What preflight asks beside the facts, of a node that nothing hinders."""
+    """The conditions that preflight reads besides the facts, of a node without problems."""
     changes = dict(changes)
     if changes.get("environment") is not None:
         (one,) = _objects([changes["environment"]])

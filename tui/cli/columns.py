@@ -60,7 +60,7 @@ def padded(text: str, width: int, *, right: bool = False) -> str:
 
 
 def widest(texts: Iterable[str]) -> int:
-    """Return how many cells the widest text takes."""
+    """Return the width of the widest text in cells."""
     return max(map(cell_len, texts), default=0)
 
 

@@ -1,4 +1,4 @@
-"""What ``dtui init`` asks, and how answers become workers."""
+"""The questions of ``dtui init``, and the workers for the answers."""
 
 from __future__ import annotations
 

@@ -85,7 +85,7 @@ def add_launch_options(parser: argparse.ArgumentParser) -> None:
 
 
 def launch_inventory_of(args: argparse.Namespace, command: str) -> Inventory:
-    """Return the inventory with what the options say about the run and its variables."""
+    """Return the inventory with the options for the run and its variables."""
     inventory = run_inventory_of(args, command)
     typed = _variables(args.env)
     env = tuple((dict(inventory.run.env) | typed).items())

@@ -82,7 +82,7 @@ def add_program_options(group: argparse._ActionsContainer) -> None:
 
 
 def run_inventory_of(args: argparse.Namespace, command: str) -> Inventory:
-    """Return the inventory with what the options say about the run.
+    """Return the inventory with the options for the run.
 
     ``command`` is named in remedies. Raises InventoryError and UsageError.
     """

@@ -32,13 +32,13 @@ def run_command(
 
 
 def deploy_options_of(args: argparse.Namespace, secrets: Mapping[str, Secret]) -> DeployOptions:
-    """Return what the options ask of a deploy; in a terminal it may ask back."""
+    """Return the deploy options of the command line; in a terminal they may ask the user."""
     confirm = TerminalConfirmation(texts_of(args)).ask if is_terminal("stdin") else None
     return DeployOptions(extras=tuple(args.extra), setup=args.setup, secrets=secrets, confirm=confirm)
 
 
 def start_of(args: argparse.Namespace, secrets: Mapping[str, Secret]) -> Launch | RunToEnd:
-    """Return the step that starts the run as the options ask for."""
+    """Return the step that starts the run with the options."""
     options = LaunchOptions(max_restarts=args.max_restarts, force=args.force, secrets=secrets)
     if args.detach:
         return Launch(options)

@@ -64,7 +64,7 @@ class Dialogs:
             proceed()
 
     def ask(self, question: Question) -> None:
-        """Show what an operation asks."""
+        """Show the question of an operation."""
         if question.key is not None:
             self._ask_to_trust(question, question.key)
         elif question.fix is not None:

@@ -8,7 +8,7 @@ from typing import ClassVar
 from msgspec import Struct
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical
+from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Input
 
@@ -17,13 +17,17 @@ from tui.widgets.plain import PlainLabel, plain_input
 
 
 class Field(Struct, frozen=True):
-    """One field: its key, label, hint and initial value."""
+    """One field: its key, label, hint and initial value.
+
+    ``shown_for`` is the key of another field and its value for which this field is shown.
+    """
 
     key: str
     label: str
     hint: str = ""
     value: str = ""
     secret: bool = False
+    shown_for: tuple[str, str] | None = None
 
 
 class FormScreen(ModalScreen[None]):
@@ -38,8 +42,8 @@ class FormScreen(ModalScreen[None]):
 
     DEFAULT_CSS = """
     FormScreen { align: center middle; background: $background 60%; }
-    FormScreen #box { width: 68; max-width: 90%; height: auto; background: $surface; padding: 1 2; }
-    FormScreen #box { border: round $primary; }
+    FormScreen #box { width: 68; max-width: 90%; height: auto; max-height: 100%; padding: 1 2; }
+    FormScreen #box { border: round $primary; background: $surface; }
     FormScreen .title { color: $primary; text-style: bold; margin-bottom: 1; }
     FormScreen .label { color: $foreground 62%; }
     FormScreen Input { border: none; height: 1; padding: 0 1; background: $panel; margin-bottom: 1; }
@@ -73,10 +77,10 @@ class FormScreen(ModalScreen[None]):
 
     def compose(self) -> ComposeResult:
         """Lay out labels and fields."""
-        with Vertical(id="box"):
+        with VerticalScroll(id="box", can_focus=False):
             yield PlainLabel(self._heading, classes="title")
             for field in self._fields_of:
-                yield PlainLabel(field.label, classes="label")
+                yield PlainLabel(field.label, id=f"label-{field.key}", classes="label")
                 entry = plain_input(
                     field.value, placeholder=field.hint, password=field.secret, id=f"field-{field.key}"
                 )
@@ -85,8 +89,25 @@ class FormScreen(ModalScreen[None]):
             yield PlainLabel(id="fault")
             yield PlainLabel(self._texts("form.keys"), id="keys")
 
+    def on_mount(self) -> None:
+        """Hide the fields that depend on a value of another field."""
+        self._show_fields()
+
+    def on_input_changed(self) -> None:
+        """Show the fields for the changed value."""
+        self._show_fields()
+
+    def _show_fields(self) -> None:
+        for field in self._fields_of:
+            if field.shown_for is not None:
+                key, value = field.shown_for
+                shown = self.query_one(f"#field-{key}", Input).value.strip() == value
+                self.query_one(f"#label-{field.key}").display = shown
+                self.query_one(f"#field-{field.key}").display = shown
+
     def action_next(self) -> None:
         """Move to the next field, or save after the last, once that has received all its keys."""
+        self._show_fields()  # keys typed ahead can arrive before the event of the change
         field = self.focused
         if field is not None and field.id == f"field-{self._fields_of[-1].key}":
             field.call_later(self.action_save)
@@ -94,9 +115,14 @@ class FormScreen(ModalScreen[None]):
             self.focus_next()
 
     def action_save(self) -> None:
-        """Submit the values; the form stays open and shows faults."""
+        """Submit the values of the shown fields; the form stays open and shows faults."""
+        self._show_fields()
         fields = [(field.key, self.query_one(f"#field-{field.key}", Input)) for field in self._fields_of]
-        values = {key: field.value if field.password else field.value.strip() for key, field in fields}
+        values = {
+            key: field.value if field.password else field.value.strip()
+            for key, field in fields
+            if field.display
+        }
 
         def save() -> None:
             fault = self._save(values)

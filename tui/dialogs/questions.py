@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Question(Struct, frozen=True):
-    """Something to ask: a password, passphrase or secret, or whether to trust a host key or apply a fix.
+    """A question: for a password, passphrase or secret, or whether to trust a host key or apply a fix.
 
     ``text`` is any other question that is answered with yes or no.
     """

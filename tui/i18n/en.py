@@ -1,4 +1,4 @@
-"""English."""
+"""The English labels of the console by id."""
 
 from __future__ import annotations
 

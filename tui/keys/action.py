@@ -43,7 +43,7 @@ class Action(Struct, frozen=True):
     priority: bool = False
     #: It is available only while the requirements of this operation are met.
     operation: Operation | None = None
-    #: What may follow it on the command line: ``text``, or a kind that :mod:`tui.navigation.choices` knows.
+    #: What may follow it on the command line: ``text``, or a kind of :mod:`tui.navigation.choices`.
     takes: str = ""
 
     @property

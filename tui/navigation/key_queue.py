@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class KeyQueue:
-    """Delivers a key or a paste only when all that the one before it has caused is done.
+    """Delivers a key or a paste once all effects of the one before it are complete.
 
     Textual delivers a key to the widget that has the focus when it arrives, and the key returns through
     the queues of the widgets around that one before it acts. Of keys that arrive together, those after the
@@ -59,7 +59,7 @@ class KeyQueue:
         return (app.focused or app.screen).ancestors_with_self[:-1] if app.is_running else ()
 
     def _call_behind(self, route: Sequence[MessagePump], then: Callable[[], object]) -> None:
-        """Call ``then`` once each node on the route, and the app, has handled what it was sent until now."""
+        """Call ``then`` once each widget on the route, and the app, has handled its pending messages."""
         for position, node in enumerate(route):
             # A widget that is being removed accepts no more, and has passed on its messages.
             if node.call_later(self._call_behind, route[position + 1 :], then):

@@ -1,4 +1,4 @@
-"""When the screen is drawn again: after a change, and once per second for what shows elapsed time."""
+"""Schedules drawing: after a change, and once per second for elapsed times."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from tui.state.session import Session
 
-#: Seconds between two drawings at least: thousands of events per second make ten drawings.
+#: Minimum seconds between two drawings: thousands of events per second cause ten drawings.
 SHORTEST = 0.1
 
 
@@ -23,11 +23,11 @@ class FleetChanged(Message):
 
 
 class QuestionWaiting(Message):
-    """An operation asks the user something, or the last question has been answered."""
+    """An operation has a question for the user, or the last question was answered."""
 
 
 class Refresh:
-    """Calls ``draw`` when there is something new to draw.
+    """Calls ``draw`` after changes.
 
     :meth:`changed` and :meth:`question` are for other threads: they only post a message, of which at most one
     waits, so that no thread waits for a terminal that has stalled.
@@ -48,17 +48,17 @@ class Refresh:
         self._app.set_timer(1.0 - time.time() % 1.0, self.tick)
 
     def changed(self) -> None:
-        """Take note of a change; may be called from any thread."""
+        """Report a change; may be called from any thread."""
         if not self._posted:
             self._posted = True
             self._app.post_message(FleetChanged())
 
     def question(self) -> None:
-        """Take note of a question; may be called from any thread."""
+        """Report a question; may be called from any thread."""
         self._app.post_message(QuestionWaiting())
 
     def schedule(self) -> None:
-        """Draw soon: immediately if the last drawing is long enough ago."""
+        """Draw now, or as soon as the last drawing is SHORTEST seconds ago."""
         if self._timer is None:
             wait = self._last + SHORTEST - time.monotonic()
             if wait > 0:
@@ -73,7 +73,7 @@ class Refresh:
         self.draw_changes()
 
     def draw_changes(self) -> None:
-        """Draw unless nothing has changed since, not even the second."""
+        """Draw if the state or the second has changed."""
         now = (self._session.engine.version, int(self._session.clock()))
         if now != self._drawn and self._app.screen_stack:
             self._drawn = now

@@ -1,1 +1,1 @@
-"""What the console asks of a fleet, and the real one."""
+"""The console's operations on a fleet: the protocol and its implementation."""

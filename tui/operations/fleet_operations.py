@@ -246,7 +246,8 @@ class FleetOperations:
     def add_node(self, draft: Draft) -> None:
         """Add a node to the inventory, which is made when there is none."""
         from fleet.inventory import add_node, save_inventory
-        from transports.registry import DEFAULT_TRANSPORT
+        from transports.kind import WholeNumber
+        from transports.registry import DEFAULT_TRANSPORT, KINDS
 
         address, port = _address_and_port(draft.address)
         fields: dict[str, object] = {"name": draft.name or address, "address": address}
@@ -254,6 +255,14 @@ class FleetOperations:
             fields["port"] = port
         if draft.transport and draft.transport != DEFAULT_TRANSPORT:
             fields["transport"] = draft.transport
+        if draft.options:
+            numbers = [
+                one.name for one in KINDS[draft.transport].options if isinstance(one.type, WholeNumber)
+            ]
+            fields[draft.transport] = {
+                name: int(text) if name in numbers and text.isdecimal() else text
+                for name, text in draft.options
+            }
         if draft.user:
             fields["user"] = draft.user
         if draft.gpus:

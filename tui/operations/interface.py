@@ -1,4 +1,4 @@
-"""What the console asks of a fleet, as a protocol: screens and tests need no more than this."""
+"""The console's operations on a fleet, as a protocol for screens and tests."""
 
 from __future__ import annotations
 
@@ -25,6 +25,8 @@ class NodeCard(Struct, frozen=True):
     name: str
     address: str
     transport: str = ""
+    #: Of the transport, as they are entered.
+    options: tuple[tuple[str, str], ...] = ()
     user: str = ""
     gpus: str = ""
     project: str = ""
@@ -55,6 +57,8 @@ class Draft(Struct, frozen=True):
     name: str
     address: str
     transport: str = ""
+    #: Of the transport, as they are entered.
+    options: tuple[tuple[str, str], ...] = ()
     user: str = ""
     gpus: str = ""
     tags: str = ""

@@ -1,4 +1,4 @@
-"""What a dry run says would happen, for the command line and the console."""
+"""The result of a dry run, for the command line and the console."""
 
 from __future__ import annotations
 

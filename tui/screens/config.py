@@ -145,7 +145,7 @@ class ConfigScreen(ModeScreen):
             return self._inventory_faults(text)
         if self._checked[0] != text:
             self._checked = (text, list(self.session.operations.check_config(text)))
-        # The program knows every option; for other programs dtui's own check counts.
+        # The trainer checks every option; for other programs only dtui's own check applies.
         return self._program_faults(text) or view.parse(text)[1]
 
     def on_text_area_changed(self) -> None:

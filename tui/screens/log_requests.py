@@ -1,4 +1,4 @@
-"""What log panes ask of their screen: a search, a filter, a copy, a file, an error in another pane."""
+"""Requests of log panes to their screen: a search, a filter, a copy, a file, an error in another pane."""
 
 from __future__ import annotations
 

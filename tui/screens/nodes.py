@@ -12,7 +12,7 @@ from agent.wire.message import message
 from fleet.state import FleetState
 from tui.actions.context import ScreenContext
 from tui.keys.action import action
-from tui.operations.interface import Draft, RefusedError
+from tui.operations.interface import RefusedError
 from tui.paths import expanded
 from tui.rendering.spans import Span, Spans
 from tui.rendering.table_columns import columns
@@ -209,27 +209,19 @@ class NodesScreen(ModeScreen):
     )
     def action_nodes_add(self) -> None:
         """Ask for a new node."""
-        from transports.registry import DEFAULT_TRANSPORT, KINDS
-        from tui.dialogs.form import Field, FormScreen
+        from tui.dialogs.form import FormScreen
+        from tui.dialogs.node_form import draft_of, node_fields
 
         texts = self.texts
-        fields = [
-            Field("name", texts.translate(view.NODE), texts("form.name_hint")),
-            Field("address", texts.translate(view.ADDRESS), texts("form.address_hint")),
-            Field("transport", texts.translate(view.VIA), " | ".join(KINDS), DEFAULT_TRANSPORT),
-            Field("user", texts("form.user"), texts("form.user_hint")),
-            Field("gpus", texts.translate(view.GPUS), texts("form.gpus_hint")),
-            Field("tags", texts.translate(view.TAGS), texts("form.tags_hint")),
-        ]
 
         def save(values: dict[str, str]) -> str | None:
-            return self._change(lambda: self.session.operations.add_node(Draft(**values)))
+            return self._change(lambda: self.session.operations.add_node(draft_of(values)))
 
         def ask(values: dict[str, str], go: Callable[[], object]) -> None:
             name = values["name"] or values["address"]
             self.dialogs.confirm_in_production(texts("confirm.add", name=name), [name], go)
 
-        self.app.push_screen(FormScreen(texts("form.add_title"), fields, save, texts, ask=ask))
+        self.app.push_screen(FormScreen(texts("form.add_title"), node_fields(texts), save, texts, ask=ask))
 
     @action(
         "e",

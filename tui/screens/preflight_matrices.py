@@ -40,7 +40,7 @@ class MatrixContent(Protocol):
         """Return the checks, by node, that dtui may fix, of what is under the cursor."""
 
     def advice(self, matrix: Matrix) -> str:
-        """Return what the user has to do if dtui has no fix, empty if there is nothing to do."""
+        """Return the user's remedy if dtui has no fix; empty if there is none."""
 
 
 class ChecksMatrix:

@@ -84,7 +84,7 @@ def details(name: str, check: str, node: NodeState | None, texts: Texts, width: 
 
 
 def is_fixable(check: str, node: NodeState) -> bool:
-    """Return whether dtui may know a fix for this result on the node's system."""
+    """Return whether dtui may have a fix for this result on the node's system."""
     found = node.checks.get(check)
     if found is None or found.status not in ("warn", "fail"):
         return False

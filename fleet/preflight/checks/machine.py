@@ -8,7 +8,7 @@ from agent.wire.message import message
 from fleet.preflight.check import Check, Subject, Verdict, fail, ok, skip, warn
 from fleet.preflight.observations import CONDITIONS, FACTS, LINK, LinkFailed
 
-#: What `uv sync` installs on a node that has no environment yet: torch for CUDA and its libraries.
+#: Size of an environment that `uv sync` creates: torch for CUDA and its libraries.
 _ENVIRONMENT_BYTES = 8 << 30
 #: For checkpoints and logs.
 _LEAST_DISK = 1 << 28

@@ -1,4 +1,4 @@
-"""Is the port free on the node, and can every other node connect to it."""
+"""Checks of ports: each is free on the node and accepts connections from every other node."""
 
 from __future__ import annotations
 
