@@ -82,11 +82,14 @@ def cached(digest: str) -> "Found":
     """Return the path and the bytes of the archive with this SHA-256, or None."""
     import hashlib
     import os
+    import stat
 
     for folder in folders():
         path = os.path.join(folder, "agent-" + digest + ".pyz")
         try:
-            if not private(folder):
+            status = os.stat(path)
+            # A program of this user may have put a FIFO there, which would block us, or gigabytes.
+            if not stat.S_ISREG(status.st_mode) or status.st_size > 1 << 26 or not private(folder):
                 continue
             with open(path, "rb") as file:
                 blob = file.read()

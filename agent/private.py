@@ -30,18 +30,26 @@ NO_WAIT = getattr(os, "O_NONBLOCK", 0)
 def regular(path: str, flags: int) -> int:
     """Open a file that a program of the project may have replaced: an ``opener`` for :func:`open`.
 
-    Raises OSError for a FIFO, which would block us, for a device and for a folder.
+    Raises OSError for a FIFO, which would block us, for a socket, a device and a folder.
     """
-    handle = os.open(path, flags | NO_WAIT, FILE_MODE)
+    try:
+        handle = os.open(path, flags | NO_WAIT, FILE_MODE)
+    except OSError as error:
+        # A socket, or a FIFO that nobody reads.
+        raise (_not_a_file(path) if error.errno == errno.ENXIO else error) from None
     try:
         if not stat.S_ISREG(os.fstat(handle).st_mode):
-            raise OSError(errno.EINVAL, message("private.not-a-file", "not a regular file"), path)
+            raise _not_a_file(path)
         if os.name != "nt":
             os.set_blocking(handle, True)  # a rank inherits the file
     except BaseException:
         os.close(handle)
         raise
     return handle
+
+
+def _not_a_file(path: str) -> OSError:
+    return OSError(errno.EINVAL, message("private.not-a-file", "not a regular file"), path)
 
 
 def opener(path: str, flags: int) -> int:

@@ -17,6 +17,9 @@ _SINGLE_QUOTES = re.compile("(['\u2018\u2019\u201a\u201b])")
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _WINDOWS_FOLDER = re.compile(r'(?:[A-Za-z]:|\\\\[^\\/:*?"<>|]+\\[^\\/:*?"<>|]+)(?:\\[^\\/:*?"<>|]+)+\\?')
 
+#: A part that leads upwards. Windows drops dots and blanks at the end of a part.
+_DOTS = re.compile(r"\\[. ]+(?:\\|\Z)")
+
 
 class Unsafe(ValueError):
     """A value can't be part of a command, for the reason ``message``, which shows the value."""
@@ -64,7 +67,12 @@ def address(value: object) -> str:
 
 def windows_folder(value: object) -> str:
     """Return the full path of a folder on Windows, not a drive's root; raises Unsafe."""
-    if not isinstance(value, str) or _CONTROL.search(value) or not _WINDOWS_FOLDER.fullmatch(value):
+    if (
+        not isinstance(value, str)
+        or _CONTROL.search(value)
+        or not _WINDOWS_FOLDER.fullmatch(value)
+        or _DOTS.search(value)
+    ):
         raise Unsafe(
             message(
                 "command.not-a-folder",

@@ -54,18 +54,18 @@ def touch(root: Path, turn: str) -> None:
 
 
 @contextmanager
-def sshd(folder: Path) -> Iterator[int]:
-    """Run OpenSSH's server on a free port of loopback; ``folder`` gets the keys."""
+def sshd(folder: Path, address: str = "127.0.0.1") -> Iterator[int]:
+    """Run OpenSSH's server on a free port of a loopback address; ``folder`` gets the keys."""
     for name in ("host", "user"):
         command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name)]
         subprocess.run(command, check=True)
     shutil.copy(folder / "user.pub", folder / "authorized")
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+        probe.bind((address, 0))
         port = int(probe.getsockname()[1])
     Path("/run/sshd").mkdir(exist_ok=True)
     options = {
-        "Port": port, "ListenAddress": "127.0.0.1", "HostKey": folder / "host", "StrictModes": "no",
+        "Port": port, "ListenAddress": address, "HostKey": folder / "host", "StrictModes": "no",
         "AuthorizedKeysFile": folder / "authorized", "PasswordAuthentication": "no", "PidFile": "none",
         "Subsystem": "sftp internal-sftp", "UsePAM": "no",
     }  # fmt: skip
@@ -74,12 +74,10 @@ def sshd(folder: Path) -> Iterator[int]:
     process = subprocess.Popen([shutil.which("sshd") or "/usr/sbin/sshd", "-D", "-e", "-f", str(config)],
                                stderr=subprocess.DEVNULL)  # fmt: skip
     public = (folder / "host.pub").read_text().split()[:2]
-    (folder / "known_hosts").write_text(f"[127.0.0.1]:{port} {' '.join(public)}\n")
+    (folder / "known_hosts").write_text(f"[{address}]:{port} {' '.join(public)}\n")
     try:
         deadline = time.monotonic() + 10
-        while (
-            subprocess.run(["ssh-keyscan", "-p", str(port), "127.0.0.1"], capture_output=True).stdout == b""
-        ):
+        while subprocess.run(["ssh-keyscan", "-p", str(port), address], capture_output=True).stdout == b"":
             if time.monotonic() > deadline:
                 raise SystemExit("sshd did not start")
         yield port

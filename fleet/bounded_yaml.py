@@ -18,6 +18,7 @@ from yaml.constructor import SafeConstructor
 from yaml.resolver import Resolver
 
 from agent.wire.message import Message, message
+from transports import regular_files
 
 _BaseLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 #: What YAML forbids in any text; the same set as PyYAML's, which each of its parsers checks in its own words.
@@ -120,8 +121,7 @@ def too_large(limits: Limits) -> LimitError:
 
 def read_start(path: Path, limits: Limits = CONFIGURATION) -> bytes:
     """Return a file's bytes, at most one more than the limit, so that :func:`load` can refuse the file."""
-    with path.open("rb") as file:
-        return file.read(limits.size + 1)
+    return regular_files.read_start(path, limits.size + 1)
 
 
 def load_file(path: Path, limits: Limits = CONFIGURATION) -> object:

@@ -26,7 +26,13 @@ def launch(start: Step, options: DeployOptions = DeployOptions(), *, force: bool
 
     Refused when their files are not the master's, unless ``force`` accepts them.
     """
-    return (NodeChecks(), FileCheck(force), Configuration(options), EnvironmentChecks(files=False), start)
+    return (
+        NodeChecks(deployed=True),
+        FileCheck(force),
+        Configuration(options),
+        EnvironmentChecks(files=False),
+        start,
+    )
 
 
 def deploy_dry_run(options: DeployOptions = DeployOptions()) -> Steps:

@@ -40,6 +40,8 @@ class Job:
         self.shell = shell or {}
         #: Node name -> its probe.
         self.facts: dict[str, NodeFacts] = {}
+        #: Nodes whose environment failed its checks; None until it has been checked.
+        self.not_ready: set[str] | None = None
 
     @cached_property
     def plan(self) -> RunPlan:

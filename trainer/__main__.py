@@ -32,7 +32,9 @@ def main(arguments: list[str] | None = None) -> int:
     )
     options = parser.parse_args(arguments)
     try:
-        settings = load(options.config, options.set)
+        # From dtui: this node's folder. An option of the command line stands over it.
+        data = os.environ.get("DTUI_DATA")
+        settings = load(options.config, [*([f"data.root={data}"] if data else []), *options.set])
         environment = read_rank_environment(os.environ, time.time())
     except TrainerError as error:
         print(error, file=sys.stderr)

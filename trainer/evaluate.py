@@ -52,6 +52,7 @@ def main(arguments: list[str] | None = None) -> int:
 def evaluate(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
     """Yield one result per method, the network's first."""
     from trainer.dataset.cache import open_dataset
+    from trainer.dataset.held_out import SplitPairs, hold_out
     from trainer.dataset.loading import cache_folder, preprocessing_options
     from trainer.evaluation.sampler import PlanSampler, select_device
     from trainer.evaluation.scoring import baseline_plans, score_plans
@@ -66,7 +67,17 @@ def evaluate(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
     root, caches = Path(settings.data.root), cache_folder(settings)
     preprocessing = preprocessing_options(settings)
     train = open_dataset(root / "train", preprocessing, caches, encoder=sampler.encoder)
-    held_out = open_dataset(root / "val", preprocessing, caches, train.palette, encoder=sampler.encoder)
+    if (root / "val").is_dir():
+        val = open_dataset(root / "val", preprocessing, caches, train.palette, encoder=sampler.encoder)
+        pairs = SplitPairs(train, val, "val")
+    else:
+        pairs = hold_out(train)
+    held_out = pairs.held_out
+    if held_out is None or (pairs.identity != "val" and sampler.metadata.get("held_out") != pairs.identity):
+        raise DataError(
+            f"{root / 'val'} does not exist, and this network was trained on the pairs in {root / 'train'}",
+            "put pairs that it was not trained on into data/val/input_text and data/val/label_floorplan",
+        )
     indices = list(range(min(options.count or len(held_out), len(held_out))))
     truths = held_out.images(indices)
     plans = []
@@ -84,7 +95,7 @@ def evaluate(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
     scores = score_plans(truths, np.concatenate(plans), sampler.palette)
     yield {"method": "network", "step": sampler.metadata["step"], "pairs": len(indices), **scores}
     if not options.no_baselines:
-        for method, baseline in baseline_plans(train, held_out, indices, options.seed).items():
+        for method, baseline in baseline_plans(pairs.train, held_out, indices, options.seed).items():
             scores = score_plans(truths, baseline, sampler.palette)
             yield {"method": method, "pairs": len(indices), **scores}
 

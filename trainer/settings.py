@@ -30,7 +30,9 @@ def option(
 class Data:
     """Where the pairs are, and how they are preprocessed."""
 
-    root: str = option("data", "folder with train/ and val/, each with input_text/ and label_floorplan/")
+    root: str = option(
+        "data", "folder with train/ and, optionally, val/, each with input_text/ and label_floorplan/"
+    )
     generate: bool = option(False, "generate synthetic pairs if root does not exist")
     generate_pairs: int = option(768, "number of training pairs to generate", minimum=1)
     image_size: int = option(256, "side of the square images, in pixels", minimum=8, maximum=2048)
@@ -97,8 +99,8 @@ class Training:
     save_every: int = option(500, "steps between checkpoints", minimum=1)
     max_checkpoints: int = option(3, "newest checkpoints to keep, in addition to the best", minimum=1)
     log_every: int = option(10, "steps between metrics records; stop requests are checked then", minimum=1)
-    eval_every: int = option(0, "steps between evaluations on data/val; 0: only at the end", minimum=0)
-    eval_pairs: int = option(64, "pairs of data/val per evaluation; 0: no evaluation", minimum=0)
+    eval_every: int = option(0, "steps between evaluations on held-out pairs; 0: only at the end", minimum=0)
+    eval_pairs: int = option(64, "held-out pairs per evaluation; 0: no evaluation", minimum=0)
     sample_every: int = option(0, "steps between sample grids; 0: only at the end", minimum=0)
 
 

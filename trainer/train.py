@@ -13,8 +13,8 @@ from torch import Tensor
 from trainer.checkpoint.manager import CheckpointManager
 from trainer.dataset.augmentation import MirrorAugmentation
 from trainer.dataset.batch_sampler import ShardedBatchSampler, ShuffledIndices, create_data_loader
-from trainer.dataset.loading import generate_missing_data, load_text_encoder, open_split, open_training_split
-from trainer.dataset.pair_dataset import PairDataset
+from trainer.dataset.held_out import SplitPairs
+from trainer.dataset.loading import generate_missing_data, load_text_encoder, open_pairs
 from trainer.dataset.pretrained_encoder import PretrainedTextEncoder
 from trainer.distributed.all_reduce_hook import COMPRESSION_DTYPES, AllReduceHook
 from trainer.distributed.consistency import check_model_is_wrapped, check_same_data
@@ -53,15 +53,16 @@ class TrainingRun:
         for note in self.context.notes:
             logger.info(note)
         encoder = load_text_encoder(settings, self.context.device)
-        self.dataset, held_out = self._open_datasets(encoder)
+        pairs = self._open_pairs(encoder)
+        self.dataset = pairs.train
         encoder_identity = encoder.identity() if encoder else None
         # Its states are on disk now; its memory is free for the network.
         del encoder
-        check_same_data(self.context, self.dataset.digest, environment.node)
+        check_same_data(self.context, f"{self.dataset.digest} {pairs.identity}", environment.node)
         self.network = self._create_network()
         folder = Path(settings.paths.checkpoints) / environment.run
         self.checkpoints = CheckpointManager(
-            settings, self.context, logger, folder, self.dataset.palette, encoder_identity
+            settings, self.context, logger, folder, self.dataset.palette, encoder_identity, pairs.identity
         )
         self.checkpoints.load_weights(resume_from, self.network)
         self.components = self._create_components()
@@ -70,7 +71,8 @@ class TrainingRun:
         )
         self.evaluator = Evaluator(
             settings, self.context, logger, self.network, self.components.ema, self.components.flow,
-            held_out or self.dataset,
+            pairs.held_out or self.dataset,
+            is_held_out=pairs.held_out is not None and not self.checkpoints.has_trained_on_held_out,
         )  # fmt: skip
         if note := start_trackers(self.context.accelerator, settings, environment.run):
             logger.info(note)
@@ -105,13 +107,11 @@ class TrainingRun:
 
     # ---- Setup
 
-    def _open_datasets(self, encoder: PretrainedTextEncoder | None) -> tuple[PairDataset, PairDataset | None]:
+    def _open_pairs(self, encoder: PretrainedTextEncoder | None) -> SplitPairs:
         # One rank per node builds the cache; the others open it afterwards.
         with self.context.accelerator.local_main_process_first():
             generate_missing_data(self.settings, self.logger)
-            dataset = open_training_split(self.settings, self.logger, encoder)
-            held_out = open_split(self.settings, "val", self.logger, encoder, dataset.palette)
-        return dataset, held_out
+            return open_pairs(self.settings, self.logger, encoder)
 
     def _create_network(self) -> FloorPlanTransformer:
         settings, palette = self.settings, self.dataset.palette
@@ -221,9 +221,11 @@ class TrainingRun:
         self.evaluator.save_sample_grid(self.progress.step, self.checkpoints.store.folder / "samples")
 
     def _evaluate(self) -> None:
-        """Evaluate, and mark the checkpoint of this step as the best if its loss is the lowest so far."""
+        """Evaluate, and mark this step's checkpoint as the best if its held-out loss is the lowest so far."""
         loss = self.evaluator.evaluate(self.progress.step)
         if loss is None or self.context.rank != 0 or self.checkpoints.last_saved_step != self.progress.step:
+            return
+        if not self.evaluator.is_held_out:
             return
         if loss < self.checkpoints.store.best.get("score", float("inf")):
             self.checkpoints.store.mark_best(self.progress.step, loss)

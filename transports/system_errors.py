@@ -39,4 +39,4 @@ def system_error(error: BaseException) -> Message:
     if number in _BY_NUMBER:
         return _BY_NUMBER[number]
     text = error.strerror if isinstance(error, OSError) else None
-    return Message(text or str(error) or type(error).__name__)
+    return text if isinstance(text, Message) else Message(text or str(error) or type(error).__name__)

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import errno
 import os
-import stat
 from pathlib import Path
 
 from agent.wire.message import Message, message
 from transports.errors import TransportError
+from transports.regular_files import NotRegularError, open_regular, read_regular
 from transports.system_errors import system_error
 
 _MODE = 0o600
-#: A symbolic link in the file's place could lead to another user's file, and a FIFO could block.
-_SAFE = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
-
-
-class _NotRegular(OSError):
-    """A folder, FIFO or device is in the file's place."""
+#: A symbolic link in the file's place could lead to another user's file.
+_NO_LINK = getattr(os, "O_NOFOLLOW", 0)
 
 
 class TrustFile:
@@ -32,8 +27,7 @@ class TrustFile:
         An unreadable file is an error, because a revoked key may be in it.
         """
         try:
-            with os.fdopen(self._open(os.O_RDONLY), "r", encoding="utf-8", errors="replace") as file:
-                return file.read()
+            return read_regular(self.path, flags=os.O_RDONLY | _NO_LINK).decode("utf-8", "replace")
         except FileNotFoundError:
             return ""
         except OSError as error:
@@ -45,7 +39,8 @@ class TrustFile:
         """Add a line in one write, because two nodes may be recorded at once; raises TransportError."""
         try:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            handle = self._open(os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+            flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | _NO_LINK
+            handle = open_regular(self.path, flags, _MODE)
             try:
                 if os.name != "nt":
                     os.fchmod(handle, _MODE)  # the file may be older than this version
@@ -58,17 +53,10 @@ class TrustFile:
                                  path=str(self.path), reason=self._reason(error))  # fmt: skip
             raise self._problem(unwritable) from error
 
-    def _open(self, flags: int) -> int:
-        handle = os.open(self.path, flags | _SAFE, _MODE)
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
-            os.close(handle)
-            raise _NotRegular(errno.EINVAL, "not a regular file")
-        return handle
-
     def _reason(self, error: OSError) -> Message:
         if self.path.is_symlink():
             return message("trust.link", "it is a symbolic link")
-        if isinstance(error, _NotRegular):
+        if isinstance(error, NotRegularError):
             return message("trust.not-regular", "it is not a regular file")
         return system_error(error)
 

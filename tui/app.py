@@ -168,8 +168,8 @@ class ConsoleApp(ActionOwner, App[None], inherit_bindings=False):
 
     def _begin(self) -> None:
         """Start watching the nodes, and an active run."""
-        if not self.screen_stack:
-            return  # too late: the app leaves
+        if not (self.screen_stack and self.is_running):
+            return  # the user has quit already
         if self._begun is not None:
             self._begun()
         # Before the engine's thread starts: the two need not import the same packages at the same time.

@@ -79,8 +79,9 @@ class InternalErrors:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             if path.exists() and path.stat().st_size + len(data) > LIMIT:
                 path.replace(path.with_name(f"{NAME}.1"))
-            # A link in its place would send the traceback to another file.
-            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
+            # A link in its place would send the traceback to another file, and a FIFO would block.
+            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
+            flags |= getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
             descriptor = os.open(path, flags, 0o600)
             try:
                 if hasattr(os, "fchmod"):

@@ -6,7 +6,7 @@ import hashlib
 import os
 from typing import Any, Callable, Dict, Iterator, List, Tuple
 
-from agent.private import OWN
+from agent.private import OWN, regular
 from agent.wire.preflight import FolderDigest
 
 #: Folders that are listed one by one, so that the user sees where a difference is.
@@ -95,7 +95,7 @@ def file_part(path: str, length: int) -> str:
     """Return the digest of a file's first ``length`` bytes; ``unreadable`` when it can't be read."""
     state = hashlib.blake2b(digest_size=16)
     try:
-        with open(path, "rb") as file:
+        with open(path, "rb", opener=regular) as file:
             while length > 0:
                 block = file.read(min(length, 1 << 20))
                 if not block:

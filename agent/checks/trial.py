@@ -57,7 +57,7 @@ sys.stdout.write("\nDTUI-TRIAL " + json.dumps(answer) + "\n")
 
 def main(folder: str) -> int:
     """Run the request and leave its result."""
-    with open(os.path.join(folder, "request.json"), "rb") as file:
+    with open(os.path.join(folder, "request.json"), "rb", opener=opener) as file:
         request: Dict[str, Any] = json.loads(file.read())
     with open(os.path.join(folder, "started"), "xb", opener=opener):
         pass

@@ -17,14 +17,14 @@ _NAMES = ("micromamba", "mamba", "conda")
 _FOLDERS = ("miniforge3", "mambaforge", "miniconda3", "anaconda3", "micromamba")
 
 
-def interpreter_of(root: str) -> str:
-    """Return the path of the environment's interpreter, which may not be there yet."""
-    prefix = _prefix(root)
+def interpreter_of(root: str, folder: str) -> str:
+    """Return the path of the interpreter of the environment in ``folder``, which may not be there yet."""
+    prefix = _prefix(root, folder)
     return os.path.join(prefix, "python.exe") if WINDOWS else os.path.join(prefix, "bin", "python")
 
 
-def make(root: str, file: str, programs: Programs) -> None:
-    """Create the environment again from ``file``; raises OperationError."""
+def make(root: str, folder: str, file: str, programs: Programs) -> None:
+    """Create the environment in ``folder`` again from ``file``; raises OperationError."""
     program = _find(programs)
     if program is None:
         raise OperationError(
@@ -41,7 +41,7 @@ def make(root: str, file: str, programs: Programs) -> None:
             ),
         )
     own_folder(root)
-    prefix = _prefix(root)
+    prefix = _prefix(root, folder)
     # A new one each time: conda's own update keeps packages that the file no longer names.
     shutil.rmtree(prefix, ignore_errors=True)
     name = os.path.splitext(os.path.basename(program))[0]
@@ -64,8 +64,8 @@ def make(root: str, file: str, programs: Programs) -> None:
         )
 
 
-def _prefix(root: str) -> str:
-    return os.path.join(root, ".dtui", "conda")
+def _prefix(root: str, folder: str) -> str:
+    return os.path.join(root, *folder.split("/"))
 
 
 def _find(programs: Programs) -> Optional[str]:

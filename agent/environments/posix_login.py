@@ -17,6 +17,7 @@ import time
 from contextlib import suppress
 from typing import Dict, Mapping, Optional, Tuple
 
+from agent.private import regular
 from agent.wire.message import Message, message
 
 assert sys.platform != "win32"
@@ -80,7 +81,7 @@ def _of_files(paths: Tuple[str, ...]) -> Dict[str, str]:
     found: Dict[str, str] = {}
     for path in paths:
         with suppress(OSError):
-            with open(path, encoding="utf-8", errors="surrogateescape") as file:
+            with open(path, encoding="utf-8", errors="surrogateescape", opener=regular) as file:
                 text = file.read(_MOST)
             for line in text.splitlines():
                 match = _LINE.match(line)

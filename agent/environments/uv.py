@@ -1,4 +1,4 @@
-"""The environment that ``uv`` makes in the project, ``.venv``; uv itself is installed when missing."""
+"""The environment that ``uv`` makes in a folder of the project; uv itself is installed when missing."""
 
 from __future__ import annotations
 
@@ -65,63 +65,76 @@ _REMEDIES = (
 )
 
 
-def interpreter_of(root: str) -> str:
-    """Return the path of the interpreter of the project's ``.venv``, which may not be there yet."""
-    return in_environment(os.path.join(root, ".venv"), "python")
+def interpreter_of(root: str, folder: str) -> str:
+    """Return the path of the interpreter of the environment in ``folder``, which may not be there yet."""
+    return in_environment(os.path.join(root, *folder.split("/")), "python")
 
 
-def make(root: str, cache: str, recipe: Recipe, wheelhouse: Optional[str], programs: Programs) -> None:
-    """Bring the project's ``.venv`` up to date; raises OperationError.
+def make(
+    root: str, folder: str, cache: str, recipe: Recipe, wheelhouse: Optional[str], programs: Programs
+) -> None:
+    """Bring the environment in ``folder`` below the project up to date; raises OperationError.
 
     ``wheelhouse`` is a folder of wheels to use instead of the package index.
     """
     # Without the network uv must neither query an index nor download a Python.
     offline = [] if wheelhouse is None else ["--offline", "--no-index", "--find-links", wheelhouse]
     steps = (
-        _project(root, recipe, offline) if recipe["tool"] == "project" else _packages(root, recipe, offline)
+        _project(root, folder, recipe, offline)
+        if recipe["tool"] == "project"
+        else _packages(root, folder, recipe, offline)
     )
     uv = find(cache, programs) or install(cache, wheelhouse, programs)
     for step in steps:
         programs.send_text(f"$ uv {' '.join(step)}\n")
-        result = programs.run([uv, *step], cwd=root)
+        result = programs.run([uv, *step], cwd=root, extra={"UV_PROJECT_ENVIRONMENT": folder})
         if result.status != 0:
             raise _failed(f"uv {step[0]}", result)
 
 
-def _project(root: str, recipe: Recipe, offline: List[str]) -> List[List[str]]:
+def _project(root: str, folder: str, recipe: Recipe, offline: List[str]) -> List[List[str]]:
     """Return the steps for a project that pyproject.toml describes."""
     extras = [word for name in recipe["extras"] for word in ("--extra", name)]
     if not offline:
         return [["sync", *extras]]
-    python = interpreter_of(root)
+    python = interpreter_of(root, folder)
     itself = [["pip", "install", "--python", python, *offline, "--no-deps", "-e", "."]]
     if os.path.exists(os.path.join(root, "uv.lock")):
         # `uv sync` would look for the files at the addresses that the lock file has.
         locked = os.path.join(own_folder(root), "requirements.txt")
         export = ["export", "--frozen", "--quiet", "--no-emit-project", *extras, "--output-file", locked]
         sync = ["pip", "sync", "--python", python, *offline, locked]
-        steps = [*_venv(root, offline), export, sync, *(itself if recipe["editable"] else [])]
+        steps = [*_venv(root, folder, offline), export, sync, *(itself if recipe["editable"] else [])]
     elif recipe["editable"]:
         target = f".[{','.join(recipe['extras'])}]" if recipe["extras"] else "."
-        steps = [*_venv(root, offline), ["pip", "install", "--python", python, *offline, "-e", target]]
+        steps = [
+            *_venv(root, folder, offline),
+            ["pip", "install", "--python", python, *offline, "-e", target],
+        ]
     else:
         requirements = ["-r", "pyproject.toml", *extras]
-        steps = [*_venv(root, offline), ["pip", "install", "--python", python, *offline, *requirements]]
+        steps = [
+            *_venv(root, folder, offline),
+            ["pip", "install", "--python", python, *offline, *requirements],
+        ]
     return steps
 
 
-def _packages(root: str, recipe: Recipe, offline: List[str]) -> List[List[str]]:
+def _packages(root: str, folder: str, recipe: Recipe, offline: List[str]) -> List[List[str]]:
     """Return the steps for lists of requirements, and for a project that setup.py describes."""
     words = [word for name in recipe["requirements"] for word in ("-r", name)]
     if recipe["editable"]:
         words += ["-e", f".[{','.join(recipe['extras'])}]" if recipe["extras"] else "."]
-    return [*_venv(root, offline), ["pip", "install", "--python", interpreter_of(root), *offline, *words]]
+    return [
+        *_venv(root, folder, offline),
+        ["pip", "install", "--python", interpreter_of(root, folder), *offline, *words],
+    ]
 
 
-def _venv(root: str, offline: List[str]) -> List[List[str]]:
-    if os.path.exists(interpreter_of(root)):
+def _venv(root: str, folder: str, offline: List[str]) -> List[List[str]]:
+    if os.path.exists(interpreter_of(root, folder)):
         return []
-    return [["venv", *(["--offline"] if offline else []), ".venv"]]
+    return [["venv", *(["--offline"] if offline else []), folder]]
 
 
 def find(cache: str, programs: Programs) -> Optional[str]:

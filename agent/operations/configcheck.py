@@ -46,7 +46,7 @@ def configcheck(call: Request) -> ConfigcheckResult:
     """Have the training Python read the file."""
     nothing: ConfigcheckResult = {"by_program": False, "faults": [], "values": {}}
     root = shown(project_of(call))
-    interpreter = environment_interpreter(root)
+    interpreter = environment_interpreter(root, call.args["node"])
     if interpreter is None or not os.path.isdir(root):
         return nothing
     program = os.path.join(root, interpreter)

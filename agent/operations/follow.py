@@ -22,7 +22,7 @@ from typing import IO, TYPE_CHECKING, Callable, Dict, Iterator, Literal, NamedTu
 
 from agent.operations.run_arguments import folder_of, project_of
 from agent.paths import PathRejected, split
-from agent.private import OWN
+from agent.private import OWN, regular
 from agent.server import Cancelled, OperationError
 from agent.supervisor.log_limit import read_gap
 from agent.supervisor.status import FINAL, seen
@@ -172,7 +172,7 @@ class Followed:
 
     def _piece(self) -> Iterator[Piece]:
         with suppress(OSError):
-            file = self._file or open(self._path, "rb")  # noqa: SIM115 -- kept open where that is harmless
+            file = self._file or open(self._path, "rb", opener=regular)  # noqa: SIM115 -- kept open where that is harmless
             self._file = file
             file.seek(self.offset)
             data = file.read(_READ_SIZE)

@@ -26,17 +26,17 @@ from agent.wire.message import message
 from agent.wire.operation import Nothing
 from agent.wire.operations import MESH
 from agent.wire.reasons import system_reason
-from agent.wire.runs import ProjectArgs
+from agent.wire.runs import NodeArgs
 
 if TYPE_CHECKING:
     from agent.server import Call
 
-    Request = Call[ProjectArgs, MeshCommand, MeshAnswer]
+    Request = Call[NodeArgs, MeshCommand, MeshAnswer]
 
 
 def mesh(call: Request) -> Nothing:
     """Serve until the upload ends."""
-    chosen = environment_interpreter(project_of(call))
+    chosen = environment_interpreter(project_of(call), call.args.get("node"))
     trains = chosen is not None and os.path.isfile(chosen)
     interpreter = chosen if chosen is not None and trains else sys.executable
     try:

@@ -19,6 +19,7 @@ from agent.environments.programs import Programs
 from agent.environments.variables import environment_of
 from agent.operations.run_arguments import project_of
 from agent.paths import shown
+from agent.private import regular
 from agent.server import OperationError
 from agent.supervisor.folder import environment_interpreter
 from agent.tree.staging import own_folder
@@ -40,7 +41,7 @@ _LARGEST = 64 << 20
 def program(call: Request) -> ProgramResult:
     """Run it; when the console has enough, it and all that it started are ended."""
     root = project_of(call)
-    chosen = call.args.get("interpreter") or environment_interpreter(root)
+    chosen = call.args.get("interpreter") or environment_interpreter(root, call.args["node"])
     if not chosen:
         raise OperationError(
             "environment",
@@ -95,7 +96,7 @@ def _send(call: Request, path: str) -> Optional[int]:
             limit=_LARGEST,
         )
         raise OperationError("too-large", large)
-    with open(path, "rb") as file:
+    with open(path, "rb", opener=regular) as file:
         while True:
             piece = file.read(MAX_PAYLOAD)
             if not piece:

@@ -15,6 +15,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, BinaryIO, Callable, Dict, List, Optional
 
 from agent.environments import uv
+from agent.environments.folders import own_folder_of
 from agent.environments.made_files import entries_of, made_since
 from agent.environments.programs import Programs
 from agent.environments.setup_state import SetupState, first_to_run, stamp_of
@@ -58,7 +59,7 @@ def setup(call: Request) -> SetupResult:
 
 def _setup(call: Request, root: str) -> SetupResult:
     commands, secrets = call.args["commands"], call.args["secrets"]
-    chosen = call.args["interpreter"] or environment_interpreter(root)
+    chosen = call.args["interpreter"] or environment_interpreter(root, call.args["node"])
     if chosen is None:
         raise OperationError(
             "environment",
@@ -66,7 +67,7 @@ def _setup(call: Request, root: str) -> SetupResult:
             message("program.no-interpreter.remedy", "deploy to this node first"),
         )
     interpreter = os.path.join(root, os.path.expanduser(chosen))
-    made = described(root)
+    made = described(root, call.args["node"])
     build = "" if made is None else made.get("build", "")
     variables = call.args["variables"]
     stamps = [
@@ -87,13 +88,15 @@ def _setup(call: Request, root: str) -> SetupResult:
     with open(state.log, "wb", opener=opener) as log:
         programs = Programs(call.send, call.cancelled, environment, secrets, _Log(log))
         programs.environment.update(_offline(located(root, call.args["wheelhouse"]), environment))
+        if made is not None and (own := own_folder_of(root, made)):
+            programs.environment.setdefault("UV_PROJECT_ENVIRONMENT", own)
         cache = os.path.dirname(call.archive)
 
         def run(command: SetupCommand) -> None:
             argv = _resolved(command["argv"], interpreter, folder, cache, programs)
             _run(argv, command["argv"], folder, programs)
             # What it has installed is part of the environment from now on.
-            refreshed(root)
+            refreshed(root, call.args["node"])
 
         _run_from(first, commands, stamps, state, root, run)
     return {

@@ -7,12 +7,14 @@ agent.supervisor.status, ``time`` being the node's clock; each item's body is ``
 
 from __future__ import annotations
 
+import os
 import time
-from typing import TYPE_CHECKING, Optional
+from typing import TYPE_CHECKING, Optional, Tuple
 
 from agent.operations.run_arguments import known_run, project_of
+from agent.processes import Identity, alive
 from agent.server import Cancelled
-from agent.supervisor.folder import run_folders
+from agent.supervisor.folder import RunFolder, run_folders
 from agent.supervisor.status import FINAL, Status, seen
 from agent.wire.message import message, to_data
 from agent.wire.runs import StatusArgs, StatusItem, StatusResult
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     Request = Call[StatusArgs, None, StatusItem]
 
 _POLL_INTERVAL = 0.05
+#: A supervisor that is gone changes no file.
+_READ_EVERY = 0.5
 
 
 def status(call: Request) -> StatusResult:
@@ -33,6 +37,7 @@ def status(call: Request) -> StatusResult:
     folder, now = known_run(call)
     if call.args.get("watch"):
         sent: Optional[Status] = None
+        stamp, read_at = _stamp(folder), time.monotonic()
         while True:
             if sent is None or _differ(sent, now):
                 call.send({"status": now, "time": time.time()})
@@ -41,8 +46,27 @@ def status(call: Request) -> StatusResult:
                 break
             if call.cancelled.wait(_POLL_INTERVAL):
                 raise Cancelled
-            now = seen(folder) or _removed(now)
+            # The ranks need the processor: reading and checking the file costs more than its time does.
+            changed = _stamp(folder)
+            if changed != stamp or time.monotonic() - read_at > _READ_EVERY:
+                stamp, read_at = changed, time.monotonic()
+                now = seen(folder) or (now if _supervised(now) else _removed(now))
     return {"runs": [now], "time": time.time()}
+
+
+def _stamp(folder: RunFolder) -> Optional[Tuple[int, int, int]]:
+    """Return what changes when the status is written, None without one."""
+    try:
+        found = os.stat(folder.status)
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_ino, found.st_size
+
+
+def _supervised(status: Status) -> bool:
+    """Return whether the run's supervisor lives; it puts back the files of the run."""
+    supervisor = Identity.from_json(status["supervisor"])
+    return supervisor is not None and alive(supervisor)
 
 
 def _removed(status: Status) -> Status:

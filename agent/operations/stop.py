@@ -12,11 +12,11 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Callable, List, Optional
 
-from agent.operations.run_arguments import known_run
+from agent.operations.run_arguments import folder_of, known_run
 from agent.processes import Identity, alive, end
 from agent.supervisor.folder import RunFolder, read, read_status, write, write_status
 from agent.supervisor.spec import DEFAULT_GRACE, SpecError, load
-from agent.supervisor.status import FINAL, Status, identities, rank_processes, seen
+from agent.supervisor.status import FINAL, Status, identities, marked_processes, rank_processes, seen
 from agent.wire.runs import RankStatus, RunStateName, StopArgs, StopResult
 
 if TYPE_CHECKING:
@@ -27,11 +27,19 @@ if TYPE_CHECKING:
 _POLL_INTERVAL = 0.05
 #: Seconds that a supervisor may take to end its ranks once their grace is over.
 _SUPERVISOR_LIMIT = 15.0
+#: Seconds in which a supervisor puts back the files of its run, which a program may have moved.
+_PUT_BACK_LIMIT = 5.0
 
 
 def stop(call: Request) -> StopResult:
     """Stop the run through its supervisor, or without it when it has ended or does not answer."""
-    folder, _ = known_run(call)
+    folder = folder_of(call)
+    deadline = time.monotonic() + _PUT_BACK_LIMIT
+    while seen(folder) is None:
+        if not marked_processes(folder):
+            known_run(call)  # raises, since nothing is left of such a run
+        if time.monotonic() > deadline or call.cancelled.wait(_POLL_INTERVAL):
+            break
     grace = call.args.get("grace")
     if grace is None:
         grace = _launched_grace(folder)
@@ -54,7 +62,7 @@ def end_run(folder: RunFolder, grace: float, cancelled: Callable[[], bool] = lam
     if status is None:
         # Its supervisor may be about to start: it must find the request.
         _request(folder, grace)
-        return {"status": None, "ended": [], "left": []}
+        return _end_marked(folder, {"status": None, "ended": [], "left": []})
     before = rank_processes(folder, status)
     if status["state"] not in FINAL:
         status = _through_supervisor(folder, status, grace, cancelled)
@@ -62,7 +70,27 @@ def end_run(folder: RunFolder, grace: float, cancelled: Callable[[], bool] = lam
     if not cancelled():
         status = _without_supervisor(folder, status)
     left = rank_processes(folder, status)
-    return {"status": status, "ended": [one for one in before if one not in left], "left": left}
+    outcome: StopResult = {
+        "status": status,
+        "ended": [one for one in before if one not in left],
+        "left": left,
+    }
+    return outcome if cancelled() else _end_marked(folder, outcome)
+
+
+def _end_marked(folder: RunFolder, outcome: StopResult) -> StopResult:
+    """End what the run's files do not name: the program may have moved or forged them."""
+    hidden = marked_processes(folder)
+    if not hidden:
+        return outcome
+    end([root for one in hidden if (root := Identity.from_json(one)) is not None], mark=folder.mark)
+    left = marked_processes(folder)
+    known = outcome["ended"] + outcome["left"]
+    return {
+        "status": outcome["status"],
+        "ended": outcome["ended"] + [one for one in hidden if one not in left and one not in known],
+        "left": outcome["left"] + [one for one in left if one not in known],
+    }
 
 
 def _request(folder: RunFolder, grace: float) -> bool:

@@ -39,7 +39,7 @@ _MARK = "DTUI-TRIAL "
 def trial(call: Request) -> TrialResult:
     """Start the program and wait for its result; leaves no files or processes."""
     root = project_of(call)
-    interpreter = environment_interpreter(root)
+    interpreter = environment_interpreter(root, call.args["node"])
     if interpreter is None:
         return _failed(
             message("trial.no-interpreter", "no training interpreter is known here: nothing was deployed yet")

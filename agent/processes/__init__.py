@@ -7,7 +7,18 @@ from __future__ import annotations
 
 from agent.processes.group import Group
 from agent.processes.identity import Identity, Process
-from agent.processes.system import alive, identify, snapshot
+from agent.processes.system import alive, identify, marked, snapshot
 from agent.processes.tree import Ended, end, members
 
-__all__ = ["Ended", "Group", "Identity", "Process", "alive", "end", "identify", "members", "snapshot"]
+__all__ = [
+    "Ended",
+    "Group",
+    "Identity",
+    "Process",
+    "alive",
+    "end",
+    "identify",
+    "marked",
+    "members",
+    "snapshot",
+]

@@ -44,11 +44,32 @@ def carries(pid: int, mark: str) -> bool:
 
     Always False on systems other than Linux, which do not report it.
     """
+    return os.fsencode(mark) in _variables(pid)
+
+
+def marked(mark: str) -> List[Tuple[Process, Optional[str]]]:
+    """Return the living processes that carry ``mark``, each with the rank that its environment names.
+
+    Always empty on systems other than Linux.
+    """
+    if not _LINUX:
+        return []
+    wanted = os.fsencode(mark)
+    found: List[Tuple[Process, Optional[str]]] = []
+    for process in snapshot():
+        variables = _variables(process.identity.pid)
+        if wanted in variables and process.identity.pid != os.getpid():
+            ranks = [one[5:].decode("ascii", "replace") for one in variables if one.startswith(b"RANK=")]
+            found.append((process, ranks[0] if ranks else None))
+    return found
+
+
+def _variables(pid: int) -> List[bytes]:
     try:
         with open("/proc/%d/environ" % pid, "rb") as file:
-            return os.fsencode(mark) in file.read().split(b"\0")
+            return file.read().split(b"\0")
     except OSError:
-        return False
+        return []
 
 
 def usage(pid: int) -> Optional[Usage]:

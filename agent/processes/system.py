@@ -8,11 +8,11 @@ from typing import Optional
 from agent.processes.identity import Identity
 
 if sys.platform == "win32":
-    from agent.processes.windows import carries, end_one, snapshot, start_time, usage
+    from agent.processes.windows import carries, end_one, marked, snapshot, start_time, usage
 else:
-    from agent.processes.posix import carries, end_one, snapshot, start_time, usage
+    from agent.processes.posix import carries, end_one, marked, snapshot, start_time, usage
 
-__all__ = ["alive", "carries", "end_one", "identify", "snapshot", "start_time", "usage"]
+__all__ = ["alive", "carries", "end_one", "identify", "marked", "snapshot", "start_time", "usage"]
 
 
 def identify(pid: int) -> Optional[Identity]:

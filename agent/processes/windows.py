@@ -162,6 +162,11 @@ def carries(pid: int, mark: str) -> bool:
     return False
 
 
+def marked(mark: str) -> List[Tuple[Process, Optional[str]]]:
+    """Return nothing: Windows does not show the environment of other processes, and a job holds a run's."""
+    return []
+
+
 class Job:
     """A job object that ends its processes when it is closed, which the end of our process does."""
 

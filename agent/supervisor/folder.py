@@ -27,6 +27,7 @@ from contextlib import suppress
 from typing import Any, Dict, List, Optional
 
 from agent import durable, paths, private
+from agent.environments.stamp import path_in
 from agent.wire.decode import WireError, decode
 from agent.wire.frames import parse_json
 from agent.wire.message import message, to_data
@@ -84,6 +85,11 @@ class RunFolder:
         """What every process of the run has in its environment."""
         return "DTUI_RUN_ID=" + self.run
 
+    @property
+    def own_mark(self) -> str:
+        """What every process of this node's part of the run has, and those of no other project."""
+        return "DTUI_STOP_FILE=" + paths.shown(self.stop_file)
+
     def create(self) -> None:
         """Make the folder, which only its owner may use; it may exist. Raises OSError."""
         private.make_folders(self.path)
@@ -133,7 +139,7 @@ def owner_of(folder: RunFolder) -> Optional[str]:
     end = time.monotonic() + _OWNER_LIMIT
     while True:
         try:
-            with open(folder.owner, encoding="utf-8") as file:
+            with open(folder.owner, encoding="utf-8", opener=private.opener) as file:
                 name = file.read(_LONGEST_NAME)
         except (OSError, UnicodeDecodeError):
             break
@@ -183,9 +189,9 @@ def run_folders(root: str, node: Optional[str] = None) -> List[RunFolder]:
     return found
 
 
-def environment_interpreter(root: str) -> Optional[str]:
-    """Return the training interpreter that the environment step of the last deploy recorded."""
-    environment = durable.read_json(os.path.join(root, private.OWN, "environment.json"))
+def environment_interpreter(root: str, node: Optional[str]) -> Optional[str]:
+    """Return the training interpreter that the environment step of the node's last deploy recorded."""
+    environment = durable.read_json(path_in(root, node))
     value = environment.get("interpreter") if isinstance(environment, dict) else None
     return value if isinstance(value, str) and value else None
 

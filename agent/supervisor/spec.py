@@ -108,7 +108,7 @@ def interpreter(spec: RunSpec, root: str) -> str:
 
     A relative one is in the project's folder.
     """
-    chosen = spec["interpreter"] or environment_interpreter(root)
+    chosen = spec["interpreter"] or environment_interpreter(root, spec["node"])
     if chosen is None:
         raise SpecError(
             message(

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from typing import Callable, List, Optional
 
-from agent.processes import Identity, alive, members
+from agent.processes import Identity, alive, marked, members
 from agent.supervisor.folder import RunFolder, read_status
 from agent.wire.runs import RankProcess, RunStatus
 
@@ -50,6 +50,18 @@ def rank_processes(folder: RunFolder, status: Status) -> List[RankProcess]:
             continue
         for process in members(identity, folder.mark):
             found.append({"rank": rank["rank"], "name": process.name, **process.identity.as_json()})
+    return found
+
+
+def marked_processes(folder: RunFolder) -> List[RankProcess]:
+    """Return the living processes that were started for the run, whatever its files say.
+
+    A program can have moved or forged the files of its own run. Only Linux shows such processes.
+    """
+    found: List[RankProcess] = []
+    for process, rank in marked(folder.own_mark):
+        number = int(rank) if rank is not None and rank.isdecimal() and len(rank) < 7 else 0
+        found.append({"rank": number, "name": process.name, **process.identity.as_json()})
     return found
 
 

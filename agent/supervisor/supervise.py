@@ -19,6 +19,7 @@ from agent.processes.group import end_groups
 from agent.processes.idleness import Idleness
 from agent.secrets import Reference, SecretsError, fetch
 from agent.supervisor.folder import RunFolder, read, write_status
+from agent.supervisor.keeper import FolderKeeper, FolderLostError
 from agent.supervisor.log_limit import LIMIT, LogLimit
 from agent.supervisor.spec import RunSpec, SpecError, command, load, working_folder
 from agent.wire.decode import WireError, decode
@@ -62,6 +63,7 @@ class Supervisor:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._folder = folder
+        self._keeper = FolderKeeper(folder, me)
         self._clock = clock
         self._groups: List[Group] = []
         self._exits: queue.SimpleQueue[_Exit] = queue.SimpleQueue()
@@ -108,6 +110,8 @@ class Supervisor:
         self._write("running")
         while self._running():
             self._take_exits(_POLL_INTERVAL)
+            if not self._check_folder(spec):
+                break
             self._check_for_stop(spec)
             if self._running() and self._must_end():
                 self._end_all()
@@ -116,6 +120,7 @@ class Supervisor:
             if time.monotonic() - self._written > _HEARTBEAT:
                 self._write()
         self._check_logs(now=True)
+        self._check_folder(spec, now=True)
         self._write(self._outcome())
         return 0
 
@@ -223,6 +228,18 @@ class Supervisor:
             self._log("rank %d ended with %d" % (rank["rank"], one.code))
         self._write()
         self._end([self._groups[one.position] for one in ended], 0.0)
+
+    def _check_folder(self, spec: RunSpec, now: bool = False) -> bool:
+        """Put the run's folder back if it is gone; end all ranks, and return False, where that fails."""
+        try:
+            happened = self._keeper.check(spec, now)
+        except FolderLostError as error:
+            self._give_up(error.message)
+            return False
+        if happened is not None:
+            self._log(happened)
+            self._write()
+        return True
 
     def _check_logs(self, now: bool = False) -> None:
         if now or time.monotonic() - self._logs_seen > _LOGS_EVERY:

@@ -16,7 +16,7 @@ from typing import BinaryIO, Callable, Iterable, List, Optional
 
 from agent import durable
 from agent.paths import PathRejected
-from agent.private import OWN, claim, make_folder, opener
+from agent.private import OWN, claim, make_folder, opener, regular
 from agent.tree.format import BLOCK, read_digests
 from agent.wire.message import message
 from agent.wire.reasons import reason_of
@@ -132,7 +132,7 @@ def _remove(path: str) -> None:
 
 def digests_of(path: str, length: int, progress: Optional[Callable[[int], None]] = None) -> List[str]:
     """Return the block digests of a file's first ``length`` bytes; raises OSError, also if it is shorter."""
-    with open(path, "rb") as file:
+    with open(path, "rb", opener=regular) as file:
         try:
             return read_digests(file.read, length, progress)
         except EOFError as error:

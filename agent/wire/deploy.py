@@ -259,10 +259,13 @@ class _EnvironmentFacts(TypedDict):
 class EnvironmentFacts(_EnvironmentFacts, total=False):
     """``.dtui/environment.json``: the environment that a deploy made or found.
 
-    ``build`` is another text each time that it was made.
+    ``build`` is another text each time that it was made. ``node`` and ``host`` are of the node that
+    has it, see agent.environments.folders.
     """
 
     build: str
+    node: str
+    host: str
 
 
 class EnvironmentResult(EnvironmentFacts):

@@ -16,7 +16,7 @@ from __future__ import annotations
 import string
 from typing import Callable, Dict, Iterator, Mapping, Optional, Sequence, Tuple, TypedDict, Union
 
-from agent.wire.text import quote
+from agent.wire.text import closed, quote
 from agent.wire.units import FORMATS, counted
 
 Scalar = Union[str, int, float]
@@ -34,8 +34,11 @@ class Message(str):
     args: Mapping[str, Arg]
 
     def __new__(cls, text: str = "", *, id: str = "", args: Mapping[str, Arg] = {}) -> Message:  # noqa: A002
-        """Return a message; without an id it is foreign text. Other code uses :func:`message`."""
-        made = super().__new__(cls, text)
+        """Return a message; without an id it is foreign text. Other code uses :func:`message`.
+
+        An escape sequence that the text leaves open is closed, since it is shown among other texts.
+        """
+        made = super().__new__(cls, closed(text))
         made.id = id
         made.args = args
         return made
@@ -97,13 +100,13 @@ def pieces(
 
 def _formatted(value: object, spec: str, formats: Mapping[str, Callable[[float], str]]) -> str:
     if isinstance(value, (list, tuple)):
-        return (spec or ", ").join(map(str, value))
+        return (spec or ", ").join([closed(str(item)) for item in value])
     if isinstance(value, (int, float)):
         if spec in formats:
             return formats[spec](value)
         if spec.startswith("n "):
             return counted(value, spec[2:])
-    return format(value, spec)
+    return closed(format(value, spec))
 
 
 def to_data(text: str, depth: int = 0) -> MessageData:

@@ -94,16 +94,16 @@ PRUNE = Operation(
 
 NETPROBE = Operation("netprobe", preflight.NetprobeArgs, preflight.NetprobeResult, upload=NONE, item=NONE)
 PORTCHECK = Operation("portcheck", preflight.PortcheckArgs, preflight.PortcheckResult, upload=NONE, item=NONE)
-MESH: Operation[runs.ProjectArgs, mesh.MeshCommand, mesh.MeshAnswer, Nothing] = Operation(
+MESH: Operation[runs.NodeArgs, mesh.MeshCommand, mesh.MeshAnswer, Nothing] = Operation(
     "mesh",
-    runs.ProjectArgs,
+    runs.NodeArgs,
     Nothing,
     upload=cast(Type[mesh.MeshCommand], mesh.MeshCommand),
     item=cast(Type[mesh.MeshAnswer], mesh.MeshAnswer),
     seconds=None,
     silence=None,
 )
-CONDITIONS = Operation("conditions", runs.NodeArgs, preflight.Conditions, upload=NONE, item=NONE)
+CONDITIONS = Operation("conditions", preflight.ConditionsArgs, preflight.Conditions, upload=NONE, item=NONE)
 DIGEST = Operation(
     "digest",
     preflight.DigestArgs,

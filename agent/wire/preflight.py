@@ -6,7 +6,7 @@ from typing import Dict, List, Literal, Optional, Tuple, TypedDict
 
 from agent.wire.deploy import EnvironmentFacts
 from agent.wire.message import MessageData
-from agent.wire.runs import Orphan, ProjectArgs
+from agent.wire.runs import NodeArgs, Orphan, ProjectArgs
 
 #: How a TCP connection attempt ended.
 Outcome = Literal["open", "refused", "dropped", "unreachable", "silent", "foreign", "error"]
@@ -24,6 +24,22 @@ class Defender(TypedDict):
 Firewall = Literal["windows", "ufw", "firewalld", "iptables"]
 
 
+class ConditionsArgs(NodeArgs, total=False):
+    """``data``: the folder that a deploy would copy data to."""
+
+    data: str
+
+
+class DataPlace(TypedDict):
+    """The data folder, which may not be there yet. ``apart``: it is on another disk than the project."""
+
+    path: str
+    apart: bool
+    #: Bytes of its files; None when counting them took too long.
+    present: Optional[int]
+    free: Optional[int]
+
+
 class Conditions(TypedDict):
     """What prevents a deploy or a run, apart from the machine's facts."""
 
@@ -37,6 +53,8 @@ class Conditions(TypedDict):
     under_way: List[str]
     defender: Optional[Defender]
     firewall: Optional[Firewall]
+    #: None without ``data`` in the request.
+    data: Optional[DataPlace]
 
 
 class PortHolder(TypedDict):
@@ -171,6 +189,7 @@ class TrialArgs(TypedDict):
     """A rank's ``backend`` and ``env``, and the user's ``variables``; ``gpu``: try the GPUs."""
 
     project: str
+    node: str
     backend: str
     gpu: bool
     env: Dict[str, str]
@@ -231,6 +250,7 @@ class ConfigcheckArgs(TypedDict):
     """``config``: a path below the project."""
 
     project: str
+    node: str
     config: str
 
 
@@ -244,6 +264,7 @@ class ConfigcheckResult(TypedDict):
 
 class _ProgramArgs(TypedDict):
     project: str
+    node: str
     argv: List[str]
     seconds: float
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from typing import Callable, Dict
 
+#: In place of a number that nobody can read: other machines and programs send NaN and infinity, too.
+NO_NUMBER = "–"
 _BINARY = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 
 
@@ -30,7 +33,12 @@ def bit_rate(bytes_per_second: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Return a duration: ``0.4 s``, ``42 s``, ``3 min 05 s``, ``2 h 10 min``, ``3 d 2 h``."""
+    """Return a duration: ``0.4 s``, ``42 s``, ``3 min 05 s``, ``2 h 10 min``, ``3 d 2 h``.
+
+    It is a dash for NaN and infinity.
+    """
+    if not math.isfinite(seconds):
+        return NO_NUMBER
     if 0 < seconds < 9.95 and seconds != round(seconds):
         return "%.1f s" % seconds
     whole = max(0, round(seconds))

@@ -18,6 +18,7 @@ from msgspec import Struct
 
 from agent.tree.format import BLOCK, block_digest
 from fleet.deploy.scan import Scan, SourceFile
+from transports.regular_files import open_file
 
 #: Keeps a piece's header (some 50 bytes a segment) far below the frame's limit.
 _MOST_SEGMENTS = 512
@@ -122,7 +123,7 @@ def make_piece(root: Path, chunk: Chunk) -> Piece:
 def _read(root: Path, segment: Segment) -> bytes:
     file = segment.file
     try:
-        with (root / file.path).open("rb", buffering=0) as stream:
+        with open_file(root / file.path) as stream:
             stream.seek(segment.offset)
             data = stream.read(segment.length)
             if segment.last:

@@ -13,6 +13,7 @@ from agent.wire.frames import parse_json
 from fleet.deploy.scan import Scan, SourceFile
 from fleet.file_replacement import replace_file
 from fleet.private_files import LARGEST_LIST, make_folder, read_private
+from transports.regular_files import open_file
 
 #: A file changed within this time before it was read may change again without a new time stamp.
 _RACY_NS = 2_000_000_000
@@ -62,7 +63,7 @@ class Digests:
 
 
 def _read(path: Path, length: int) -> str:
-    with path.open("rb") as file:
+    with open_file(path) as file:
         return file_digest(read_digests(file.read, length))
 
 

@@ -17,6 +17,7 @@ from typing import Literal
 from agent.private import OWN
 from fleet.deploy.gitignore import Rule, parse_lines
 from fleet.private_files import read_project_file
+from transports.regular_files import open_file
 
 IGNORE_FILE = ".dtuiignore"
 GIT_IGNORE_FILE = ".gitignore"
@@ -245,7 +246,7 @@ def _lines(path: Path) -> list[str]:
         status = path.lstat()
         if not stat.S_ISREG(status.st_mode) or status.st_size > _MAX_SIZE:
             return []  # git does not follow a link either
-        with path.open("rb") as file:
+        with open_file(path) as file:
             return file.read().decode("utf-8-sig", "surrogateescape").split("\n")
     except FileNotFoundError:
         return []

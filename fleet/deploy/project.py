@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import os
+import stat
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from agent.private import OWN
@@ -31,11 +33,38 @@ def scan_project(
         inventory=inventory.source,
         data=inside if inside and not (root / inside).is_file() else None,
         required=_required(inventory),
-        changing=changing,
+        changing=(*changing, *_own_output(root)),
         outputs=inventory.outputs,
         windows=run_windows(inventory.project / OWN),
         measure=measure,
     )
+
+
+def _own_output(root: Path) -> Iterator[str]:
+    """Yield the files into which this command prints, as with ``dtui launch > launch.log``.
+
+    They are looked for where a user is: at the top of the project, and in the current folder.
+    """
+    printed: list[os.stat_result] = []
+    for descriptor in (1, 2):
+        try:
+            found = os.fstat(descriptor)
+        except OSError:  # closed
+            continue
+        if stat.S_ISREG(found.st_mode):
+            printed.append(found)
+    if not printed:
+        return
+    root = root.resolve()
+    here = Path.cwd()
+    for folder in {root, here} if here.is_relative_to(root) else {root}:
+        for path in folder.iterdir():
+            try:
+                same = any(os.path.samestat(path.stat(), one) for one in printed)
+            except OSError:
+                continue
+            if same:
+                yield path.relative_to(root).as_posix()
 
 
 def _required(inventory: Inventory) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from msgspec import Struct
 from agent.wire.deploy import Recipe
 from agent.wire.message import Message, message
 from fleet.errors import FleetError
+from transports.regular_files import read_start
 
 _LARGEST = 4 << 20
 _REQUIREMENTS = "requirements.txt"
@@ -97,8 +98,7 @@ def _pyproject(root: Path) -> Mapping[str, object]:
     """Return what pyproject.toml has, nothing without one; raises FleetError when it can't be read."""
     path = root / "pyproject.toml"
     try:
-        with path.open("rb") as file:
-            data = file.read(_LARGEST + 1)
+        data = read_start(path, _LARGEST + 1)
         if len(data) > _LARGEST:
             raise ValueError(f"more than {_LARGEST >> 20} MiB")
         return tomllib.loads(data.decode("utf-8"))

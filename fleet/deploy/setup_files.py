@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from agent.private import OWN
+from fleet.private_files import read_private
 
 #: Bytes of a state file.
 _LARGEST = 16 << 20
@@ -24,10 +25,7 @@ def made_by_setup(root: Path) -> frozenset[str]:
     found: set[str] = set()
     for path in sorted((root / OWN).glob("setup-*.json")):
         try:
-            with path.open("rb") as file:
-                data = file.read(_LARGEST + 1)
-            if len(data) <= _LARGEST:
-                found.update(msgspec.json.decode(data, type=_State).made)
+            found.update(msgspec.json.decode(read_private(path, _LARGEST), type=_State).made)
         except (OSError, msgspec.DecodeError, UnicodeDecodeError):
             continue
     return frozenset(found)

@@ -1,6 +1,7 @@
 """The first files of a project: the known workers, and an inventory of them."""
 
 from fleet.init.candidates import Candidate, find_candidates
-from fleet.init.project import Beginning, begin, likely_program
+from fleet.init.detect import Detected, detect
+from fleet.init.project import Beginning, begin
 
-__all__ = ["Beginning", "Candidate", "begin", "find_candidates", "likely_program"]
+__all__ = ["Beginning", "Candidate", "Detected", "begin", "detect", "find_candidates"]

@@ -9,6 +9,8 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
+from transports import regular_files
+
 _DEEPEST = 8
 #: Limits: bytes of a file, characters of a line, lines and hosts in all, files of one Include.
 _MAX_SIZE = 4 << 20
@@ -41,8 +43,7 @@ def read_hosts(path: Path) -> dict[str, dict[str, str]]:
 
 def read_start(path: Path) -> str:
     """Return the text of a file, of a huge one only its beginning; raises OSError."""
-    with path.open("rb") as file:
-        return file.read(_MAX_SIZE).decode("utf-8-sig", "replace")
+    return regular_files.read_start(path, _MAX_SIZE).decode("utf-8-sig", "replace")
 
 
 def _lines(path: Path) -> list[tuple[str, str]]:

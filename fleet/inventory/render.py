@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
+from typing import Final
 
 from msgspec.structs import fields as fields_of
 from msgspec.structs import replace
@@ -34,17 +36,24 @@ _HEAD = """\
 """
 
 
-def to_yaml(inventory: Inventory, path: Path) -> str:
+#: Comment lines of a new nodes.yaml, by the block that they stand before.
+Comments = Mapping[str, Sequence[str]]
+NO_COMMENTS: Final[Comments] = MappingProxyType({})
+
+
+def to_yaml(inventory: Inventory, path: Path, comments: Comments = NO_COMMENTS) -> str:
     """Return the text of a nodes.yaml for ``path``; equal workers share one entry."""
     folder = path.resolve().parent
     lines = [_HEAD + f"project: {scalar(_relative(inventory.project, folder))}"]
     lines += ["production: true", ""] if inventory.production else [""]
-    if run := _run_fields(inventory.run):
-        lines += ["run:", *_indented(run), ""]
+    run, remarks = _run_fields(inventory.run), _comment_lines(comments, "run")
+    if run or remarks:
+        lines += [*remarks, *(["run:", *_indented(run)] if run else []), ""]
     if inventory.outputs:
         lines += [f"outputs: {value(inventory.outputs)}", ""]
     if inventory.data is not None:
-        lines += ["data:", *_indented(_data_fields(inventory.data)), ""]
+        data = _indented(_data_fields(inventory.data))
+        lines += [*_comment_lines(comments, "data"), "data:", *data, ""]
     lines += ["# The machine that dtui runs on; it is rank 0.", "master:"]
     lines += [*_indented(_master_fields(inventory.master)), "", "# In the order of their ranks."]
     lines.append("nodes:" if inventory.workers else "nodes: []")
@@ -53,9 +62,9 @@ def to_yaml(inventory: Inventory, path: Path) -> str:
     return "\n".join(lines) + "\n"
 
 
-def save_inventory(inventory: Inventory, path: Path) -> None:
+def save_inventory(inventory: Inventory, path: Path, comments: Comments = NO_COMMENTS) -> None:
     """Write a new nodes.yaml after parsing its text as a check; raises InventoryError and OSError."""
-    text = to_yaml(inventory, path)
+    text = to_yaml(inventory, path, comments)
     if parse_inventory(text, path) != inventory:
         what = message("inventory.not-writable", "nodes.yaml cannot describe this inventory")
         raise InventoryError([Fault(what, file=str(path))])
@@ -104,6 +113,11 @@ def _option_blocks(node: Node) -> dict[str, object]:
         if block:
             blocks[kind.name] = block
     return blocks
+
+
+def _comment_lines(comments: Comments, block: str) -> list[str]:
+    # A name in the project's folder may have any character.
+    return ["# " + "".join(c if c.isprintable() else "?" for c in line) for line in comments.get(block, ())]
 
 
 def _indented(fields: dict[str, object]) -> list[str]:

@@ -16,6 +16,7 @@ from agent.wire.reasons import system_reason
 from fleet import bounded_yaml
 from fleet.inventory.faults import Fault
 from fleet.inventory.yaml_problems import yaml_problem
+from transports.regular_files import read_start
 
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 #: The reader stops after this many faults: the first ones explain the rest, and each costs time.
@@ -93,8 +94,7 @@ def read_text(path: Path, place: Place) -> str | None:
     so that its other faults are found too, but is a fault.
     """
     try:
-        with path.open("rb") as file:
-            data = file.read(MAX_SIZE + 1)
+        data = read_start(path, MAX_SIZE + 1)
     except OSError as error:
         place.fault(
             None,
@@ -116,6 +116,9 @@ def read_text(path: Path, place: Place) -> str | None:
     try:
         if data.startswith(_UTF16):
             return data.decode("utf-16")
+        if b"\0" in data[:2]:
+            # UTF-16 without a mark: the text starts with an ASCII character.
+            return data.decode("utf-16-be" if data[0] == 0 else "utf-16-le")
         return data.decode()
     except UnicodeDecodeError as error:
         if error.encoding.startswith("utf-16"):

@@ -106,6 +106,7 @@ def _workers(text: str, place: Place, project: str) -> list[tuple[Node, Section]
     root = compose(text.replace("\t", " "), place)
     if root is None:
         return []
+    root = _unwrapped(root)
     items = root.value if isinstance(root, yaml.SequenceNode) else [root]
     if not items:
         place.fault(root, message("inventory.no-workers", "the file lists no workers"), _WRITE_EXAMPLE)
@@ -113,6 +114,15 @@ def _workers(text: str, place: Place, project: str) -> list[tuple[Node, Section]
     for index, item in enumerate(items):
         described += _worker(item, place.under(index), project)
     return described
+
+
+def _unwrapped(root: yaml.Node) -> yaml.Node:
+    """Return the list in ``{"value": [...], "Count": n}``: PowerShell writes that of a list in a variable."""
+    if not isinstance(root, yaml.MappingNode):
+        return root
+    parts = {str(key.value).lower(): value for key, value in root.value}
+    listed = parts.get("value")
+    return listed if isinstance(listed, yaml.SequenceNode) and parts.keys() <= {"value", "count"} else root
 
 
 def _worker(item: yaml.Node, place: Place, project: str) -> list[tuple[Node, Section]]:

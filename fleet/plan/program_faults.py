@@ -11,7 +11,18 @@ from fleet.inventory import Fault, Inventory
 def program_faults(inventory: Inventory) -> Iterator[Fault]:
     """Yield what is wrong with the script and the working folder of the run."""
     script, workdir = inventory.run.script, inventory.run.workdir
-    if script is not None and not (inventory.project / script).is_file():
+    if script is not None and script.endswith(".ipynb"):
+        yield Fault(
+            message("up.notebook", "{script} is a notebook, which ranks cannot run", script=script),
+            message(
+                "up.notebook.remedy",
+                "convert it (`jupyter nbconvert --to script {script}`) and write "
+                "`run: {{script: {target}}}` in nodes.yaml",
+                script=script,
+                target=script.removesuffix(".ipynb") + ".py",
+            ),
+        )
+    elif script is not None and not (inventory.project / script).is_file():
         yield Fault(
             message(
                 "up.no-script",

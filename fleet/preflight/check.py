@@ -55,6 +55,8 @@ class Situation(Struct, frozen=True):
     nodes: tuple[Node, ...]
     #: Bytes that a deploy would put on a node; None when they have not been counted.
     deploy_bytes: int | None = None
+    #: Bytes of the data that a deploy copies; None when none is copied, or it has not been counted.
+    data_bytes: int | None = None
     #: Train on the CPU even where there are GPUs.
     cpu: bool = False
     #: What the program reads; None when nothing is known of it.

@@ -10,8 +10,8 @@ from msgspec.structs import replace
 
 from agent.wire.message import Message, message
 from agent.wire.operations import CONDITIONS, FIX, SWEEP
-from agent.wire.preflight import FixArgs
-from agent.wire.runs import NodeArgs, SweepArgs
+from agent.wire.preflight import ConditionsArgs, FixArgs
+from agent.wire.runs import SweepArgs
 from fleet.errors import FleetError
 from fleet.events import Event, NodeProbed, Notice
 from fleet.facts import NodeFacts
@@ -79,7 +79,7 @@ async def _fixes_of_node(
     others = {name: address for name, address in addresses.items() if name != node.name}
     try:
         link = await fleet.link(node)
-        conditions = await link.call(CONDITIONS, NodeArgs(project=node.project, node=node.name))
+        conditions = await link.call(CONDITIONS, ConditionsArgs(project=node.project, node=node.name))
     except FleetError:
         return []
     return fixes_for(FixContext(node, facts, conditions, others), checks)

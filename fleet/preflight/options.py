@@ -15,6 +15,8 @@ class PreflightOptions(Struct, frozen=True, kw_only=True):
 
     #: Names of checks and groups.
     checks: Sequence[str] = BEFORE
+    #: Names of checks to leave out: a group may have the name of one of its checks.
+    without: Sequence[str] = ()
     #: All nodes of the run, when only some of them are checked; None: those that are checked.
     among: Sequence[Node] | None = None
     #: Train on the CPU even where there are GPUs.

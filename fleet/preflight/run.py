@@ -11,11 +11,10 @@ from msgspec.structs import replace
 
 from agent.wire import operations
 from agent.wire.message import Message, message
-from agent.wire.preflight import Conditions, PortcheckArgs, PortcheckResult
-from agent.wire.runs import NodeArgs
+from agent.wire.preflight import Conditions, ConditionsArgs, PortcheckArgs, PortcheckResult
 from fleet.data import data_of
 from fleet.deploy.project import scan_project
-from fleet.deploy.scan import Scan
+from fleet.deploy.scan import Scan, scan_data
 from fleet.events import Event, NodeProbed
 from fleet.fleet import Fleet
 from fleet.inventory import Node
@@ -62,6 +61,8 @@ _FROM_OUTSIDE: frozenset[AnyObservation] = frozenset({LINK, OUTSIDE, CONFIG})
 _OBSERVE_SECONDS = 20.0
 _TRIAL_SECONDS = 120.0
 _DATA_SECONDS = 50.0
+#: Within the limit of an observation; listing a million files takes longer.
+_DATA_SIZE_SECONDS = 10.0
 _OUTSIDE_AT_ONCE = 32
 
 
@@ -90,7 +91,8 @@ class _PreflightRun:
         self._fleet = fleet
         self._options = options
         inventory = fleet.inventory
-        checks = select(checks_for(inventory.run.port), options.checks)
+        selected = select(checks_for(inventory.run.port), options.checks)
+        checks = tuple(check for check in selected if check.name not in options.without)
         self._needs: set[AnyObservation] = {need for check in checks for need in check.needs}
         among = {node.name for node in (options.among or nodes)} | {node.name for node in nodes}
         # Checks of single nodes need no observation of the others.
@@ -99,7 +101,10 @@ class _PreflightRun:
         observed = tuple(nodes) if alone else taking_part
         self._nodes = observed
         self._ports = ports_for(inventory.run.port)
-        self._described = data_of(inventory) if DATA in self._needs else None
+        self._described = described = data_of(inventory)
+        #: The data that a deploy copies.
+        self._copied = None if described is None or described.sync == "no" else described
+        self._data_scan: asyncio.Task[Scan] | None = None
         situation = Situation(inventory, taking_part, data=self._described, cpu=options.cpu)
         self._board = Board(situation, checks, rows=nodes, clock=fleet.clock)
         self._scan: asyncio.Task[Scan] | None = None
@@ -116,8 +121,9 @@ class _PreflightRun:
                 self._board.settle(message("preflight.not-observed", "the node could not be observed"))
             )
         finally:
-            if self._scan is not None:
-                self._scan.cancel()
+            for scan in (self._scan, self._data_scan):
+                if scan is not None:
+                    scan.cancel()
             self.events.put_nowait(None)
 
     async def _outside(self, node: Node) -> None:
@@ -199,10 +205,14 @@ class _PreflightRun:
     async def _conditions(self, node: Node) -> None:
         async def observe() -> Conditions:
             link = await self._fleet.link(node)
-            found = await link.call(operations.CONDITIONS, NodeArgs(project=node.project, node=node.name))
-            # The evaluator of the disk needs the size of a deploy.
-            size = (await self._scanned()).size
-            self._board.situation = replace(self._board.situation, deploy_bytes=size)
+            args = ConditionsArgs(project=node.project, node=node.name)
+            folder = self._copied.folder_on(node) if self._copied is not None else None
+            if folder is not None:
+                args["data"] = folder
+            found = await link.call(operations.CONDITIONS, args)
+            # The evaluator of the disk needs the sizes of a deploy.
+            size, data = (await self._scanned()).size, await self._data_size()
+            self._board.situation = replace(self._board.situation, deploy_bytes=size, data_bytes=data)
             return found
 
         await self._observe(node, CONDITIONS, observe)
@@ -233,6 +243,18 @@ class _PreflightRun:
         if self._scan is None:
             self._scan = asyncio.create_task(asyncio.to_thread(scan_project, self._fleet.inventory))
         return await asyncio.shield(self._scan)
+
+    async def _data_size(self) -> int | None:
+        """Return the size of the data that a deploy copies, None when there is none or it takes too long."""
+        if self._copied is None or self._copied.root is None:
+            return None
+        if self._data_scan is None:
+            read = partial(scan_data, self._copied.root, self._fleet.inventory.project, self._copied.inside)
+            self._data_scan = asyncio.create_task(asyncio.to_thread(read))
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_DATA_SIZE_SECONDS):
+                return (await asyncio.shield(self._data_scan)).size
+        return None
 
     def _address(self, node: Node) -> str:
         return observed_address(node, self._board.situation, self._board.seen)

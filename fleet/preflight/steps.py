@@ -10,29 +10,41 @@ from msgspec import Struct
 from agent.wire.message import message
 from fleet.events import CheckFinished, Event, NodeProbed
 from fleet.nodeset import fold
-from fleet.preflight.catalog import AFTER, checks_for, select
+from fleet.preflight.catalog import AFTER, BEFORE, checks_for, select
 from fleet.preflight.options import PreflightOptions
 from fleet.preflight.run import preflight
 from fleet.steps import Job, StepFailed
 
 #: A launch compares all files with the master's itself, and may be told to accept differences.
-_WITHOUT_FILES = tuple(check.name for check in select(checks_for(), AFTER) if check.name != "code")
+_FILES = ("code",)
+_LATE = frozenset(check.name for check in select(checks_for(), AFTER))
 
 
 class NodeChecks(Struct, frozen=True):
-    """Checks the nodes before anything is sent, and keeps their facts in the job."""
+    """Checks the nodes before anything is sent, and keeps their facts in the job.
+
+    ``deployed``: at the same time, check what an earlier deploy has put there, for EnvironmentChecks. Setup
+    commands may change that, so with them it is checked after them.
+    """
+
+    deployed: bool = False
 
     async def run(self, job: Job) -> AsyncGenerator[Event, None]:
         """Yield the checks' events; raises StepFailed."""
         failed: set[str] = set()
-        options = PreflightOptions(cpu=job.cpu)
+        deployed = self.deployed and not job.fleet.inventory.run.setup
+        not_ready: set[str] = set()
+        groups = (*BEFORE, *AFTER) if deployed else BEFORE
+        options = PreflightOptions(checks=groups, without=_FILES, cpu=job.cpu)
         async with aclosing(preflight(job.fleet, job.nodes, options)) as events:
             async for event in events:
                 if isinstance(event, NodeProbed):
                     job.facts[event.node] = event.facts
                 elif isinstance(event, CheckFinished) and event.status == "fail":
-                    failed.add(event.node)
+                    (not_ready if event.check in _LATE else failed).add(event.node)
                 yield event
+        if deployed:
+            job.not_ready = not_ready
         if failed:
             raise StepFailed(
                 message(
@@ -51,15 +63,18 @@ class EnvironmentChecks(Struct, frozen=True):
     files: bool = True
 
     async def run(self, job: Job) -> AsyncGenerator[Event, None]:
-        """Yield the checks' events; raises StepFailed."""
+        """Yield the checks' events, none if NodeChecks has made these checks; raises StepFailed."""
         failed: set[str] = set()
-        checks = AFTER if self.files else _WITHOUT_FILES
-        options = PreflightOptions(checks=checks, cpu=job.cpu, announce=False)
-        async with aclosing(preflight(job.fleet, job.nodes, options)) as events:
-            async for event in events:
-                if isinstance(event, CheckFinished) and event.status == "fail":
-                    failed.add(event.node)
-                yield event
+        if job.not_ready is not None:
+            failed = job.not_ready
+        else:
+            without = () if self.files else _FILES
+            options = PreflightOptions(checks=AFTER, without=without, cpu=job.cpu, announce=False)
+            async with aclosing(preflight(job.fleet, job.nodes, options)) as events:
+                async for event in events:
+                    if isinstance(event, CheckFinished) and event.status == "fail":
+                        failed.add(event.node)
+                    yield event
         if failed:
             raise StepFailed(
                 message(

@@ -15,6 +15,7 @@ from fleet import bounded_yaml
 from fleet.deploy.project import scan_project
 from fleet.inventory import Inventory
 from fleet.secrets import MASK, masked
+from transports.regular_files import open_file
 
 #: Characters of a digest: enough to distinguish the runs of a project, few enough for a column.
 SHOWN = 12
@@ -99,7 +100,7 @@ def _code(inventory: Inventory) -> str:
         if not file.path.endswith(".py"):
             continue
         try:
-            with (inventory.project / file.path).open("rb") as opened:
+            with open_file(inventory.project / file.path) as opened:
                 inner = hashlib.file_digest(opened, "blake2b").digest()
         except OSError:
             continue  # the deploy reports the error
@@ -109,5 +110,5 @@ def _code(inventory: Inventory) -> str:
 
 
 def _digest(path: Path) -> str:
-    with path.open("rb") as file:
+    with open_file(path) as file:
         return hashlib.file_digest(file, "blake2b").hexdigest()[:SHOWN]

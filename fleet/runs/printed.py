@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from fleet.events import Event, LogChunk, MetricsSeen, RankExited
+from fleet.metrics_record import MetricsRecord
 from fleet.printed import PrintedProgress
 
 
@@ -14,8 +16,10 @@ class PrintedFigures:
     def __init__(self, pattern: str | None = None) -> None:
         self._pattern = re.compile(pattern) if pattern is not None else None
         self._ranks: dict[int, PrintedProgress] = {}
-        #: Where each rank's output that has been read ends.
-        self._ends: dict[int, int] = {}
+        #: Each rank's last output that has been read.
+        self._last: dict[int, LogChunk] = {}
+        #: Ranks that have printed something since ``held_back`` was last called.
+        self._printing: set[int] = set()
         #: Ranks that write a metrics file. It is exact, so what they print is not read.
         self._exact: set[int] = set()
 
@@ -29,18 +33,32 @@ class PrintedFigures:
         if printed is None:
             printed = self._ranks[event.rank] = PrintedProgress(self._pattern)
         if isinstance(event, LogChunk):
-            self._ends[event.rank] = event.offset + len(event.data)
+            self._last[event.rank] = event
+            self._printing.add(event.rank)
             record = printed.feed(event.data, event.at)
         else:
             record = printed.rest(event.at)
-        if record is None:
-            return None
+        return None if record is None else self._seen(event, record)
+
+    def held_back(self) -> Iterator[MetricsSeen]:
+        """Yield figures that ``add`` has not returned, of ranks that printed nothing since the last call.
+
+        Called about once per second. Without it, the last figures before a long pause would not be seen.
+        """
+        quiet, self._printing = self._last.keys() - self._printing, set()
+        for rank in sorted(quiet - self._exact):
+            chunk = self._last[rank]
+            if (record := self._ranks[rank].rest(chunk.at)) is not None:
+                yield self._seen(chunk, record)
+
+    def _seen(self, event: LogChunk | RankExited, record: MetricsRecord) -> MetricsSeen:
+        last = self._last.get(event.rank)
         return MetricsSeen(
             node=event.node,
             at=event.at,
             run=event.run,
             rank=event.rank,
             record=record,
-            end=self._ends.get(event.rank, 0),
+            end=0 if last is None else last.offset + len(last.data),
             source="output",
         )

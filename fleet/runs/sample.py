@@ -78,6 +78,7 @@ async def sample(
     yield Notice(node=node.name, at=fleet.clock(), level="info", text=begun)
     args: ProgramArgs = {
         "project": node.project,
+        "node": node.name,
         "argv": argv,
         "suffix": ".png",
         "interpreter": node.interpreter,

@@ -59,6 +59,19 @@ class StepPace:
         return min(_LONGEST_BUDGET, max(least, _TOLERANCE * self._longest))
 
 
+_STALLS = frozenset(
+    {
+        "run.stalled", "run.stalled-waited-for", "run.stalled-waited-at", "run.stalled-mismatch",
+        "run.stalled-collective", "run.not-joined", "run.not-at-rendezvous",
+    }
+)  # fmt: skip
+
+
+def is_stall(notice: Notice) -> bool:
+    """Return whether a notice reports that a run makes no progress."""
+    return notice.text.id in _STALLS
+
+
 async def watch_stalls(
     ranks: Sequence[RankPlan],
     progress: Progress,

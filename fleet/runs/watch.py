@@ -35,6 +35,8 @@ from fleet.telemetry import RunTelemetry, record_telemetry
 
 #: Reading a long recording must leave the screen alive.
 _BREATH = 200
+#: Seconds after which the last figures of a rank that has paused are reported.
+_FIGURES_INTERVAL = 1.0
 
 __all__ = ["WatchOptions", "watch"]
 
@@ -117,6 +119,7 @@ class _Watch:
                 )
             ),
             self._contained(self._end_when_failing()),
+            self._contained(self._figures_held_back()),
         ]
         async with aclosing(merge(*sources, limit=UNREAD)) as events:
             async for event in events:
@@ -231,6 +234,13 @@ class _Watch:
             self._watch_state.fail(failure)
         if len(self._watch_state.ended) == len(self._plan.nodes):
             self._watch_state.over.set()
+
+    async def _figures_held_back(self) -> AsyncGenerator[Event, None]:
+        while not self._watch_state.over.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._watch_state.over.wait(), _FIGURES_INTERVAL)
+            for event in self._printed.held_back():
+                yield event
 
     async def _end_when_failing(self) -> AsyncGenerator[Event, None]:
         """Once the run has failed, end it on every node; what could not be ended becomes a Notice."""

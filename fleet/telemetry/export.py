@@ -34,13 +34,21 @@ def export(run_folder: Path, out: TextIO, form: str, nodes: Sequence[str] = ()) 
     return count
 
 
+def _iso(at: float) -> str:
+    """Return a moment in ISO 8601; empty for one of no calendar, which a program can have written."""
+    try:
+        return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
+    except (OverflowError, ValueError, OSError):
+        return ""
+
+
 def _rows(run_folder: Path, nodes: Sequence[str]) -> Iterator[dict[str, object]]:
     for node in nodes:
         history = read_history(run_folder, node)
         # The table is read in a terminal or a spreadsheet; one_line leaves ordinary names as they are.
         name = one_line(node)
         for position, at in enumerate(history.times):
-            moment = datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
+            moment = _iso(at)
             row: dict[str, object] = {"node": name, "time": at, "iso": moment}
             row.update((name, values[position]) for name, values in history.series.items())
             yield row

@@ -15,9 +15,9 @@ TAB = 8
 _WIDEST = 1 << 16
 
 #: One control sequence. A string (OSC, DCS, SOS, PM, APC) that is not terminated lasts to the end of the
-#: line, as does a CSI that is cut off there. CAN and SUB cancel a string, ESC starts another sequence.
+#: line, as does a CSI that is cut off there. CAN and SUB cancel a sequence, ESC starts another.
 _SEQUENCE = (
-    r"(?:\x1b\[|\x9b)[0-?]*[ -/]*(?:[@-~]|\Z)"
+    r"(?:\x1b\[|\x9b)[0-?]*[ -/]*(?:[@-~\x18\x1a]|\Z)"
     r"|(?:\x1b[P\]X^_]|[\x90\x98\x9d-\x9f])[^\x07\x18\x1a\x1b\x9c]*(?:[\x07\x18\x1a\x9c]|\x1b\\)?"
     r"|\x1b[ -/]*[0-~]?"
 )

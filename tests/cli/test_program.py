@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from fleet.inventory import Inventory, RunSettings, default_master
-from tui.cli.exits import UsageError
+from tui.cli.exits import USAGE, UsageError
 from tui.cli.launch_options import launch_inventory_of
-from tui.cli.main import PROGRAM_COMMANDS, build_parser, command_parser
+from tui.cli.main import PROGRAM_COMMANDS, build_parser, command_parser, main, own_words
 from tui.cli.program import module_fault, script_in_project, with_program
 
 PARSER = build_parser()
@@ -39,6 +39,53 @@ def test_everything_behind_the_program_belongs_to_it(command: str, given: list[s
     PARSER.parse_args(words)
 
 
+@pytest.mark.parametrize(
+    ("given", "own"),
+    [
+        (["--lang", "ko", "up", "train.py", "--lr", "1"],
+         ["up", "--lang", "ko", "--script", "train.py", "--", "--lr", "1"]),
+        (["--inventory", "up", "--project=x", "status"], ["status", "--inventory", "up", "--project=x"]),
+        (["--read-only", "up"], ["up", "--read-only"]),
+        (["--lang", "ko"], ["--lang", "ko"]),
+        (["--version", "up"], ["--version", "up"]),
+        (["status", "--inventory", "x"], ["status", "--inventory", "x"]),
+    ],
+)  # fmt: skip
+def test_options_before_the_command_are_its_options(given: list[str], own: list[str]) -> None:
+    words, shared = own_words(PARSER, given)
+    assert (list(words), shared) == (own, ())
+
+
+def test_an_inventory_before_the_command_is_used(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    named = tmp_path / "named.yaml"
+    assert main(["--inventory", str(named), "status"]) == USAGE
+    assert str(named) in capsys.readouterr().err
+
+
+def test_an_option_that_the_command_does_not_have_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--theme", "dark", "status"])
+    assert "--theme" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "korean"),
+    [(["up", "x.py", "--lang", "ko"], False), (["--lang", "ko", "up", "x.py", "--lang", "fr"], True)],
+)
+def test_the_programs_language_is_not_dtuis(
+    words: list[str],
+    korean: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(words) == USAGE
+    shown = capsys.readouterr().err
+    assert str(tmp_path) in shown
+    assert any("가" <= letter <= "힣" for letter in shown) == korean
+
+
 def test_options_that_dtui_has_too_are_named() -> None:
     words, shared = line("up", "train.py", "--port", "1", "--config=x", "--lr", "2", "--port", "3")
     assert words == [
@@ -62,6 +109,9 @@ def test_a_notebook_is_refused_with_what_to_do() -> None:
         line("launch", "a.ipynb")
     assert "notebook" in caught.value.what
     assert "dtui launch a.py" in caught.value.remedy
+    fault = module_fault("a.ipynb", "up")
+    assert fault is not None
+    assert "dtui up a.py" in fault.remedy
 
 
 @pytest.mark.parametrize("module", ["pkg/train.py", "pkg\\train", "train.py"])

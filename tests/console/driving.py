@@ -11,7 +11,7 @@ from textual.worker import WorkerCancelled
 
 from tui.app import ConsoleApp
 
-DEADLINE = 20.0
+DEADLINE = 180.0
 
 
 async def until(pilot: Pilot[None], condition: Callable[[], object]) -> None:

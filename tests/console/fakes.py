@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -72,13 +73,19 @@ def history() -> tuple[RunCard, ...]:
     )  # fmt: skip
 
 
-def load_of(node: str, wanted: Callable[[str], bool]) -> History:
+@cache
+def rows_of(node: str) -> tuple[tuple[float, ...], tuple[Mapping[str, float | None], ...]]:
     """Two hours of a node's load up to the middle of the run, with ten minutes in which nobody looked."""
     index, times = list(NODES).index(node), [START - 7000 + second for second in range(0, 7200, 5)]
     times = [at for at in times if not 3000 < at - START + 7000 < 3600]
     rows = [row_of(sample(node, index, int(at - START) // 60, busy=True)) for at in times]
+    return tuple(times), tuple(rows)
+
+
+def load_of(node: str, wanted: Callable[[str], bool]) -> History:
+    times, rows = rows_of(node)
     names = [name for name in rows[0] if wanted(name)]
-    return History(tuple(times), {name: tuple(row[name] for row in rows) for name in names})
+    return History(times, {name: tuple(row[name] for row in rows) for name in names})
 
 
 class Recorded:

@@ -44,6 +44,13 @@ class Nothing(Recorded):
         return ()
 
 
+class WithoutGpus(Recorded):
+    """Its nodes have no GPU."""
+
+    def history(self, run: str, node: str, wanted: Callable[[str], bool]) -> History:
+        return super().history(run, node, lambda name: not name.startswith("gpu") and wanted(name))
+
+
 def chart_of(pilot: Pilot[None]) -> ChartScreen:
     shown = pilot.app.screen
     assert isinstance(shown, ChartScreen)
@@ -84,6 +91,18 @@ async def test_chart(state: str, press: list[str], screen: SnapshotAssertion):
 async def test_korean(screen: SnapshotAssertion):
     async with app_of("busy", "ko").run_test(size=(120, 40)) as pilot:
         assert await opened(pilot) == screen(name="120x40")
+
+
+async def test_without_gpus_it_opens_at_a_metric_that_the_nodes_have():
+    app = console("monitor_error", "monitor", operations=WithoutGpus(cards()))
+    async with app.run_test(size=(120, 40)) as pilot:
+        await opened(pilot)
+        title = text_of(app).splitlines()[0]
+        assert "No data" not in text_of(app)
+        assert not title.split()[0].startswith("GPU")
+        await pilot.press("M")
+        await settled(pilot)
+        assert "No data" in text_of(app), "the others can still be chosen"
 
 
 async def test_it_zooms_moves_and_follows_again():

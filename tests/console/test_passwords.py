@@ -93,7 +93,7 @@ def store() -> Iterator[Store]:
 async def asked(questions: Questions, endpoint: Endpoint, reason: str, answer: str) -> str | None:
     """Return what comes of a question that has to be shown on the screen."""
     task = asyncio.create_task(questions.password(endpoint, reason))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(120):
         while (question := questions.next()) is None:
             assert not task.done()
             await asyncio.sleep(0)

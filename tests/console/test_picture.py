@@ -13,7 +13,8 @@ from rich.color import Color
 
 from fleet.events import Notice, PlanDrawn
 from tests.console.driving import text_of, until
-from tests.console.fakes import Recorded, cards, console, history
+from tests.console.fakes import NOW, Recorded, cards, console, history
+from tests.console.recorded_fleet import START
 from trainer.dataset.png import encode_palette_png
 from tui.rendering.half_blocks import half_blocks
 from tui.rendering.png import PictureError, read_png
@@ -96,8 +97,10 @@ async def test_a_text_is_asked_for_and_the_plan_shown(tmp_path: Path):
         await until(pilot, lambda: "Plan of run" not in text_of(app))
 
 
-async def test_what_went_wrong_is_told_and_no_plan_shown():
-    failed = Notice(node="gpu1", at=1.0, level="error", text="no plan was drawn: no checkpoint there")
+async def test_what_went_wrong_is_shown_instead_of_a_plan():
+    failed = Notice(
+        node="gpu1", at=START + NOW["monitor_busy"], level="error", text="no plan was drawn: no checkpoint"
+    )
     operations = Recorded(cards(), runs=history(), told={"sample": [failed]})
     app = console("monitor_busy", "monitor", operations=operations)
     async with app.run_test(size=(110, 40), notifications=True) as pilot:

@@ -44,7 +44,7 @@ async def test_many_changes_in_another_thread_make_few_drawings_and_the_last_is_
 
         def change() -> None:
             for number in range(2000):
-                app.engine.absorb([Notice(at=1.0, level="info", text=f"notice {number}")])
+                app.engine.absorb([Notice(at=app.session.clock(), level="info", text=f"notice {number}")])
 
         thread = threading.Thread(target=change)
         began = asyncio.get_running_loop().time()
@@ -66,3 +66,14 @@ async def test_elapsed_time_is_drawn_each_second():
         drawn = counted(app)
         now[0] = 60.0
         await until(pilot, lambda: drawn)
+
+
+async def test_notices_of_a_recorded_run_are_no_toasts():
+    app = console("nodes_busy")
+    async with app.run_test(size=(120, 40), notifications=True) as pilot:
+        await settled(pilot)
+        app.engine.absorb([Notice(at=1.0, level="warning", text="said in another session")])
+        app.engine.absorb([Notice(at=app.session.clock(), level="warning", text="said now")])
+        await until(pilot, lambda: "said now" in text_of(app))
+        assert "said in another session" not in text_of(app)
+        assert len(app.engine.state.notices) >= 2

@@ -144,7 +144,7 @@ echo on; wait""",
                 if isinstance(event, EnvironmentOutput) and "on\n" in event.text:
                     break
         processes = [int(pid) for pid in pids.read_text().split()]
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(120):
             while any(psutil.pid_exists(pid) for pid in processes):
                 await asyncio.sleep(0.02)
     assert len(processes) == 2

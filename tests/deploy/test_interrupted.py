@@ -49,7 +49,7 @@ async def deploy_and_kill(site: Site, *conditions: Callable[[], bool]) -> Outcom
             os.kill(link.hello.pid, signal.SIGKILL)
             await link.lost.wait()
 
-    async with site.fleet(node) as fleet, asyncio.timeout(60), asyncio.TaskGroup() as tasks:
+    async with site.fleet(node) as fleet, asyncio.timeout(120), asyncio.TaskGroup() as tasks:
         await fleet.link(node)
         tasks.create_task(killer(fleet))
         async for event in deploy(fleet, [node], DeployOptions()):

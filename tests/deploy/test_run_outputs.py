@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -153,3 +154,27 @@ async def test_what_changes_after_the_run_is_code(project: Project) -> None:
     later = (project.folder / ".dtui/runs/run-1/status.json").stat().st_mtime + 60
     os.utime(project.folder / "results.csv", (later, later))
     assert project.listed() == {"train.py", "vocab.json", "results.csv"}
+
+
+@pytest.mark.parametrize("place", ["launch.log", "sub/launch.log"])
+def test_what_a_command_prints_into_is_no_code(tmp_path: Path, place: str) -> None:
+    for name in ("train.py", "sub/a.txt", place):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    program = (
+        "import sys; from pathlib import Path; from fleet.deploy.project import scan_project\n"
+        "from fleet.inventory import Inventory, RunSettings, default_master\n"
+        "root = Path(sys.argv[1]); run = RunSettings(module=None, script='train.py')\n"
+        "found = scan_project(Inventory(project=root, master=default_master(root), run=run))\n"
+        "print(*sorted(file.path for file in found.files))\n"
+    )
+    log = tmp_path / place
+    with log.open("wb") as output:
+        subprocess.run(
+            [sys.executable, "-c", program, str(tmp_path)],
+            stdout=output,
+            check=True,
+            cwd=log.parent,
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent.parent)},
+        )
+    assert log.read_text().split() == ["sub/a.txt", "train.py"]

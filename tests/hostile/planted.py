@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable
 from pathlib import Path
 
@@ -31,6 +32,11 @@ def sparse(path: Path) -> None:
 def link(path: Path) -> None:
     """Plant a link to a device without end."""
     path.symlink_to("/dev/zero")
+
+
+def listener(path: Path) -> None:
+    """Plant a Unix socket; its path may be longer than an address can be."""
+    os.mknod(path, stat.S_IFSOCK | 0o600)
 
 
 def folder(path: Path) -> None:

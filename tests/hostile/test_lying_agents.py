@@ -18,8 +18,8 @@ from fleet.inventory import Inventory, Node, RunSettings, save_inventory
 from tests.hostile.lying_agent import Lies
 
 ROOT = Path(__file__).resolve().parents[2]
-#: Seconds in which a command against a hostile node has to end.
-SECONDS = 60.0
+#: Seconds after which a command against a hostile node hangs. On a quiet machine it ends within 60 s.
+SECONDS = 180.0
 #: Bytes that a command may take beyond what it takes without a hostile node.
 MEMORY = 200 << 20
 PROGRAM = "import time\nprint('up', flush=True)\ntime.sleep(0.5)\n"

@@ -48,7 +48,7 @@ auth: {{more: [{{bearer: {NESTED}}}]}}
 PROGRAM = """
 import hashlib, os, pathlib, time
 print(hashlib.sha256(os.environ["PLANTED"].encode()).hexdigest(), flush=True)
-end = time.monotonic() + 60
+end = time.monotonic() + 300
 while not pathlib.Path(os.environ["WATCHED"]).exists() and time.monotonic() < end:
     time.sleep(0.02)
 """

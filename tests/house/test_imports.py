@@ -95,7 +95,7 @@ def test_the_first_frame_waits_for_nothing_that_it_does_not_show(tmp_path: Path,
     assert "tui.screens.nodes" in loaded
     packages = {"asyncssh", "keyring", "lab", "torch", "trainer", "transports", "winrm", "yaml"}
     assert {name.split(".")[0] for name in loaded} & packages == read
-    declarations = {"transports", "transports.kind", "transports.registry"}
+    declarations = {"transports", "transports.kind", "transports.registry", "transports.regular_files"}
     declarations |= {f"transports.{kind}" for kind in KINDS}
     assert {name for name in loaded if name.split(".")[0] == "transports"} <= declarations
     assert {name for name in loaded if name.startswith("tui.screens.")} == {

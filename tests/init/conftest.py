@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-DEADLINE = 30.0
+DEADLINE = 180.0
 
 
 @dataclass

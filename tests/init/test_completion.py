@@ -21,7 +21,7 @@ def in_bash(*words: str) -> list[str]:
         capture_output=True,
         text=True,
         check=True,
-        timeout=20,
+        timeout=240,
     )
     assert done.stderr == ""
     return done.stdout.split()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
 from fleet.inventory import load_inventory
+from fleet.inventory.model import DataSettings
 from fleet.shipped import shipped
 from tests.init.conftest import Desk
 
@@ -127,3 +130,55 @@ def test_a_file_of_another_tool_given_as_the_inventory_is_named(desk: Desk) -> N
     assert refused.returncode == 2
     assert "Ansible inventory" in refused.stderr
     assert f"dtui init --from {hosts}" in refused.stderr
+
+
+def test_what_a_project_has_is_found_and_commented(desk: Desk) -> None:
+    for name, text in {
+        "train.py": "import torch\n",
+        "scripts/finetune.py": "from transformers import Trainer\n",
+        "scripts/plot_training.py": "import matplotlib\n",
+        "configs/fsdp.yaml": "compute_environment: LOCAL_MACHINE\ndistributed_type: FSDP\n",
+        "configs/model.yaml": "layers: 3\n",
+        "data/a.bin": "abc",
+    }.items():
+        (desk.folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (desk.folder / name).write_text(text, "utf-8")
+    done = desk.run("init", "--workers", "192.168.1.101")
+    assert done.returncode == 0, done.stderr
+    path = desk.folder / "configs/nodes.yaml"
+    found, text = load_inventory(path), path.read_text("utf-8")
+    assert (found.run.script, found.run.accelerate) == ("train.py", "configs/fsdp.yaml")
+    assert found.data == DataSettings(root="data", sync="once")
+    assert "# Also found in this project: script: scripts/finetune.py\n" in text
+    assert "`on: {gpu1: /mnt/data}`" in text
+    for said in ("train.py", "scripts/finetune.py", "configs/fsdp.yaml", "data"):
+        assert said in done.stderr
+    assert "plot" not in text
+    assert desk.run("nodes", "--offline").returncode == 0
+
+
+@pytest.mark.parametrize("layout", ["", "src/"])
+def test_an_entry_point_is_the_program_if_the_project_has_no_script(desk: Desk, layout: str) -> None:
+    for name, text in {
+        "pyproject.toml": '[project]\nname = "net"\n[project.scripts]\nnet-train = "net.cli.train:main"\n',
+        f"{layout}net/cli/train.py": 'def main(): ...\n\nif __name__ == "__main__":\n    main()\n',
+        f"{layout}net/data/__init__.py": "",
+        "data/__init__.py": "",
+    }.items():
+        (desk.folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (desk.folder / name).write_text(text, "utf-8")
+    done = desk.run("init", "--workers", "192.168.1.101")
+    assert done.returncode == 0, done.stderr
+    found = load_inventory(desk.folder / "configs/nodes.yaml")
+    assert (found.run.module, found.data) == ("net.cli.train", None)
+    assert "no folder `trainer`" not in done.stderr
+
+
+def test_a_project_that_cannot_be_read_is_no_error(desk: Desk) -> None:
+    (desk.folder / "pyproject.toml").write_bytes(b"\xff[project\n")
+    (desk.folder / "scripts").write_text("a file", "utf-8")
+    (desk.folder / "train_loop.py").symlink_to("train_loop.py")
+    (desk.folder / "configs").mkdir()
+    (desk.folder / "configs/bad.yaml").write_text("compute_environment: [\n", "utf-8")
+    assert desk.run("init", "--workers", "192.168.1.101", "--script", "a.py").returncode == 0
+    assert load_inventory(desk.folder / "configs/nodes.yaml").run.script == "a.py"

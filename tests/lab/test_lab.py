@@ -206,7 +206,7 @@ class TestEnd:
         async with Lab(1) as lab, login(lab.nodes[0], tmp_path) as transport:
             await asyncio.gather(*(transport.open(["sleep", "600"]) for _ in range(8)))
             mark = lab.id
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(120):
                 await lab.nodes[0].stop()
         assert not [pid for pid in psutil.pids() if carries(pid, mark)]
 

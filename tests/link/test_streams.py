@@ -43,7 +43,7 @@ async def test_a_source_that_breaks_is_told_and_ends_the_others(
         finally:
             closed.set()
 
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(120):
         with pytest.raises(raised):
             async for _ in merge(breaking(error), endless()):
                 pass

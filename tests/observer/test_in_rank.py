@@ -20,7 +20,7 @@ from agent.wire.runs import Observed
 from tests.support.ports import free_port
 
 T = TypeVar("T")
-DEADLINE = 60.0
+DEADLINE = 180.0
 
 
 @pytest.fixture

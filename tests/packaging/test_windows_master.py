@@ -22,7 +22,7 @@ from tests.packaging.windows_site import on_z
 
 pytestmark = [pytest.mark.wine, pytest.mark.timeout(240), pytest.mark.asyncio(loop_scope="module")]
 
-DEADLINE = 90.0
+DEADLINE = 180.0
 QUICK = """
 import os, sys
 print("rank", os.environ["RANK"], "of", os.environ["WORLD_SIZE"], "on", sys.platform, "마스터", flush=True)

@@ -142,7 +142,7 @@ def results(
     seen: dict[str, Observed], inventory: Inventory, deploy_bytes: int = 2_000_000
 ) -> dict[tuple[str, str], CheckFinished]:
     """Return node, check -> result of everything that was observed."""
-    situation = Situation(inventory, inventory.nodes, deploy_bytes, data=data_of(inventory))
+    situation = Situation(inventory, inventory.nodes, deploy_bytes, 4_000_000_000, data=data_of(inventory))
     board = Board(situation, checks_for(inventory.run.port), clock=lambda: 0.0)
     found = fill(board, seen)
     found += board.settle(Message("not observed"))

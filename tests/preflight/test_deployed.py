@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
 
+from fleet import commands
 from fleet.deploy import DeployOptions, deploy
-from fleet.events import CheckFinished
+from fleet.events import CheckFinished, Event, NodeProbed, Notice, RunPreview
 from fleet.fleet import Fleet
 from fleet.inventory import RunSettings
 from fleet.preflight import AFTER, PreflightOptions, preflight
+from fleet.runs.steps import RunDryRun
+from fleet.steps import Job, run_steps
 from lab.lab import Lab
 from tests.deploy.conftest import BASE_PYTHON
 
@@ -99,6 +103,34 @@ async def test_what_differs_on_a_node_is_found_and_named(site: DeployedProject) 
     assert after["node2", "python-same"].status == "warn"
     assert after["master", "config"].status == "fail"
     assert "train_config.yaml:" in after["master", "config"].seen
+
+
+async def test_a_launch_checks_everything_at_once_and_still_refuses(site: DeployedProject) -> None:
+    async def launched() -> list[Event]:
+        async with site.fleet() as fleet:
+            job = Job(fleet, fleet.nodes, cpu=True)
+            async with aclosing(run_steps(job, commands.launch(RunDryRun()))) as events:
+                return [event async for event in events]
+
+    def errors(events: list[Event]) -> list[str]:
+        return [str(event.text) for event in events if isinstance(event, Notice) and event.level == "error"]
+
+    fine = await launched()
+    assert errors(fine) == []
+    assert isinstance(fine[-1], RunPreview)
+    probed = [event.node for event in fine if isinstance(event, NodeProbed)]
+    assert sorted(probed) == ["master", "node1", "node2"], "each node is asked once"
+    checked = [(event.node, event.check) for event in fine if isinstance(event, CheckFinished)]
+    assert len(checked) == len(set(checked))
+    assert {("node1", "data"), ("node1", "environment"), ("node1", "ephemeral")} <= set(checked)
+
+    (site.project("node2") / "data/train/input_text/3.txt").unlink()
+    (found,) = errors(await launched())
+    assert "1 of 3 nodes failed the environment checks, so nothing was started: node2" in found
+    # Other code on a node is the more important reason, and --force accepts it.
+    (site.project("node1") / "trainer/__main__.py").write_text("print('edited on the node')\n")
+    (found,) = errors(await launched())
+    assert "1 of 3 nodes do not have the master's files, so nothing was started: node1" in found
 
 
 async def test_a_node_that_is_off_does_not_affect_the_others(site: DeployedProject) -> None:

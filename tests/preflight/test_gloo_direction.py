@@ -12,7 +12,7 @@ from tests.support.namespaces import network
 JOIN = """
 import datetime, os, torch
 import torch.distributed as dist
-dist.init_process_group("gloo", timeout=datetime.timedelta(seconds=30))
+dist.init_process_group("gloo", timeout=datetime.timedelta(seconds=240))
 value = torch.ones(1)
 dist.all_reduce(value)
 print("together", int(value), flush=True)

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from agent.wire.operations import OPERATIONS
 from fleet.events import CheckFinished, Event, Notice, PairProbed
 from fleet.inventory import Inventory
+from fleet.inventory.model import DataSettings
 from fleet.preflight import PreflightOptions, preflight
 from fleet.preflight.fix_runner import apply_fix, find_fixes
 from fleet.preflight.fixes import Fix
@@ -23,7 +24,7 @@ from tests.support.namespaces import Network, network
 pytestmark = pytest.mark.namespaces
 
 PORTS = [*(str(port) for port in range(29500, 29505)), "ephemeral"]
-DEADLINE = 60.0
+DEADLINE = 180.0
 
 
 @pytest.fixture
@@ -182,6 +183,37 @@ async def test_a_disk_that_is_too_small_for_the_deploy(net: Network) -> None:
         subprocess.run(["umount", str(small)], check=True)
     assert seen.failed == {("gpu1", "disk")}
     assert "the deploy needs 5.0 MiB" in seen.cell("gpu1", "disk").seen
+
+
+async def test_a_disk_that_is_too_small_for_the_data(net: Network) -> None:
+    """On the project's disk the data counts with the code; files that are there do not count."""
+    master, worker = net["master"].project, net["gpu1"].project
+    (master / "set").mkdir()
+    (master / "set/a.bin").write_bytes(bytes(5 << 20))
+    apart = worker.parent / "apart"
+    for mounted, data, said in (
+        (worker, DataSettings(root="set", sync="once"), "the deploy needs 5.0 MiB, 5.0 MiB of them for data"),
+        (
+            apart,
+            DataSettings(root="set", on=(("gpu1", f"{apart}/set"),), sync="once"),
+            "the data needs 5.0 MiB",
+        ),
+    ):
+        described = replace(net.inventory(), data=data)
+        mounted.mkdir(exist_ok=True)
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=6m", "none", str(mounted)], check=True)
+        try:
+            (mounted / "filler").write_bytes(bytes(4 << 20))
+            seen = await run_checks(net, "disk", inventory=described)
+            assert seen.failed == {("gpu1", "disk")}
+            assert said in seen.cell("gpu1", "disk").seen
+            unused = replace(described, data=replace(data, sync="no"))
+            assert not (await run_checks(net, "disk", inventory=unused)).failed
+            (mounted / "set").mkdir()
+            (mounted / "filler").rename(mounted / "set/a.bin")
+            assert not (await run_checks(net, "disk", inventory=described)).failed
+        finally:
+            subprocess.run(["umount", str(mounted)], check=True)
 
 
 async def test_a_clock_that_is_wrong(net: Network, tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ async def test_gloo_starts_and_a_cpu_build_shows_no_device(agent: AgentClient, t
     project = deployed(tmp_path / "project", sys.executable)
     env = {"GLOO_SOCKET_IFNAME": "lo", "CUDA_VISIBLE_DEVICES": ""}
     found = await agent.call(
-        TRIAL, TrialArgs(project=str(project), backend="gloo", gpu=True, env=env, variables={})
+        TRIAL, TrialArgs(project=str(project), node="node1", backend="gloo", gpu=True, env=env, variables={})
     )
     assert found["error"] is None
     assert found["backend"] == "works"
@@ -52,7 +52,7 @@ async def test_a_wrong_adapter_is_found_before_a_run_hangs_on_it(agent: AgentCli
     project = deployed(tmp_path / "project", sys.executable)
     env = {"GLOO_SOCKET_IFNAME": "no-such-adapter"}
     found = await agent.call(
-        TRIAL, TrialArgs(project=str(project), backend="gloo", gpu=False, env=env, variables={})
+        TRIAL, TrialArgs(project=str(project), node="node1", backend="gloo", gpu=False, env=env, variables={})
     )
     assert "no-such-adapter" in found["backend"]
 
@@ -63,7 +63,7 @@ async def test_an_interpreter_that_dies_is_quoted(agent: AgentClient, tmp_path: 
     broken.chmod(0o755)
     project = deployed(tmp_path / "project", str(broken))
     found = await agent.call(
-        TRIAL, TrialArgs(project=str(project), backend="gloo", gpu=True, env={}, variables={})
+        TRIAL, TrialArgs(project=str(project), node="node1", backend="gloo", gpu=True, env={}, variables={})
     )
     assert found["error"] is not None
     assert "status 53" in found["error"]["text"]

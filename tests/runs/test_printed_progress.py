@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
 
-from fleet.events import Event, MetricsSeen
+from fleet.events import Event, LogChunk, MetricsSeen
 from fleet.runs import RunStore, launch, replay
+from fleet.runs.printed import PrintedFigures
 from fleet.state import FleetState
 from tests.runs.fleets import collect, fleet_of, inventory, of, plan_of, project, watch_until, watched
 
@@ -40,6 +42,44 @@ async def test_a_program_runs_from_its_first_output_and_its_bar_gives_the_figure
     # A recording has the same figures as the screen had.
     recorded = list(replay(RunStore(fleet.home, "run-1").events_file))
     assert FleetState().after_all(recorded).runs["run-1"].leader == run.leader
+
+
+async def test_the_last_figures_before_a_pause_are_reported(tmp_path: Path) -> None:
+    program = """
+say("step 1/100 loss 1.5")
+wait_for("more")
+say("step 2/100 loss 1.4")
+wait_for("go")
+"""
+    fleet = fleet_of(inventory(tmp_path, program, master=1))
+
+    def shows(step: int) -> Callable[[list[Event]], bool]:
+        return lambda seen: step in {event.record.step for event in of(seen, MetricsSeen)}
+
+    async with fleet:
+        await collect(launch(fleet, plan_of(fleet.inventory)))
+        await watch_until(fleet, shows(1))
+        (project(fleet, "master") / "more").touch()
+        await watch_until(fleet, shows(2))
+        (project(fleet, "master") / "go").touch()
+        await watched(fleet)
+
+
+def test_figures_are_held_back_for_a_second_at_most() -> None:
+    figures = PrintedFigures()
+
+    def printed(at: float, text: str, offset: int) -> MetricsSeen | None:
+        data = text.encode()
+        return figures.add(LogChunk(node="gpu1", at=at, run="r", rank=1, offset=offset, data=data))
+
+    first = printed(100.0, "step 1/9 loss 3\n", 0)
+    assert first is not None
+    assert first.record.step == 1
+    assert printed(100.2, "step 2/9 loss 2\n", 16) is None
+    assert not list(figures.held_back()), "it prints: the next figures are about to come"
+    (held,) = figures.held_back()
+    assert (held.node, held.rank, held.record.step, held.end) == ("gpu1", 1, 2, 32)
+    assert not list(figures.held_back())
 
 
 async def test_a_metrics_file_counts_instead_of_what_the_same_program_prints(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ def main(width: int, layers: int, steps: int, wire: str) -> None:
         return statistics.median(seconds[1:])
 
     alone = timed(model, 6)
-    dist.init_process_group("gloo", timeout=timedelta(seconds=60))
+    dist.init_process_group("gloo", timeout=timedelta(seconds=240))
     spread = DistributedDataParallel(model)
     if wire == "fp16":
         spread.register_comm_hook(None, fp16_compress_hook)

@@ -55,7 +55,7 @@ def _answers(path: str) -> str:
 def _said(*argv: str) -> str:
     environment = {name: value for name, value in os.environ.items() if name != "PYENV_VERSION"}
     try:
-        done = subprocess.run(argv, capture_output=True, text=True, check=True, timeout=30, env=environment)
+        done = subprocess.run(argv, capture_output=True, text=True, check=True, timeout=240, env=environment)
     except (OSError, subprocess.SubprocessError):
         return ""
     return done.stdout.strip()

@@ -33,7 +33,7 @@ SetEnv XDG_CACHE_HOME={folder}/cache{variables}
 LogLevel VERBOSE
 {extra}
 """
-_START_SECONDS = 20.0
+_START_SECONDS = 120.0
 
 
 class OpenSshServer:

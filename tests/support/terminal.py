@@ -17,7 +17,7 @@ from pathlib import Path
 import pyte
 
 ROWS, COLUMNS = 40, 150
-DEADLINE = 90.0
+DEADLINE = 180.0
 #: What dtui itself sends that is no text: CSI sequences, mode changes, the mouse pointer's shape (OSC 22).
 _OWN = re.compile(rb"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[=>]|\x1b\]22;[a-z-]*\x07|\x1bP=[12]s\x1b\\|\x1b\(B")
 

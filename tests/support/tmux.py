@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 #: A shell that waits for a command, root's or not, with nothing below.
 PROMPT = r"[#$]\s*\Z"
 #: Seconds in which a screen must show what is waited for; a shared machine may be slow.
-DEADLINE = 90.0
+DEADLINE = 180.0
 
 
 class Tmux:

@@ -10,7 +10,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-async def until(condition: Callable[[], T], seconds: float = 20.0) -> T:
+async def until(condition: Callable[[], T], seconds: float = 120.0) -> T:
     """Return the condition's first true value; fails after ``seconds``."""
     deadline = time.monotonic() + seconds
     while not (value := condition()):
@@ -19,7 +19,7 @@ async def until(condition: Callable[[], T], seconds: float = 20.0) -> T:
     return value
 
 
-async def settled(measure: Callable[[], int], seconds: float = 20.0) -> int:
+async def settled(measure: Callable[[], int], seconds: float = 120.0) -> int:
     """Return a measure that is over 0 and has not grown for a while."""
     deadline = time.monotonic() + seconds
     before, since = -1, time.monotonic()

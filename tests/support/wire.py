@@ -101,6 +101,7 @@ _CONDITIONS: dict[str, object] = {
     "under_way": [],
     "defender": None,
     "firewall": None,
+    "data": None,
 }
 _ENVIRONMENT: dict[str, object] = {
     "version": 1,

@@ -103,11 +103,11 @@ async def watched(project: Path, *, terminal: bool, tables: int) -> tuple[int, s
     os.close(writer)
     output = b""
     try:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(120):
             while output.count(b"python 4711") < tables:
                 output += await asyncio.to_thread(os.read, reader, 1 << 16)
         process.send_signal(signal.SIGINT)
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(120):
             # A terminal has no end of file: reading ends when nobody holds its other side.
             while data := await asyncio.to_thread(_read, reader):
                 output += data

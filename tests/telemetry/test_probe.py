@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import time
 from pathlib import Path
-from statistics import median
 
 import pytest
 
@@ -32,16 +29,9 @@ async def test_a_node_without_gpu_says_so_and_all_the_rest(agent: AgentClient, t
     assert [adapter["name"] for adapter in facts["adapters"] if adapter["routes_to_master"]] == ["lo"]
 
 
-async def test_a_probe_is_quick_and_leaves_no_process(agent: AgentClient) -> None:
-    """It takes 0.08 s where starting Python takes 0.015 s; a busy machine slows both down."""
-    took, bare = [], []
+async def test_a_probe_leaves_no_process(agent: AgentClient) -> None:
     for _ in range(5):
-        started = time.perf_counter()
-        subprocess.run([sys.executable, "-I", "-S", "-c", "pass"], check=True)
-        bare.append(time.perf_counter() - started)
         await agent.call(OPERATIONS["probe"], {"project": "", "master_address": ""})
-        took.append(time.perf_counter() - started - bare[-1])
-    assert min(took) < max(0.15, 10 * median(bare))
     assert samplers(agent) == []
 
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import inspect
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from fleet.events import LogChunk, MetricsSeen, RankStarted, TelemetrySampled
+from agent.wire.message import message
+from fleet.events import LogChunk, MetricsSeen, Notice, RankStarted, TelemetrySampled
 from fleet.inventory import Inventory, load_inventory
 from fleet.plan import plan_run
-from fleet.runs import RunStore, announce
+from fleet.runs import RunStore, announce, stalls, watchdog
 from fleet.runs.recorder import Recorder
 from fleet.telemetry import Meter
 from fleet.telemetry.tally import write_tallies
@@ -80,3 +83,28 @@ def test_what_a_run_waited_for_and_what_it_cost(inventory: Inventory, tmp_path: 
     assert (load["bound"], load["straggler"], load["joules"]) == ("data", None, 1.2e6)
     assert load["cost"] == pytest.approx(50.0)
     assert load["training"] == pytest.approx(90.0)
+
+
+def test_a_stall_is_shown_until_the_run_makes_progress(inventory: Inventory, tmp_path: Path) -> None:
+    keep(inventory, tmp_path)
+    text = message(
+        "run.stalled", "no progress for {seconds:duration}: {ranks:; }", seconds=61.0, ranks=["rank 1"]
+    )
+    with Recorder(RunStore(tmp_path / ".dtui", "run-1")) as recorder:
+        recorder.write(Notice(at=5.0, level="warning", text=text))
+    assert "no progress for 1 min 01 s: rank 1" in status(tmp_path)
+    assert json.loads(status(tmp_path, "--json"))["stall"]["text"]["id"] == "run.stalled"
+    with Recorder(RunStore(tmp_path / ".dtui", "run-1")) as recorder:
+        record = wire.record(kind="step", step=9)
+        recorder.write(MetricsSeen(run="run-1", rank=0, node="master", at=6.0, record=record))
+    assert "no progress" not in status(tmp_path)
+    assert json.loads(status(tmp_path, "--json"))["stall"] is None
+
+
+def test_every_report_of_a_run_without_progress_is_a_stall() -> None:
+    """The ids are declared where the messages are raised; the set that status uses must have all of them."""
+    sources = [inspect.getsource(module) for module in (stalls, watchdog)]
+    raised = {
+        found for source in sources for found in re.findall(r'"(run\.(?:stalled|not-)[a-z-]*)"', source)
+    }
+    assert raised == set(stalls._STALLS)

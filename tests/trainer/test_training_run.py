@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -219,3 +220,50 @@ def test_accelerate_launch_starts_the_same_run(project: Project) -> None:
     assert "Training started with 2 CPU processes across 1 node" in ended.stdout
     assert (project.folder / "logs/metrics_by-hand_rank1.jsonl").exists()
     assert (project.folder / "checkpoints/by-hand/step-00000002/state.json").exists()
+
+
+def test_without_data_val_a_part_of_the_training_pairs_is_held_out(
+    project: Project, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(project.data / "train", project.folder / "data/train")
+    own = {"data__root": "data", "training__max_steps": 2, "training__eval_pairs": 64}
+    new = project.finish("new", 1, arguments=("--resume", "none"), **own)[0]
+    assert (
+        f"{Path('data/val')} does not exist: 2 of the 40 pairs in {Path('data/train')} are held out"
+        in new.text
+    )
+    assert "Evaluation of 2 held-out pairs at step 2" in new.text
+    assert (project.folder / "checkpoints/new/best.json").exists()
+    monkeypatch.chdir(project.folder)
+    values = {**SMALL, "data.root": "data", "data.cache_folder": "cache"}
+    score = ["--config", "config.yaml", "--json", *(f"--set={key}={value}" for key, value in values.items())]
+    assert evaluate.main(score) == 0
+    results = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [(result["method"], result["pairs"]) for result in results] == [
+        ("network", 2), ("random", 2), ("retrieval", 2),
+    ]  # fmt: skip
+
+    # With data/val, all pairs of data/train are trained on: when it is gone, none of them is held out.
+    shutil.copytree(project.data / "val", project.folder / "data/val")
+    project.finish("val", 1, arguments=("--resume", "none"), **own)
+    shutil.rmtree(project.folder / "data/val")
+    later = project.finish(
+        "later", 1, arguments=("--resume", "checkpoints/val"), **own | {"training__max_steps": 4}
+    )[0]
+    assert "was trained on all pairs: evaluations are of training pairs" in later.text
+    assert "Evaluation of 2 training pairs at step 4" in later.text
+    assert "held-out" not in later.text
+    assert not (project.folder / "checkpoints/later/best.json").exists()
+    assert evaluate.main([*score, "--checkpoint", "checkpoints/later"]) != 0
+    assert "this network was trained on the pairs in" in capsys.readouterr().err
+
+
+def test_each_node_reads_the_data_folder_that_nodes_yaml_names_for_it(project: Project) -> None:
+    folders = [project.folder / "here", project.folder / "other disk/data"]
+    for folder in folders:
+        shutil.copytree(project.data, folder)
+    ranks = project.finish(
+        "two", 2, training__max_steps=1, options_of_rank=lambda rank: {"DTUI_DATA": folders[rank]}
+    )
+    for rank, folder in zip(ranks, folders, strict=True):
+        assert f"{folder / 'train'}: 40 pairs" in rank.text

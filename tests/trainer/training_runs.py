@@ -91,6 +91,9 @@ class Project:
         use_cpu: str, overrides: Mapping[str, Any],
     ) -> Rank:  # fmt: skip
         values = {**SMALL, "data.root": self.data, "data.cache_folder": self.folder / "cache", **overrides}
+        variables = {name: str(values.pop(name)) for name in [*values] if name.startswith("DTUI_")}
+        if "DTUI_DATA" in variables:
+            del values["data.root"]
         command = [sys.executable, "-m", "trainer", "--config", "config.yaml", *arguments]
         for key, value in values.items():
             command += ["--set", f"{key}={value}"]
@@ -98,7 +101,7 @@ class Project:
             **os.environ, "PYTHONPATH": str(ROOT), "PYTHONUTF8": "1", "USE_LIBUV": "0", "RANK": str(rank),
             "LOCAL_RANK": "0", "WORLD_SIZE": str(world_size), "LOCAL_WORLD_SIZE": "1",
             "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "ACCELERATE_USE_CPU": use_cpu,
-            "DTUI_RUN_ID": run, "DTUI_NODE": f"node{rank}", "OMP_NUM_THREADS": "1",
+            "DTUI_RUN_ID": run, "DTUI_NODE": f"node{rank}", "OMP_NUM_THREADS": "1", **variables,
         }  # fmt: skip
         if stop:
             environment["DTUI_STOP_FILE"] = str(stop)

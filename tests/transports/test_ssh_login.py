@@ -83,12 +83,12 @@ class TestPassword:
     async def test_a_slow_typist_is_not_cut_off(self, node: SshNode, known_hosts: Path) -> None:
         class Slow(Person):
             async def password(self, endpoint: Endpoint, reason: str) -> str | None:
-                await asyncio.sleep(0.6)
+                await asyncio.sleep(3.2)  # longer than the login may take without questions
                 return await super().password(endpoint, reason)
 
         person = Slow(node.password, trusting=True)
         endpoint = Endpoint(node.address, node.port, node.user)
-        transport = SshTransport(endpoint, person, known_hosts=known_hosts, reach=0.5)
+        transport = SshTransport(endpoint, person, known_hosts=known_hosts, reach=3.0)
         await transport.connect()
         await transport.close()
 

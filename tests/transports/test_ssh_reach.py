@@ -14,7 +14,7 @@ from tests.support.proxy import Link
 from tests.support.sshd import OpenSshServer
 from tests.transports.conftest import Connect
 from transports.base import Endpoint
-from transports.errors import CommandNotStarted, Refused, TransportError, Unreachable
+from transports.errors import AuthenticationFailed, CommandNotStarted, Refused, Unreachable
 from transports.ssh.transport import SshTransport
 
 
@@ -64,21 +64,22 @@ async def test_a_service_that_is_not_ssh(greeting: bytes, known_hosts: Path) -> 
     server.close()
 
 
-async def test_a_config_that_cannot_be_read_is_named(
+async def test_a_line_of_the_config_that_cannot_be_read_is_named_when_the_login_fails(
     node: SshNode, connect: Connect, ssh_folder: Path
 ) -> None:
     (ssh_folder / "config").write_text("Host *\n  Port twenty-two\n")
-    with pytest.raises(TransportError, match=str(ssh_folder / "config")):
-        await connect(node).connect()
+    with pytest.raises(AuthenticationFailed) as caught:
+        await connect(node, identities=()).connect()
+    assert f"{ssh_folder / 'config'}:2: Port twenty-two" in caught.value.remedy
 
 
 async def test_a_key_file_of_the_config_that_is_missing_is_named(
     node: SshNode, connect: Connect, ssh_folder: Path
 ) -> None:
     (ssh_folder / "config").write_text("Host *\n  IdentityFile ~/.ssh/not-there\n")
-    with pytest.raises(TransportError, match="not-there") as caught:
+    with pytest.raises(AuthenticationFailed) as caught:
         await connect(node, identities=()).connect()
-    assert "IdentityFile" in caught.value.remedy
+    assert f"{ssh_folder / 'config'}:2: IdentityFile ~/.ssh/not-there" in caught.value.remedy
 
 
 async def test_the_first_users_of_a_transport_share_one_connection(node: SshNode, connect: Connect) -> None:

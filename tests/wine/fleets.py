@@ -20,7 +20,7 @@ from lab.wine.machine import WindowsMachine
 
 E = TypeVar("E", bound=Event)
 
-DEADLINE = 60.0
+DEADLINE = 180.0
 NODES = ("node1", "node2")
 
 

@@ -31,7 +31,7 @@ HERE = pathlib.Path.cwd()
 def say(*words):
     print(*words, flush=True)
 def wait_for(name):
-    end = time.monotonic() + 60
+    end = time.monotonic() + 240
     while not (HERE / name).exists():
         if time.monotonic() > end:
             sys.exit(99)

@@ -32,12 +32,14 @@ class CheckpointManager:
 
     def __init__(
         self, settings: Settings, context: DistributedContext, logger: MetricsLogger, folder: Path,
-        palette: Palette | None, text_encoder: Mapping[str, str] | None,
+        palette: Palette | None, text_encoder: Mapping[str, str] | None, held_out: str,
     ) -> None:  # fmt: skip
         self.store = CheckpointStore(folder, settings.training.max_checkpoints)
         self.last_saved_step = -1
+        #: Whether the run resumed from weights that may have been trained on the pairs that it now holds out.
+        self.has_trained_on_held_out = False
         self._settings, self._context, self._logger = settings, context, logger
-        self._palette, self._text_encoder = palette, text_encoder
+        self._palette, self._text_encoder, self._held_out = palette, text_encoder, held_out
         self._resumed: Checkpoint | None = None
 
     def load_weights(self, selection: str, network: FloorPlanTransformer) -> None:
@@ -82,6 +84,10 @@ class CheckpointManager:
         self.last_saved_step = progress.step
         source = self._resumed.folder.as_posix() if self._resumed else "rank 0's checkpoint"
         self._logger.info(f"Resumed from {source} at step {progress.step}, {progress.samples} pairs seen")
+        # data/val is never trained on. Checkpoints of older versions do not say what was held out: nothing.
+        if self._held_out.startswith("split") and state.get("held_out") != self._held_out:
+            self.has_trained_on_held_out = True
+            self._logger.info(f"{source} was trained on all pairs: evaluations are of training pairs")
         return progress
 
     def save(
@@ -113,6 +119,7 @@ class CheckpointManager:
             "palette": _colours(self._palette),
             "noise_scale": self._settings.noise_scale,
             "text_encoder": self._text_encoder,
+            "held_out": "none" if self.has_trained_on_held_out else self._held_out,
             "scaler": scaler.state_dict() if scaler is not None else None,
             "world_size": self._context.world_size,
         }

@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from trainer.dataset.cache import PreprocessingOptions, default_cache_folder, open_dataset
+from trainer.dataset.held_out import RULE, SplitPairs, hold_out
 from trainer.dataset.pair_dataset import PairDataset
 from trainer.dataset.palette import Palette
 from trainer.dataset.pretrained_encoder import PretrainedTextEncoder
@@ -62,18 +63,32 @@ def open_split(
     return dataset
 
 
-def open_training_split(
+def open_pairs(
     settings: Settings, logger: MetricsLogger, encoder: PretrainedTextEncoder | None
-) -> PairDataset:
-    """Return the training dataset; raises DataError if its folder is missing."""
+) -> SplitPairs:
+    """Return the training pairs and the held-out ones; raises DataError if there are no training pairs."""
+    root = Path(settings.data.root)
     dataset = open_split(settings, "train", logger, encoder)
     if dataset is None:
         raise DataError(
-            f"{Path(settings.data.root) / 'train'} does not exist",
+            f"{root / 'train'} does not exist",
             "put pairs into data/train/input_text and data/train/label_floorplan, set data.root, "
             "or set data.generate for synthetic ones",
         )
-    return dataset
+    held_out = open_split(settings, "val", logger, encoder, dataset.palette)
+    if held_out is not None:
+        return SplitPairs(dataset, held_out, "val")
+    pairs = hold_out(dataset)
+    if pairs.held_out is None:
+        logger.info(
+            f"{root / 'val'} does not exist, and {root / 'train'} has no pair to spare: none is held out"
+        )
+    else:
+        logger.info(
+            f"{root / 'val'} does not exist: {len(pairs.held_out)} of the {len(dataset)} pairs in "
+            f"{root / 'train'} are held out and not trained on ({RULE})"
+        )
+    return pairs
 
 
 def cache_folder(settings: Settings) -> Path:

@@ -36,13 +36,12 @@ class PairDataset:
         self.skipped: list[str] = about["faults"]
         self.stems: list[str] = about["stems"]
         self.image_size: int = about["image_size"]
-        #: Token ids (N, T). Also present with a pretrained encoder: the nearest text is found by its words.
-        self.token_ids: NDArray[np.int32] = np.load(folder / "tokens.npy", mmap_mode="r")
+        self._token_ids: NDArray[np.int32] = np.load(folder / "tokens.npy", mmap_mode="r")
         #: Width of the states of a pretrained encoder, 0 without one.
         self.text_width: int = about["text_width"]
-        self._model_input: NDArray[Any] = self.token_ids
+        self._model_input: NDArray[Any] = self._token_ids
         if self.text_width:
-            shape = (*self.token_ids.shape, self.text_width)
+            shape = (*self._token_ids.shape, self.text_width)
             self._model_input = np.memmap(folder / STATES_FILE, np.float16, "r", shape=shape)
 
     def __len__(self) -> int:
@@ -59,7 +58,12 @@ class PairDataset:
             "images": torch.from_numpy(self.images(indices)),
         }
 
-    def __reduce__(self) -> tuple[type[PairDataset], tuple[Path]]:
+    @property
+    def token_ids(self) -> NDArray[np.int32]:
+        """Token ids (N, T), also with a pretrained encoder: the nearest text is found by its words."""
+        return self._token_ids
+
+    def __reduce__(self) -> tuple[type[PairDataset], tuple[Any, ...]]:
         # A memory-mapped array would be pickled with its whole content.
         return type(self), (self.folder,)
 
@@ -106,6 +110,33 @@ class PackedPairDataset(PairDataset):
             path = self.folder / packed_file_name(file)
             raise OSError(f"{path} is damaged at byte {start}: delete its folder")
         return image
+
+
+class PairSubset(PairDataset):
+    """Some pairs of a dataset, in its order; its palette and digest are those of the whole."""
+
+    def __init__(self, dataset: PairDataset, rows: NDArray[np.int64]) -> None:
+        super().__init__(dataset.folder)
+        self._dataset, self._rows = dataset, rows
+        self.stems = [self.stems[row] for row in rows.tolist()]
+        # Rows ascend, so pairs that are stored together stay together.
+        self.block_size = dataset.block_size
+
+    @property
+    def token_ids(self) -> NDArray[np.int32]:
+        """Copy the token ids of these pairs."""
+        return np.asarray(self._dataset.token_ids[self._rows])
+
+    def __getitem__(self, indices: list[int]) -> dict[str, torch.Tensor]:
+        """Return a batch as the whole dataset does."""
+        return self._dataset[self._rows[indices].tolist()]
+
+    def __reduce__(self) -> tuple[type[PairDataset], tuple[Any, ...]]:
+        return type(self), (self._dataset, self._rows)
+
+    def images(self, indices: list[int]) -> NDArray[np.uint8]:
+        """Return the images of these pairs."""
+        return self._dataset.images(self._rows[indices].tolist())
 
 
 def packed_file_name(number: int) -> str:

@@ -40,7 +40,7 @@ def check_same_data(context: DistributedContext, digest: str, node: str) -> None
     if different:
         raise DataError(
             f"the training data of {', '.join(different)} differs from that of {digests[0][1]} (rank 0)",
-            "copy the same data folder to every node",
+            "copy the same data folder, val included, to every node",
         )
 
 

@@ -26,18 +26,19 @@ _BATCH_SIZE = 32
 
 
 class Evaluator:
-    """Evaluates on held-out pairs; each rank evaluates its share of them."""
+    """Evaluates on held-out pairs, or on training pairs if none is held out; each rank takes its share."""
 
     def __init__(
         self, settings: Settings, context: DistributedContext, logger: MetricsLogger,
         network: FloorPlanTransformer, ema: ExponentialMovingAverage, flow: FlowMatching,
-        dataset: PairDataset,
+        dataset: PairDataset, *, is_held_out: bool,
     ) -> None:  # fmt: skip
+        self.is_held_out = is_held_out
         self._settings, self._context, self._logger = settings, context, logger
         self._network, self._ema, self._flow, self._dataset = network, ema, flow, dataset
 
     def evaluate(self, step: int) -> float | None:
-        """Record held-out loss and scores; return the loss of all ranks, None if evaluation is off."""
+        """Record loss and scores; return the loss of all ranks, None if evaluation is off."""
         count = min(self._settings.training.eval_pairs, len(self._dataset))
         indices = list(range(self._context.rank, count, self._context.world_size))
         if not count:
@@ -60,8 +61,9 @@ class Evaluator:
         self._logger.record("eval", **record)
         metrics = {f"eval_{name}": value for name, value in record.items() if isinstance(value, float)}
         self._context.accelerator.log(metrics, step=step)
+        pairs = "held-out pairs" if self.is_held_out else "training pairs"
         self._logger.info(
-            f"Evaluation of {count} held-out pairs at step {step}: loss {loss:.4f}"
+            f"Evaluation of {count} {pairs} at step {step}: loss {loss:.4f}"
             + (
                 f", IoU {record['iou_pooled']:.1f} pooled, {record['iou_room']:.1f} per room"
                 if has_scores
@@ -71,7 +73,7 @@ class Evaluator:
         return loss
 
     def save_sample_grid(self, step: int, folder: Path) -> None:
-        """Write an image on rank 0: held-out plans in the first row, samples for their texts below."""
+        """Write an image on rank 0: known plans in the first row, samples for their texts below."""
         if self._context.rank != 0:
             return
         self._logger.enter_phase("sampling")

@@ -26,7 +26,7 @@ from trainer.model.transformer import FloorPlanTransformer
 
 #: The key of an exported file's metadata.
 _METADATA_KEY = "floorplan"
-_EXPORTED_KEYS = ("shape", "palette", "noise_scale", "text_encoder", "step", "samples")
+_EXPORTED_KEYS = ("shape", "palette", "noise_scale", "text_encoder", "held_out", "step", "samples")
 
 
 class PlanSampler:

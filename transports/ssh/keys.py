@@ -14,7 +14,11 @@ from transports.base import Endpoint, Prompts
 from transports.errors import AuthenticationFailed
 from transports.questions import passphrase_of
 from transports.quoting import quoted
+from transports.regular_files import read_regular
 from transports.system_errors import system_error
+
+#: Bytes of a key file; the largest RSA keys have 13 KB.
+_LARGEST = 1 << 20
 
 KEY_LOCKED_REMEDY = message(
     "ssh.key-locked.remedy",
@@ -73,7 +77,7 @@ async def open_identities(endpoint: Endpoint, prompts: Prompts) -> Identities:
 
 
 def _public_half(path: Path) -> asyncssh.SSHKey | None:
-    path.read_bytes()  # the private file must exist, even if there is a public one
+    read_regular(path, _LARGEST)  # the private file must exist, even if there is a public one
     try:
         return asyncssh.read_private_key(path).convert_to_public()
     except asyncssh.KeyImportError as error:
@@ -81,7 +85,7 @@ def _public_half(path: Path) -> asyncssh.SSHKey | None:
             raise
     for candidate in (path.with_name(f"{path.name}.pub"), path):
         try:
-            return asyncssh.read_public_key(candidate)
+            return asyncssh.import_public_key(read_regular(candidate, _LARGEST))
         except (OSError, asyncssh.KeyImportError):
             continue
     return None

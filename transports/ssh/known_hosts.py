@@ -10,6 +10,7 @@ from typing import Any
 
 import asyncssh
 
+from transports.regular_files import read_regular
 from transports.trust_file import TrustFile
 
 #: asyncssh's result of a look-up: trusted, authority and revoked keys, then four kinds of X.509 entries.
@@ -85,7 +86,7 @@ class KnownHosts:
         yield self._own.path, self._own.read()
         for path in self._others:
             with suppress(OSError):  # OpenSSH's own files may be missing
-                yield path, path.read_text("utf-8", "replace")
+                yield path, read_regular(path).decode("utf-8", "replace")
 
 
 def _name(host: str, port: int) -> str:

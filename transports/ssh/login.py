@@ -14,9 +14,11 @@ from transports.base import Endpoint, HostKey, Prompts
 from transports.errors import HostKeyChanged, HostKeyUnknown, TransportError
 from transports.quoting import quoted
 from transports.ssh.client import LoginClient
+from transports.ssh.client_config import ClientConfig
 from transports.ssh.keys import Identities, open_identities
 from transports.ssh.known_hosts import KnownHosts, KnownKey
 from transports.ssh.problems import explain, other_kind_of_host_key
+from transports.system_errors import system_error
 
 #: AES-GCM first: it needs about half the processor time of asyncssh's default.
 _CIPHERS = (
@@ -40,6 +42,10 @@ _JUMP = re.compile(
 )
 
 
+#: Entries of the configuration in an error.
+_IGNORED_SHOWN = 5
+
+
 class Login:
     """Opens connections with the user's keys, ssh agent and answers.
 
@@ -52,7 +58,7 @@ class Login:
     ) -> None:
         self._prompts = prompts
         self._known = known
-        self._config = config
+        self._config = ClientConfig(config)
         self._reach = reach
         self._keepalive = keepalive
 
@@ -90,17 +96,25 @@ class Login:
         return [*self._route(first, (*above, endpoint.host)), *rest, endpoint]
 
     def _proxy_jump(self, endpoint: Endpoint) -> str:
-        try:
-            options = asyncssh.SSHClientConnectionOptions(
-                host=endpoint.host, username="any", client_keys=None, **self._configured()
+        read: list[asyncssh.SSHClientConnectionOptions] = []
+
+        def attempt() -> None:
+            read.append(
+                asyncssh.SSHClientConnectionOptions(
+                    host=endpoint.host, username="any", client_keys=None, **self._configured()
+                )
             )
+
+        try:
+            self._config.read_by(attempt)
         except (ValueError, OSError) as error:
-            raise self._bad_config(Message(quoted(str(error))), endpoint) from error
-        tunnel = options.tunnel
+            problem = system_error(error) if isinstance(error, OSError) else Message(quoted(str(error)))
+            raise self._bad_config(problem, endpoint) from error
+        tunnel = read[-1].tunnel
         return tunnel if isinstance(tunnel, str) and tunnel.lower() != "none" else ""
 
     def _bad_config(self, problem: Message, endpoint: Endpoint) -> TransportError:
-        file = str(self._config)
+        file = str(self._config.path)
         return TransportError(
             message("ssh.config", "{file} cannot be used: {error}", file=file, error=problem),
             where=str(endpoint),
@@ -108,7 +122,7 @@ class Login:
         )
 
     def _configured(self) -> dict[str, Any]:
-        return {"config": [str(self._config)] if self._config.exists() else None}
+        return {"config": self._config.files()}
 
     async def _hop(
         self, endpoint: Endpoint, tunnel: asyncssh.SSHClientConnection | None
@@ -131,7 +145,18 @@ class Login:
                 if other_kind_of_host_key(error) and not any_kind:
                     any_kind = True  # retry, to get the key that the host has now
                     continue
-                raise explain(error, client, self._reach) from error
+                raise self._with_ignored(explain(error, client, self._reach)) from error
+
+    def _with_ignored(self, error: TransportError) -> TransportError:
+        """Add the entries of the configuration that were left out, since one may be the cause."""
+        if self._config.ignored:
+            error.remedy = message(
+                "ssh.config-ignored",
+                "{remedy}. dtui left these lines out: {lines:; }",
+                remedy=error.remedy,
+                lines=[quoted(line) for line in self._config.ignored[:_IGNORED_SHOWN]],
+            )
+        return error
 
     async def _attempt(
         self,

@@ -30,14 +30,17 @@ from transports.ssh.login import Login
 from transports.ssh.problems import connection_broke
 
 _CLOSING_GRACE = 5.0
+#: Bytes that may wait for a node to read them. Channels have windows of 2 MiB.
+_MOST_UNSENT = 32 << 20
+_UNSENT_EVERY = 1.0
 
 
 class SshTransport(Transport):
     """One SSH connection, opened on first use; every channel is an exec session on it.
 
     ``known_hosts`` is dtui's own file of host keys. ``ssh_folder`` has OpenSSH's ``config`` and
-    ``known_hosts``. ``reach`` bounds a login, in seconds; after three missed keep-alives,
-    one per ``keepalive`` seconds, the connection is lost.
+    ``known_hosts``. ``reach`` limits a login, in seconds; the start of a program may take twice as long.
+    After three missed keep-alives, one per ``keepalive`` seconds, the connection is lost.
     """
 
     def __init__(
@@ -49,6 +52,7 @@ class SshTransport(Transport):
         ssh_folder: Path | None = None,
         reach: float = 15.0,
         keepalive: float = 15.0,
+        most_unsent: int = _MOST_UNSENT,
     ) -> None:
         super().__init__(endpoint, prompts or NoPrompts())
         folder = ssh_folder if ssh_folder is not None else Path.home() / ".ssh"
@@ -59,6 +63,9 @@ class SshTransport(Transport):
             reach=reach,
             keepalive=keepalive,
         )
+        self._answer = 2 * reach
+        self._most_unsent = most_unsent
+        self._guard: asyncio.Task[None] | None = None
         self._connections: list[asyncssh.SSHClientConnection] = []
         self._lock = asyncio.Lock()
 
@@ -72,7 +79,21 @@ class SshTransport(Transport):
         line = _line(argv, where)
         connection = await self._connected()
         try:
-            process = await connection.create_process(line, encoding=None, request_pty=False)
+            async with asyncio.timeout(self._answer):
+                process = await connection.create_process(line, encoding=None, request_pty=False)
+        except TimeoutError as error:
+            # Nor would it answer to the end of a session.
+            connection.abort()
+            raise ChannelLost(
+                message(
+                    "ssh.no-session",
+                    "the node accepted the login and did not start {program} within {seconds:duration}",
+                    program=argv[0],
+                    seconds=self._answer,
+                ),
+                where=where,
+                remedy=message("ssh.no-session.remedy", "check the load and the SSH server of the node"),
+            ) from error
         except (asyncssh.Error, OSError) as error:
             if not isinstance(error, asyncssh.ChannelOpenError) or connection.is_closed():
                 raise connection_broke(error, where) from error
@@ -101,9 +122,26 @@ class SshTransport(Transport):
             if not self._connections or self._connections[-1].is_closed():
                 await self._disconnect()
                 self._connections = await self._login.open(self.endpoint)
+                self._guard = asyncio.create_task(self._limit_unsent(tuple(self._connections)))
             return self._connections[-1]
 
+    async def _limit_unsent(self, connections: Sequence[asyncssh.SSHClientConnection]) -> None:
+        """End the connections of a node that has much to ask and does not read the answers.
+
+        Channels wait until the node takes what they write. asyncssh's answers to requests do not.
+        """
+        while not connections[-1].is_closed():
+            for connection in connections:
+                # asyncssh has no public way to ask.
+                socket = getattr(connection, "_transport", None)
+                if socket is not None and socket.get_write_buffer_size() > self._most_unsent:
+                    connection.abort()
+            await asyncio.sleep(_UNSENT_EVERY)
+
     async def _disconnect(self) -> None:
+        if self._guard is not None:
+            self._guard.cancel()
+            self._guard = None
         connections, self._connections = self._connections, []
         for connection in reversed(connections):  # the node first, then the jump hosts before it
             connection.close()

@@ -7,7 +7,7 @@ import difflib
 import importlib
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from agent.wire.reasons import system_reason
 from fleet.errors import FleetError
 from tui.cli.exits import FAILED, INTERNAL, INTERRUPTED, USAGE, UsageError
 from tui.cli.output import err, indented, silence
-from tui.cli.parser import Parser, argparse_texts
+from tui.cli.parser import Parser, argparse_texts, takes_value
 from tui.cli.streams import prepare_streams
 from tui.i18n import LANGUAGES, Texts
 from tui.internal_errors import InternalErrors, install
@@ -68,29 +68,45 @@ def build_parser(texts: Texts | None = None) -> argparse.ArgumentParser:
     return parser
 
 
-def _parse(arguments: Sequence[str], texts: Texts) -> argparse.Namespace:
-    """Parse; a bare ``dtui`` is the console, and does not wait for the options of every command."""
-    if not arguments:
-        parser = argparse.ArgumentParser()
-        importlib.import_module("tui.cli.commands.console").add_options(parser)
-        return parser.parse_args([])
+def _parse(words: Sequence[str], texts: Texts) -> tuple[argparse.Namespace, Texts]:
+    """Parse; return the language's texts too, which a program's own ``--lang`` does not change.
+
+    A bare ``dtui`` is the console, and does not wait for the options of every command.
+    """
+    if not words:
+        bare = argparse.ArgumentParser()
+        importlib.import_module("tui.cli.commands.console").add_options(bare)
+        return bare.parse_args([]), texts
     parser = build_parser(texts)
+    words, shared = own_words(parser, words)
+    if (own_texts := _texts_for(words)).lang != texts.lang:
+        texts, parser = own_texts, build_parser(own_texts)
+    if shared:
+        from tui.cli.program import shared_options_note
+
+        err(texts.capitalized(shared_options_note(shared)))
     with argparse_texts(texts):
-        return parse(parser, arguments, lambda note: err(texts.capitalized(note)))
+        return parser.parse_args(words), texts
 
 
-def parse(
-    parser: argparse.ArgumentParser, words: Sequence[str], show: Callable[[Message], object]
-) -> argparse.Namespace:
-    """Parse a command line, which may contain a program as with torchrun; ``show`` gets notes about it."""
-    from tui.cli.program import shared_options_note, with_program
+def own_words(parser: argparse.ArgumentParser, words: Sequence[str]) -> tuple[Sequence[str], tuple[str, ...]]:
+    """Return what the parser takes, and the program's options that dtui has as well."""
+    words = command_first(words, parser)
+    if not words or words[0] not in PROGRAM_COMMANDS:
+        return words, ()
+    from tui.cli.program import with_program
 
-    if words and words[0] in PROGRAM_COMMANDS:
-        line = with_program(words, command_parser(parser, words[0]))
-        words = line.words
-        if line.shared:
-            show(shared_options_note(line.shared))
-    return parser.parse_args(words)
+    return with_program(words, command_parser(parser, words[0]))
+
+
+def command_first(words: Sequence[str], parser: argparse.ArgumentParser) -> Sequence[str]:
+    """Return the words with the options that precede the command after it: argparse would ignore some."""
+    at = 0
+    while at < len(words) and words[at].startswith("-"):
+        if words[at] in ("-h", "--help", "--version", "--"):
+            return words
+        at += 2 if takes_value(words[at], parser) else 1
+    return [words[at], *words[:at], *words[at + 1 :]] if 0 < at < len(words) else words
 
 
 def command_parser(parser: argparse.ArgumentParser, command: str) -> argparse.ArgumentParser:
@@ -147,7 +163,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if words and not words[0].startswith("-") and words[0] not in COMMANDS:
             raise _unknown_command(words[0])
-        args = _parse(words, texts)
+        args, texts = _parse(words, texts)
         errors.project = _project_of(args)
         _end_as_interrupted()
         return int(args.handler(args))

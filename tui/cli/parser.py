@@ -107,3 +107,14 @@ def _translated(text: str, texts: Texts) -> str:
     # argparse also looks up what it was given, a description for example, and None.
     known = _ARGPARSE.get(text) if text else None
     return texts.translate(known) if known is not None else text
+
+
+def takes_value(word: str, parser: argparse.ArgumentParser) -> bool:
+    """Return whether the word after this option is its value."""
+    name, equals, _ = word.partition("=")
+    if equals:
+        return False
+    actions = parser._option_string_actions
+    # argparse accepts the beginning of a long option.
+    found = [actions[name]] if name in actions else [actions[one] for one in actions if one.startswith(name)]
+    return bool(found) and found[0].nargs is None and not isinstance(found[0], argparse._StoreConstAction)

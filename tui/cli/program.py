@@ -14,6 +14,7 @@ from typing import NamedTuple
 from agent.wire.message import Message, message
 from fleet.inventory import Inventory
 from tui.cli.exits import UsageError
+from tui.cli.parser import takes_value
 from tui.paths import expanded
 
 _NOTEBOOK = ".ipynb"
@@ -46,9 +47,10 @@ def with_program(words: Sequence[str], parser: argparse.ArgumentParser) -> Comma
                 )
             return _line(words[:at], ["--module", words[at + 1]], words[at + 2 :], parser)
         if word.startswith("-") and word != "-":
-            at += 2 if _takes_value(word, parser) else 1
+            at += 2 if takes_value(word, parser) else 1
             continue
-        _check_script(word, words[0])
+        if fault := notebook_fault(word, words[0]):
+            raise fault
         return _line(words[:at], ["--script", word], words[at + 1 :], parser)
     return CommandLine(list(words))
 
@@ -63,33 +65,27 @@ def _line(
     return CommandLine([*own, *program, "--", *arguments], shared)
 
 
-def _takes_value(word: str, parser: argparse.ArgumentParser) -> bool:
-    name, equals, _ = word.partition("=")
-    if equals:
-        return False
-    actions = parser._option_string_actions
-    # argparse accepts the beginning of a long option.
-    found = [actions[name]] if name in actions else [actions[one] for one in actions if one.startswith(name)]
-    return bool(found) and found[0].nargs is None and not isinstance(found[0], argparse._StoreConstAction)
-
-
-def _check_script(script: str, command: str) -> None:
-    if script.endswith(_NOTEBOOK):
-        target = script.removesuffix(_NOTEBOOK) + ".py"
-        raise UsageError(
-            message("cli.notebook", "{script} is a notebook, which ranks cannot run", script=script),
-            message(
-                "cli.notebook.remedy",
-                "convert it (`jupyter nbconvert --to script {script}`) and run `dtui {command} {target}`",
-                script=script,
-                command=command,
-                target=target,
-            ),
-        )
+def notebook_fault(script: str, command: str) -> UsageError | None:
+    """Return why the program can't be started when it is a notebook."""
+    if not script.endswith(_NOTEBOOK):
+        return None
+    target = script.removesuffix(_NOTEBOOK) + ".py"
+    return UsageError(
+        message("cli.notebook", "{script} is a notebook, which ranks cannot run", script=script),
+        message(
+            "cli.notebook.remedy",
+            "convert it (`jupyter nbconvert --to script {script}`) and run `dtui {command} {target}`",
+            script=script,
+            command=command,
+            target=target,
+        ),
+    )
 
 
 def module_fault(module: str, command: str) -> UsageError | None:
-    """Return why a text is not the name of a module, when it is the path of a script."""
+    """Return why a text is not the name of a module, when it is the path of a script or a notebook."""
+    if fault := notebook_fault(module, command):
+        return fault
     if not module.endswith(".py") and "/" not in module and "\\" not in module:
         return None
     script = module.replace("\\", "/")

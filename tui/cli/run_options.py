@@ -12,7 +12,7 @@ from fleet.inventory import Inventory, Node
 from fleet.inventory.model import DEFAULT_PORT
 from tui.cli.exits import UsageError
 from tui.cli.options import inventory_of
-from tui.cli.program import folder_in_project, module_fault, script_in_project
+from tui.cli.program import folder_in_project, module_fault, notebook_fault, script_in_project
 
 _FIRST_PORT, _LAST_PORT = 1024, 65535
 
@@ -93,7 +93,11 @@ def run_inventory_of(args: argparse.Namespace, command: str) -> Inventory:
             raise fault
         run = replace(run, module=args.module, script=None)
     if args.script:
+        if fault := notebook_fault(args.script, command):
+            raise fault
         run = replace(run, module=None, script=script_in_project(args.script, inventory))
+    elif run.script and (fault := notebook_fault(run.script, command)):
+        raise fault
     if args.module or args.script or args.program_args:
         # The inventory's arguments are those of the inventory's program.
         run = replace(run, args=tuple(args.program_args))

@@ -15,9 +15,10 @@ from textual.strip import Strip
 
 from agent.wire.reasons import reason_of
 from fleet.events import PlanDrawn
+from transports.regular_files import read_regular
 from tui.i18n import Texts
 from tui.rendering.half_blocks import half_blocks
-from tui.rendering.png import Picture, PictureError, read_png
+from tui.rendering.png import LARGEST, Picture, PictureError, read_png
 from tui.widgets.plain import PlainLabel, set_titles
 from tui.widgets.span_widget import SpanWidget
 
@@ -73,7 +74,7 @@ class PlanScreen(ModalScreen[None]):
             set_titles(panel, title, self._texts("help.close"))
             yield PlainLabel(self._plan.text)
             try:
-                yield PlanPicture(read_png(Path(self._plan.path).read_bytes()))
+                yield PlanPicture(read_png(read_regular(Path(self._plan.path), LARGEST)))
             except (OSError, PictureError) as error:
                 yield PlainLabel(f"! {self._texts('draw.no_preview', why=reason_of(error))}")
             yield PlainLabel(self._texts("draw.saved", path=self._plan.path), classes="path")

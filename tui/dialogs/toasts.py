@@ -22,10 +22,12 @@ class Toasts:
         self._app = app
         self._session = session
         self._shown = 0
+        self._since = 0.0
 
     def skip(self) -> None:
-        """Show none of the notices so far."""
+        """Show none of the notices so far, nor those of runs that were recorded before now."""
         self._shown = self._session.engine.state.noticed
+        self._since = self._session.clock()
 
     def show_new(self) -> None:
         """Show the new notices."""
@@ -33,7 +35,8 @@ class Toasts:
         count = min(state.noticed - self._shown, MOST)
         self._shown = state.noticed
         for notice in state.notices[-count:] if count > 0 else ():
-            self._show(notice)
+            if notice.at >= self._since:
+                self._show(notice)
 
     def _show(self, notice: Notice) -> None:
         texts = self._session.texts

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from agent.wire.units import FORMATS
+import math
+
+from agent.wire.units import FORMATS, NO_NUMBER
 
 
 def korean_duration(seconds: float) -> str:
-    """Return a duration: ``0.4초``, ``42초``, ``3분 05초``, ``2시간 10분``, ``3일 2시간``."""
+    """Return a duration: ``0.4초``, ``42초``, ``3분 05초``, ``2시간 10분``, ``3일 2시간``.
+
+    It is a dash for NaN and infinity.
+    """
+    if not math.isfinite(seconds):
+        return NO_NUMBER
     if 0 < seconds < 9.95 and seconds != round(seconds):
         return f"{seconds:.1f}초"
     whole = max(0, round(seconds))

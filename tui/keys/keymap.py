@@ -11,6 +11,10 @@ from tui.keys.registry import find
 _RENAMED = {"preflight.ways": "preflight.routes"}
 
 
+#: Bytes of the file.
+_LARGEST = 1 << 20
+
+
 def keymap_file() -> Path:
     """Return the path of the user's keymap: ``keys.yaml``, action -> keys."""
     base = os.environ.get("APPDATA") if os.name == "nt" else os.environ.get("XDG_CONFIG_HOME")
@@ -19,15 +23,19 @@ def keymap_file() -> Path:
 
 def user_keymap(path: Path | None = None) -> dict[str, str]:
     """Return the user's keys by action, without unknown actions and values that are not text."""
-    try:
-        text = (path or keymap_file()).read_text("utf-8")
-    except (OSError, UnicodeDecodeError):
+    path = path or keymap_file()
+    if not path.exists():
         return {}
-    # Few users have such a file, and the first frame waits for this import.
+    # Few users have such a file, and the first frame waits for these imports.
     import yaml
 
     from fleet import bounded_yaml
+    from transports.regular_files import read_regular
 
+    try:
+        text = read_regular(path, _LARGEST).decode("utf-8")
+    except (OSError, UnicodeDecodeError):
+        return {}
     try:
         found = bounded_yaml.load(text)
     except (yaml.YAMLError, ValueError):

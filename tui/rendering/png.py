@@ -18,6 +18,9 @@ _MOST_PIXELS = 4096 * 4096
 
 Colour = tuple[int, int, int]
 
+#: Bytes of a file; a node sends at most 16 MiB.
+LARGEST = 16 << 20
+
 
 class PictureError(ValueError):
     """The data can't be read as a picture, for the reason ``what``."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Sequence
 
 from agent.wire.quantity import Unit
@@ -21,8 +23,11 @@ def bits(bytes_per_second: float | None) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """Return ``0:42``, ``3:05`` or ``2:10:00`` (``3d 02:10`` from a day on); a dash for None."""
-    if seconds is None:
+    """Return ``0:42``, ``3:05`` or ``2:10:00`` (``3d 02:10`` from a day on).
+
+    It is a dash for None, NaN and infinity.
+    """
+    if seconds is None or not math.isfinite(seconds):
         return "–"
     whole = max(0, int(seconds))
     days, rest = divmod(whole, 86400)
@@ -31,6 +36,17 @@ def duration(seconds: float | None) -> str:
     if days:
         return f"{days}d {hours:02d}:{minutes:02d}"
     return f"{hours}:{minutes:02d}:{left:02d}" if hours else f"{minutes}:{left:02d}"
+
+
+def local_time(at: float, form: str) -> str:
+    """Return a moment (Unix seconds) as :func:`time.strftime` writes it; a dash for one of no calendar.
+
+    Moments come from recordings, which a program can have written.
+    """
+    try:
+        return time.strftime(form, time.localtime(at))
+    except (OverflowError, ValueError, OSError):
+        return "–"
 
 
 def percent(value: float | None) -> str:
@@ -71,14 +87,22 @@ def number(value: float | None, digits: int = 4) -> str:
 
 def sparkline(values: Sequence[float], width: int, top: float = 100.0) -> str:
     """Return the last ``width`` values as block characters, ``top`` being a full one; padded on the left."""
-    shown = values[-width:]
+    shown = [value if math.isfinite(value) else 0.0 for value in values[-width:]]
     # Seven eighths at most, so that lines one below the other stay apart.
     cells = [_BLOCKS[max(1, min(7, round(value / top * 7)))] for value in shown]
     return "".join(cells).rjust(width)
 
 
+def share_of(value: float, low: float, high: float) -> float:
+    """Return where ``value`` lies from ``low`` (0) to ``high`` (1); 0 where that is no number."""
+    # Halves, since the difference of two large numbers can be infinite.
+    span = high / 2 - low / 2
+    share = (value / 2 - low / 2) / span if span else 0.0
+    return max(0.0, min(1.0, share)) if math.isfinite(share) else 0.0
+
+
 def bar(share: float, width: int) -> tuple[str, str]:
     """Return the filled and the empty part of a thin bar in ``width`` cells."""
-    halves = round(max(0.0, min(1.0, share)) * width * 2)
+    halves = round(max(0.0, min(1.0, share if math.isfinite(share) else 0.0)) * width * 2)
     filled = "━" * (halves // 2) + "╸" * (halves % 2)
     return filled, "─" * (width - len(filled))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 
 from msgspec.structs import replace
@@ -13,7 +12,7 @@ from agent.wire.message import message
 from fleet.telemetry.metrics import METRICS
 from tui.keys.action import ActionOwner, action
 from tui.rendering.spans import Span, wrap
-from tui.rendering.units import duration
+from tui.rendering.units import duration, local_time
 from tui.state.chart_data import SPANS, ChartData, ChartQuery, HistorySource, chart_data
 from tui.state.session import Session
 from tui.views import chart as view
@@ -97,22 +96,27 @@ class ChartScreen(ActionOwner, ModalScreen[None]):
         chart, query, names = self.query_one("#chart", Lines), self._chart_query, self._names
         app, now, points = self.app, self._session.clock(), view.dots_across(chart.room)
 
+        # Without a GPU, the chart opens at a metric that the nodes have.
+        opening = self._chart_data is None
+
         def read() -> None:
-            trouble, found = "", None
+            shown, trouble, found = query, "", None
             try:
-                found = chart_data(query, self._source.histories(query, names), now, points)
+                if opening:
+                    shown = self._source.first_measured(query, names)
+                found = chart_data(shown, self._source.histories(shown, names), now, points)
             except OSError as error:
                 trouble = str(error)
-            app.call_from_thread(self._show_read, query, found, trouble)
+            app.call_from_thread(self._show_read, query, shown, found, trouble)
 
         self.run_worker(read, thread=True, group="chart", exit_on_error=False)
 
-    def _show_read(self, query: ChartQuery, found: ChartData | None, trouble: str) -> None:
+    def _show_read(self, asked: ChartQuery, shown: ChartQuery, found: ChartData | None, trouble: str) -> None:
         self._reading = False
         if not self.is_attached:
             return
-        if query == self._chart_query:
-            self._chart_data, self._trouble = found, trouble
+        if asked == self._chart_query:
+            self._chart_query, self._chart_data, self._trouble = shown, found, trouble
             self._draw()
         if self._again:
             self._read_and_draw()
@@ -154,7 +158,7 @@ class ChartScreen(ActionOwner, ModalScreen[None]):
         elif query.end is not None:
             spans.append((f"  ■ {texts('chart.stands')}", "warn"))
         if self._chart_data is not None:
-            day = time.strftime("%Y-%m-%d", time.localtime(self._chart_data.stretch.end))
+            day = local_time(self._chart_data.stretch.end, "%Y-%m-%d")
             spans.append((f"  {day}", "muted"))
         if query.run:
             spans.append((f"  {texts('chart.run', run=query.run)}", "muted"))

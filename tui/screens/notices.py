@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 
 from fleet.events import Notice
 from tui.i18n import Texts
 from tui.rendering.spans import Spans, fit, wrap
 from tui.rendering.status import mark
+from tui.rendering.units import local_time
 from tui.screens.help import HelpScreen
 
 
@@ -17,7 +17,7 @@ def notice_lines(notices: Sequence[Notice], texts: Texts, width: int) -> list[Sp
     lines: list[Spans] = []
     for notice in reversed(notices):
         sign, style = mark("level", notice.level, texts)
-        clock = time.strftime("%H:%M:%S", time.localtime(notice.at)) if notice.at else " " * 8
+        clock = local_time(notice.at, "%H:%M:%S") if notice.at else " " * 8
         lead = f"{clock}  {fit(sign, 10)}"
         shown, remedy = texts.translate(notice.text), texts.translate(notice.remedy)
         text = f"{notice.node}: {shown}" if notice.node else shown

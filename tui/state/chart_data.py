@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from fleet.telemetry.history import Bucket, History
-from fleet.telemetry.metrics import METRICS, Metric, gpu_of
+from fleet.telemetry.metrics import METRICS, Metric, gpu_of, metric_key
 
 #: Lengths of the visible time span, in seconds.
 SPANS = (60, 120, 300, 600, 1200, 1800, 3600, 2 * 3600, 4 * 3600, 8 * 3600, 16 * 3600, 32 * 3600)
@@ -131,3 +132,25 @@ class HistorySource:
                 history = history.then(self._sampled(node, takes, after))
             found[node] = history
         return found
+
+    def measured(self, query: ChartQuery, nodes: Sequence[str]) -> frozenset[str]:
+        """Return the keys of the metrics that nodes have values of; raises OSError."""
+        keys: set[str] = set()
+
+        def collect(series: str) -> bool:
+            keys.add(metric_key(series))
+            return False
+
+        for node in (query.node,) if query.node else nodes:
+            if query.run:
+                self._kept(query.run, node, collect)
+            if query.live:
+                self._sampled(node, collect, 0.0)
+        return frozenset(keys)
+
+    def first_measured(self, query: ChartQuery, nodes: Sequence[str]) -> ChartQuery:
+        """Return the query for its metric, or, without values of it, for the next that has some."""
+        measured = self.measured(query, nodes)
+        metrics = [(query.metric + step) % len(METRICS) for step in range(len(METRICS))]
+        found = next((one for one in metrics if METRICS[one].key in measured), query.metric)
+        return replace(query, metric=found)

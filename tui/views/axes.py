@@ -8,7 +8,12 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
+from tui.rendering.units import local_time
+
 _TIME_STEPS = (5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 28_800)
+#: Values and moments beyond these are of no use to a chart, and overflow.
+_MOST = 1e18
+_LAST_MOMENT = 1e11
 #: Quantities whose interesting part is far from nothing.
 _AFLOAT = ("°C", "MHz")
 
@@ -31,6 +36,8 @@ def scale(low: float, high: float, unit: str, ticks: int) -> Scale:
     """Return a scale that holds ``low`` to ``high`` in at most about ``ticks`` steps."""
     if unit == "percent":
         return Scale(0.0, 100.0, 25.0 if ticks >= 4 else 50.0)
+    # Of a file that another program can have written.
+    low, high = (value if -_MOST < value < _MOST else 0.0 for value in (low, high))
     base = 1024.0 ** max(0, math.floor(math.log(max(high, 1), 1024))) if unit.startswith("bytes") else 1.0
     bottom = low if unit in _AFLOAT else 0.0
     step = _round_step(max((high - bottom) / base, 1e-9) / max(1, ticks)) * base
@@ -48,11 +55,13 @@ def _round_step(rough: float) -> float:
 def moments(start: float, end: float, most: int) -> list[tuple[float, str]]:
     """Return at most ``most`` round times between two, in local time."""
     span = end - start
+    if not 0 < start < end < _LAST_MOMENT:
+        return []
     step = next((step for step in _TIME_STEPS if span / step <= most), _TIME_STEPS[-1])
     offset = time.localtime(start).tm_gmtoff
     first = math.ceil((start + offset) / step) * step - offset
     form = "%H:%M" if step >= 60 else "%H:%M:%S"
     return [
-        (first + number * step, time.strftime(form, time.localtime(first + number * step)))
+        (first + number * step, local_time(first + number * step, form))
         for number in range(int((end - first) // step) + 1)
     ]

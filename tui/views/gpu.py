@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Final, Literal
@@ -133,7 +134,7 @@ def _node_line(node: NodeState, texts: Texts, now: float) -> Spans:
     if sample and sample["network"]["rx"] is not None:
         line.append((f"  ↓{size(sample['network']['rx'])} ↑{size(sample['network']['tx'])}/s", "muted"))
     age = now - (node.sampled or now)
-    if age > STALE:
+    if STALE < age < math.inf:
         line.append((f"  {texts('gpu.stale', seconds=round(age))}", "warn"))
     return line
 

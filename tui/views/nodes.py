@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
@@ -15,7 +14,7 @@ from tui.rendering.rows import Row
 from tui.rendering.spans import Spans, labelled, wrap
 from tui.rendering.status import mark
 from tui.rendering.table_columns import TableColumn, row_of
-from tui.rendering.units import size
+from tui.rendering.units import local_time, size
 from tui.views import facts
 from tui.views.run import outcome
 
@@ -115,7 +114,7 @@ def _last_run(item: NodeItem, texts: Texts) -> Spans:
     ran = item.last_run
     if ran is None:
         return []
-    day = time.strftime("%m-%d %H:%M", time.localtime(ran.started)) if ran.started else ""
+    day = local_time(ran.started, "%m-%d %H:%M") if ran.started else ""
     return [mark("outcome", ran.outcome, texts), (f" {day}", "muted")]
 
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from tui.rendering.spans import Spans
-from tui.rendering.units import number
+from tui.rendering.units import number, share_of
 
 DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
 _LABEL = 8
@@ -14,7 +14,7 @@ _LABEL = 8
 
 def plot(points: Sequence[tuple[float, float]], width: int, height: int) -> list[Spans]:
     """Return the curve through (x, y) points with its y range on the left and its x range below."""
-    points = [(x, y) for x, y in points if math.isfinite(y)]
+    points = [(x, y) for x, y in points if math.isfinite(x) and math.isfinite(y)]
     columns = width - _LABEL
     if not points or columns < 4 or height < 2:
         return []
@@ -25,8 +25,8 @@ def plot(points: Sequence[tuple[float, float]], width: int, height: int) -> list
     previous: tuple[int, int] | None = None
     for x, y in points:
         dot = (
-            round((x - left) / (right - left or 1) * (columns * 2 - 1)),
-            round((high - y) / (high - low or 1) * (rows * 4 - 1)),
+            round(share_of(x, left, right) * (columns * 2 - 1)),
+            round(share_of(y, high, low) * (rows * 4 - 1)),
         )
         for across, down in line(previous or dot, dot):
             cells[down // 4][across // 2] |= DOTS[down % 4][across % 2]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -17,7 +16,7 @@ from tui.rendering.rows import Row
 from tui.rendering.spans import Spans, fit_spans, labelled, wrap
 from tui.rendering.status import mark
 from tui.rendering.table_columns import TableColumn, row_of
-from tui.rendering.units import duration, number
+from tui.rendering.units import duration, local_time, number
 from tui.views.plot import plot
 from tui.views.run import steps_of
 
@@ -43,7 +42,7 @@ class RunItem(NamedTuple):
 
 def _started(item: RunItem, texts: Texts) -> Spans:
     started = item.card.started
-    return [(time.strftime("%Y-%m-%d %H:%M", time.localtime(started)) if started else "–", "text")]
+    return [(local_time(started, "%Y-%m-%d %H:%M") if started else "–", "text")]
 
 
 def _took(item: RunItem, texts: Texts) -> Spans:

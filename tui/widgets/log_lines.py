@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable, Iterator, Sequence
 
 from msgspec import Struct
@@ -12,6 +11,7 @@ from rich.cells import cell_len, set_cell_size
 
 from fleet.logbook import Line, Matcher
 from tui.rendering.spans import Span, fit, wrap
+from tui.rendering.units import local_time
 from tui.widgets.span_widget import PROGRAM
 
 Colors = tuple[tuple[int, int, str], ...]
@@ -96,7 +96,7 @@ def rows_of(line: Line, options: LineOptions, width: int) -> Sequence[Row]:
         lead.append(("⋯" if line.after_gap else " ", "muted"))
         lead.append(("  ", "text") if line.aside else ("▸ ", "accent"))
     if options.times:
-        lead.append((time.strftime("%H:%M:%S ", time.localtime(line.at)), "muted"))
+        lead.append((local_time(line.at, "%H:%M:%S "), "muted"))
     if options.label is not None:
         lead.append((fit(options.label(line.ranks), options.room) + " ", "accent"))
     style = "muted" if line.aside else style_of(line.text)

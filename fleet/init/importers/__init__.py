@@ -11,10 +11,12 @@ from pathlib import Path
 import yaml
 
 from agent.wire.message import Message, message
+from agent.wire.reasons import system_reason
 from fleet import bounded_yaml
 from fleet.errors import FleetError
 from fleet.init.importers import accelerate, ansible_ini, ansible_yaml, hostfile, slurm, ssh, workers_json
 from fleet.init.importers.model import Host, Imported, Skipped
+from transports.regular_files import read_start
 
 __all__ = ["Host", "Imported", "Skipped", "import_file", "recognised"]
 
@@ -24,15 +26,14 @@ _MAX_SIZE = 8 << 20
 def import_file(path: Path) -> Imported:
     """Return what the file contains; raises FleetError when it is unreadable or of no known format."""
     try:
-        with path.open("rb") as file:
-            data = file.read(_MAX_SIZE + 1)
+        data = read_start(path, _MAX_SIZE + 1)
     except OSError as error:
         raise FleetError(
             message(
                 "import.unreadable",
                 "{path} can't be read: {error}",
                 path=str(path),
-                error=error.strerror or "",
+                error=system_reason(error),
             ),
             remedy=message("import.unreadable.remedy", "check the path"),
         ) from None

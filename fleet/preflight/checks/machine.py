@@ -79,6 +79,16 @@ def paging(subject: Subject) -> Verdict:
     return ok(seen)
 
 
+def _missing_data(subject: Subject) -> int:
+    """Return the bytes of data that a deploy still has to copy to the node."""
+    found, situation = subject[CONDITIONS]["data"], subject.situation
+    if found is None or found["present"] is None or situation.data is None:
+        return 0
+    if situation.data.is_source(situation.inventory, subject.node):
+        return 0
+    return max((situation.data_bytes or 0) - found["present"], 0)
+
+
 def disk(subject: Subject) -> Verdict:
     """Evaluate the space in the project folder against the size of a deploy."""
     found, conditions, node = subject[FACTS]["disk"], subject[CONDITIONS], subject.node
@@ -101,6 +111,34 @@ def disk(subject: Subject) -> Verdict:
     seen = message("preflight.disk", "{free:bytes} free in {path}", free=free, path=found["path"])
     is_source = node.kind.is_local and node.name == subject.situation.inventory.master.name
     needed = 0 if is_source else max((subject.situation.deploy_bytes or 0) - conditions["deployed"], 0)
+    place, data = conditions["data"], _missing_data(subject)
+    data_remedy = message(
+        "preflight.disk-data.remedy",
+        "free disk space on {node}, or name a folder on another disk in nodes.yaml: "
+        "`data: {{on: {{{node}: FOLDER}}}}`",
+        node=node.name,
+    )
+    if place is not None and place["apart"]:
+        if place["free"] is not None and place["free"] < data:
+            what = message(
+                "preflight.disk-data",
+                "{free:bytes} free in {path}, but the data needs {needed:bytes}",
+                free=place["free"],
+                path=place["path"],
+                needed=data,
+            )
+            return fail(what, data_remedy)
+        data = 0
+    needed += data
+    if free < needed and data:
+        what = message(
+            "preflight.disk-full-data",
+            "{disk}, but the deploy needs {needed:bytes}, {data:bytes} of them for data",
+            disk=seen,
+            needed=needed,
+            data=data,
+        )
+        return fail(what, data_remedy)
     if free < needed:
         return fail(
             message(

@@ -118,7 +118,10 @@ async def observe_config(fleet: Fleet) -> ConfigObservation | Absent:
         return found
     try:
         link = await fleet.link(inventory.master)
-        answer = await link.call(CONFIGCHECK, ConfigcheckArgs(project=inventory.master.project, config=path))
+        answer = await link.call(
+            CONFIGCHECK,
+            ConfigcheckArgs(project=inventory.master.project, node=inventory.master.name, config=path),
+        )
     except FleetError as error:
         missing = absent(error, Message("`configcheck`"))
         return missing if missing.internal else found
@@ -143,6 +146,7 @@ async def observe_trial(fleet: Fleet, node: Node, plan: RunPlan | None) -> Trial
     }
     args: TrialArgs = {
         "project": node.project,
+        "node": node.name,
         "backend": plan.backend,
         "gpu": True,
         "env": env,

@@ -12,7 +12,7 @@ from agent.wire.mesh import Attempt, MeshAnswer, MeshCommand, OpenedPort, Target
 from agent.wire.message import message
 from agent.wire.operation import Nothing
 from agent.wire.operations import MESH
-from agent.wire.runs import ProjectArgs
+from agent.wire.runs import NodeArgs
 from fleet.errors import FleetError, InvalidAnswer
 from fleet.fleet import Fleet
 from fleet.inventory import Node
@@ -27,7 +27,7 @@ _STEP_SECONDS = 20.0
 _NO_RESPONSE = message("preflight.mesh-no-response", "the port probe did not respond")
 _NOT_MEASURED: LinkSpeed = {"rtt": None, "rate": None}
 
-MeshRequest = Request[ProjectArgs, MeshCommand, MeshAnswer, Nothing]
+MeshRequest = Request[NodeArgs, MeshCommand, MeshAnswer, Nothing]
 
 
 class Peer:
@@ -237,7 +237,9 @@ class Mesh:
 
     async def _open(self, node: Node) -> None:
         link = await self._fleet.link(node)
-        request = await self._stack.enter_async_context(link.request(MESH, ProjectArgs(project=node.project)))
+        request = await self._stack.enter_async_context(
+            link.request(MESH, NodeArgs(project=node.project, node=node.name))
+        )
         self.peers[node.name] = Peer(node, request, self._key)
 
     def _of(self, node: Node) -> Peer:

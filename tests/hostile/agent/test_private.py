@@ -134,7 +134,7 @@ def as_nobody(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=30,
+        timeout=240,
         env={"PATH": "/usr/bin:/bin", "HOME": "/nonexistent"},
         cwd="/",
     )

@@ -184,7 +184,7 @@ def test_a_reported_address_that_is_none_is_dropped(value: Any) -> None:
     "folder",
     [
         "C:\\", "C:", "\\\\server\\share", "relative\\folder", "/home/kim", "C:\\a*", "C:\\a?",
-        'C:\\a"b', "C:\\a\nb",
+        'C:\\a"b', "C:\\a\nb", "C:\\a\\..", "C:\\..\\a", "C:\\. .", "C:\\a\\ \\b", "C:\\a\\...",
         "C:\\a|b", "", None, 7, "C:\\a\0b",
     ],
 )  # fmt: skip

@@ -166,7 +166,7 @@ def test_bytes_without_progress_are_limited(end: End, flood: str) -> None:
     with PeakMemory() as memory, pytest.raises(FrameError, match="without end"):
         take_for_ever()
     assert memory.grown < MEMORY
-    assert time.perf_counter() - began < 30
+    assert time.perf_counter() - began < 240  # it could be for ever
 
 
 def test_an_idle_channel_may_repeat_itself_for_ever(end: End) -> None:
@@ -200,7 +200,7 @@ def test_heads_without_a_body_take_linear_time(end: End) -> None:
     data = bytes(head) * (4 << 20 >> 5)
     began = time.perf_counter()
     end.take(data)
-    assert time.perf_counter() - began < 5
+    assert time.perf_counter() - began < 120  # in the square, it would be hours
 
 
 #: A program in the interpreter's place, which finds the relay's key and sends frames of its own.
@@ -240,5 +240,5 @@ async def test_a_node_whose_relay_attacks_the_console(
     with PeakMemory() as memory, pytest.raises(TransportError) as caught:
         await use(connect(serve()), [str(program), "-c", "pass"])
     assert isinstance(caught.value, ProtocolViolation) or "did not start" in caught.value.what
-    assert time.monotonic() - began < 40
+    assert time.monotonic() - began < 240  # it could be for ever
     assert memory.grown < MEMORY, f"{memory.grown >> 20} MiB"

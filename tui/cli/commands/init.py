@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from agent.wire.message import message
+from agent.wire.message import Message, message
 from fleet.inventory import RunSettings
 from transports.registry import DEFAULT_TRANSPORT, KINDS
 from tui.cli.basic_options import add_language_option, add_project_option, project_of, texts_of
@@ -15,6 +16,9 @@ from tui.cli.exits import DONE, UsageError
 from tui.cli.output import err, is_terminal, out
 from tui.cli.run_options import add_program_options
 from tui.cli.subparsers import Subparsers
+
+if TYPE_CHECKING:
+    from fleet.init.detect import Detected
 
 
 def add(subparsers: Subparsers) -> None:
@@ -71,7 +75,7 @@ def add(subparsers: Subparsers) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the files; their paths go to stdout, what to do next to stderr."""
-    from fleet.init import begin, find_candidates, likely_program
+    from fleet.init import begin, detect, find_candidates
     from fleet.init.importers import import_file
     from fleet.init.project import ACCELERATE, INVENTORY
     from tui.cli.first_questions import Asker, as_worker, named_workers
@@ -121,36 +125,43 @@ def run(args: argparse.Namespace) -> int:
         )
     workers = tuple(replace(worker, user=user) if worker in without_user else worker for worker in workers)
     script, module = args.script, args.module
+    found = detect(project)
     if script is None and module is None:
-        found = likely_program(project)
-        if found is None and not named:
-            found = asker.text(
+        if found.programs:
+            script, module = found.programs[0].script, found.programs[0].module
+        elif not named:
+            answer = asker.text(
                 message("cli-init.ask-script", "script that each rank runs, such as train.py"),
                 message("cli-init.module-trainer", "the module trainer"),
             )
-        script = found if found and found != "trainer" else None
+            script = answer if answer != "trainer" else None
     settings = RunSettings(module=None, script=script) if script else RunSettings(module=module or "trainer")
     if imported is not None and imported.port is not None:
         settings = replace(settings, port=imported.port)
     if imported is not None and imported.accelerate:
         settings = replace(settings, accelerate=ACCELERATE, method="accelerate")
+    elif found.accelerate is not None and not settings.is_trainer:
+        settings = replace(settings, accelerate=found.accelerate, method="accelerate")
     beginning = begin(
         project,
         workers,
         settings,
         master_address=imported.master_address if imported is not None else "",
-        accelerate=args.from_file if settings.accelerate else None,
+        accelerate=args.from_file if imported is not None and imported.accelerate else None,
+        found=found,
         replace=overwrite,
     )
     for path in beginning.written:
         out(str(path))
+    for line in _found_lines(settings, found):
+        err(texts.sentence(line))
     for path in beginning.kept:
         err(
             texts.sentence(
                 message("cli-init.kept", "{path} exists already and is not changed", path=str(path))
             )
         )
-    if settings.module == "trainer" and likely_program(project) != "trainer":
+    if settings.is_trainer and all(program.module != "trainer" for program in found.programs):
         lacking = message(
             "cli-init.no-trainer",
             "this project has no folder `trainer`: name your program in configs/nodes.yaml, as "
@@ -172,3 +183,33 @@ def run(args: argparse.Namespace) -> int:
     )
     err(texts.sentence(following))
     return DONE
+
+
+def _found_lines(settings: RunSettings, found: Detected) -> list[Message]:
+    """Return what was taken over from the project, for the user to check."""
+    program = settings.script or settings.module or ""
+    lines = [message("cli-init.program", "the program is {program}", program=program)]
+    others = [str(one) for one in found.programs if program not in (one.script, one.module)]
+    if others:
+        lines.append(
+            message("cli-init.other-programs", "other programs in this project: {programs}", programs=others)
+        )
+    if settings.is_trainer:
+        return lines
+    if found.accelerate is not None and settings.accelerate == found.accelerate:
+        lines.append(
+            message(
+                "cli-init.accelerate",
+                "the Accelerate configuration is {file}; its values are merged into that of the run",
+                file=found.accelerate,
+            )
+        )
+    if found.data is not None:
+        lines.append(
+            message(
+                "cli-init.data",
+                "the data folder is {folder}; change `data` in nodes.yaml if the program reads another",
+                folder=found.data,
+            )
+        )
+    return lines

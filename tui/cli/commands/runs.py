@@ -16,6 +16,7 @@ from tui.cli.exits import DONE, FAILED, UsageError
 from tui.cli.options import add_inventory_options, home_of, inventory_of
 from tui.cli.output import ask_yes, err, is_terminal, out, write_json
 from tui.cli.subparsers import Subparsers
+from tui.rendering.units import local_time
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,7 +42,7 @@ class RunRow(TypedDict):
 
 
 def _start(row: RunRow, texts: Texts) -> str:
-    return time.strftime("%Y-%m-%d %H:%M", time.localtime(row["started"])) if row["started"] else "-"
+    return local_time(row["started"], "%Y-%m-%d %H:%M") if row["started"] else "-"
 
 
 def _duration(row: RunRow, texts: Texts) -> str:

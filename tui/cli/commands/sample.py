@@ -76,14 +76,15 @@ def _show(path: Path) -> None:
     """Draw the plan on stderr, if that is a terminal with colours."""
     from rich.segment import Segments
 
+    from transports.regular_files import read_regular
     from tui.rendering.half_blocks import half_blocks
-    from tui.rendering.png import PictureError, read_png
+    from tui.rendering.png import LARGEST, PictureError, read_png
 
     console = drawing_console(stderr=True)
     if not console.is_terminal or console.color_system is None or console.no_color:
         return
     try:
-        picture = read_png(path.read_bytes())
+        picture = read_png(read_regular(path, LARGEST))
     except (OSError, PictureError):
         return  # without a preview, the file is still there
     for line in half_blocks(picture, min(64, console.width), min(32, console.height - 4)):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import time
 from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import to_builtins
 
-from agent.wire.message import Message, message
+from agent.wire.message import Message, message, to_data
 from fleet.terminal import one_line
 from tui.cli.basic_options import add_language_option, texts_of
 from tui.cli.columns import TextColumn, table
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from agent.wire.runs import RankStatus
-    from fleet.events import Event
+    from fleet.events import Event, Notice
     from fleet.inventory import Inventory
     from fleet.metrics_record import MetricsRecord
     from fleet.runs import NodeRuns, RunSummary
@@ -85,13 +86,15 @@ def run(args: argparse.Namespace) -> int:
     answers = run_request(inventory, texts, lambda fleet: node_runs(fleet, chosen.run, nodes))
     finished = chosen.finished
     load = _load(inventory, chosen.run)
-    figures = run_figures(RunStore(home_of(inventory), chosen.run).summary())
+    recorded = list(RunStore(home_of(inventory), chosen.run).summary())
+    figures, stall = run_figures(recorded), None if finished else last_stall(recorded)
     if args.json:
         write_json(
             {
                 "run": chosen.run,
                 "outcome": finished.outcome if finished else None,
                 "progress": None if figures is None else to_builtins(figures),
+                "stall": None if stall is None else {"at": stall.at, "text": to_data(stall.text)},
                 "load": _load_record(load),
                 "nodes": [
                     {
@@ -107,6 +110,8 @@ def run(args: argparse.Namespace) -> int:
         out(indented(texts.capitalized(_summary(chosen))))
         if figures is not None and (progress := _progress(figures)) is not None:
             out(f"  {texts.translate(progress)}")
+        if stall is not None:
+            out(one_line(f"  {texts.translate(_stall_line(stall))}"))
         if words := all_words(load, texts):
             out(f"  {texts('runs.load').lower()}: {'; '.join(words)}")
         for answer in answers:
@@ -136,6 +141,25 @@ def run_figures(events: Iterable[Event]) -> MetricsRecord | None:
         elif run is not None:
             run = run.after(event)
     return None if run is None else run.leader
+
+
+def last_stall(events: Iterable[Event]) -> Notice | None:
+    """Return the newest report that a run makes no progress; None when it has made some since."""
+    from fleet.events import MetricsSeen, Notice, RankPhase
+    from fleet.runs.stalls import is_stall
+
+    found: Notice | None = None
+    for event in events:
+        if isinstance(event, Notice) and is_stall(event):
+            found = event
+        elif found is not None and isinstance(event, MetricsSeen | RankPhase) and event.at > found.at:
+            found = None
+    return found
+
+
+def _stall_line(stall: Notice) -> Message:
+    clock = time.strftime("%H:%M:%S", time.localtime(stall.at))
+    return message("run-status.stall", "at {time}: {text}", time=clock, text=stall.text)
 
 
 def _progress(figures: MetricsRecord) -> Message | None:
