@@ -44,11 +44,10 @@ def folder_for(root: str, node: str, first: str) -> str:
 
 
 def own_folder_of(root: str, known: EnvironmentFacts) -> Optional[str]:
-    """Return the path of an environment in a folder with a node's name, where uv would not look."""
-    for first in (VENV, CONDA):
-        for folder in _folders(root, [known], first):
-            if folder != first:
-                return os.path.join(root, *folder.split("/"))
+    """Return the path of uv's environment in a folder with a node's name, where uv would not look."""
+    for folder in _folders(root, [known], VENV):
+        if folder != VENV:
+            return os.path.join(root, *folder.split("/"))
     return None
 
 

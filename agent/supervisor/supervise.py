@@ -19,7 +19,7 @@ from agent.processes.group import end_groups
 from agent.processes.idleness import Idleness
 from agent.secrets import Reference, SecretsError, fetch
 from agent.supervisor.folder import RunFolder, read, write_status
-from agent.supervisor.keeper import FolderKeeper, FolderLostError
+from agent.supervisor.folder_monitor import FolderLostError, FolderMonitor
 from agent.supervisor.log_limit import LIMIT, LogLimit
 from agent.supervisor.spec import RunSpec, SpecError, command, load, working_folder
 from agent.wire.decode import WireError, decode
@@ -63,7 +63,7 @@ class Supervisor:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._folder = folder
-        self._keeper = FolderKeeper(folder, me)
+        self._folder_monitor = FolderMonitor(folder, me)
         self._clock = clock
         self._groups: List[Group] = []
         self._exits: queue.SimpleQueue[_Exit] = queue.SimpleQueue()
@@ -232,7 +232,7 @@ class Supervisor:
     def _check_folder(self, spec: RunSpec, now: bool = False) -> bool:
         """Put the run's folder back if it is gone; end all ranks, and return False, where that fails."""
         try:
-            happened = self._keeper.check(spec, now)
+            happened = self._folder_monitor.check(spec, now)
         except FolderLostError as error:
             self._give_up(error.message)
             return False

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from agent.operations.stop import end_run
 from agent.processes import identify
 from agent.supervisor.folder import RunFolder
-from agent.supervisor.keeper import FolderKeeper, FolderLostError
+from agent.supervisor.folder_monitor import FolderLostError, FolderMonitor
 from agent.wire.operations import STATUS
 from agent.wire.runs import StatusArgs
 from fleet.events import RankStarted
@@ -58,6 +60,16 @@ while json.loads((folder / "status.json").read_text())["state"] != "running":
 while True:
     time.sleep(0.1)
 """
+
+
+@pytest.fixture(autouse=True)
+def nothing_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    (tmp_path / "home").mkdir()
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    yield
+    for node in ("master", "gpu1"):
+        end_run(RunFolder(str(tmp_path / node), "run-1"), grace=0.0)
 
 
 async def states(fleet: Fleet, run: str = "run-1") -> list[tuple[str, int]]:
@@ -115,17 +127,17 @@ def test_a_folder_that_cannot_be_put_back_ends_the_run(tmp_path: Path) -> None:
     assert me is not None
     folder = RunFolder(str(tmp_path), "run-1")
     folder.create()
-    keeper = FolderKeeper(folder, me, clock=lambda: float(next(times)), limit=10.0)
+    monitor = FolderMonitor(folder, me, clock=lambda: float(next(times)), limit=10.0)
     spec = {"node": "gpu1"}
-    assert keeper.check(spec) is None  # type: ignore[arg-type] -- a part of it will do
+    assert monitor.check(spec) is None  # type: ignore[arg-type] -- a part of it will do
     (tmp_path / ".dtui").rename(tmp_path / "gone")
     (tmp_path / ".dtui").write_text("in the way")
     for _ in range(2):
-        assert keeper.check(spec) is None  # type: ignore[arg-type]
+        assert monitor.check(spec) is None  # type: ignore[arg-type]
     with pytest.raises(FolderLostError, match="its folder was replaced"):
-        keeper.check(spec)  # type: ignore[arg-type]
+        monitor.check(spec)  # type: ignore[arg-type]
     assert (tmp_path / ".dtui").read_text() == "in the way"
     (tmp_path / ".dtui").unlink()
-    happened = keeper.check(spec)  # type: ignore[arg-type]
+    happened = monitor.check(spec)  # type: ignore[arg-type]
     assert happened is not None
     assert "put back" in happened

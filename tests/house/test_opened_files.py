@@ -26,7 +26,7 @@ ALLOWED = {
     "agent/observer/in_rank.py": "runs in the rank, and can block that rank only",
     "agent/processes/posix.py": "files of /proc",
     "agent/sampler/main.py": "its own standard output",
-    "agent/supervisor/keeper.py": "opens folders only (O_DIRECTORY), which cannot block",
+    "agent/supervisor/folder_monitor.py": "opens folders only (O_DIRECTORY), which cannot block",
     "agent/supervisor/__init__.py": "its own standard output, and files that it creates (O_EXCL)",
     "agent/tree/lock.py": "creates the file (O_EXCL)",
     "agent/tree/staging.py": "creates the file (O_EXCL)",

@@ -1,4 +1,4 @@
-"""Keeps a run's folder in its place while the run lasts.
+"""Restores a run's folder while the run lasts.
 
 The ranks run as the same user as their supervisor: a program may rename, remove or replace the folder of its
 own run. Without its files neither ``status`` nor ``stop`` would find the ranks. So the supervisor puts the
@@ -22,7 +22,7 @@ from agent.wire.message import Message, message
 from agent.wire.reasons import reason_of
 
 _LINUX = sys.platform.startswith("linux")
-_LOOK_EVERY = 0.25
+_POLL_INTERVAL = 0.25
 #: Seconds in which a folder that cannot be put back must come back by itself.
 _LIMIT = 20.0
 #: Where Linux shows what a descriptor has open, under its present name.
@@ -37,7 +37,7 @@ class FolderLostError(Exception):
         self.message = what
 
 
-class FolderKeeper:
+class FolderMonitor:
     """Watches the folder of a run from its supervisor."""
 
     def __init__(
@@ -65,7 +65,7 @@ class FolderKeeper:
         Looks a few times per second only, unless ``now``. Raises FolderLostError when the folder cannot be
         put back for longer than the limit.
         """
-        if not now and self._clock() - self._looked < _LOOK_EVERY:
+        if not now and self._clock() - self._looked < _POLL_INTERVAL:
             return None
         self._looked = self._clock()
         try:
