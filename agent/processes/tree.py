@@ -73,7 +73,7 @@ def end(
         except OSError:  # the system is out of handles
             if clock() > deadline + _GIVE_UP_AFTER:
                 raise
-            time.sleep(_LOOK_EVERY)
+            time.sleep(_POLL_INTERVAL)
             continue
         living = {process.identity for process in processes}.intersection(met)
         for root in starts:

@@ -61,5 +61,12 @@ class LogTails:
         """Return the exception that a rank's output ends with; empty without one."""
         return exception_of(self._text(rank)) if rank is not None and rank in self._tails else ""
 
+    def last_line(self, rank: int) -> str:
+        """Return the last line that a rank printed: that of ``sys.exit("no data")``, or of argparse."""
+        lines = (
+            line.strip() for line in reversed(self._text(rank).splitlines() if rank in self._tails else [])
+        )
+        return next((line for line in lines if line), "")
+
     def _text(self, rank: int) -> str:
         return self._tails[rank][-KEPT:].decode("utf-8", "replace")

@@ -70,6 +70,11 @@ class Progress:
         """The ends of the ranks that failed by themselves."""
         return [end for end in self.exited.values() if failed(end)]
 
+    def has_exit_code(self, rank: int) -> bool:
+        """Return whether a rank failed by itself with a code of its own, and not by a signal."""
+        end = self.exited.get(rank)
+        return end is not None and failed(end) and 0 < end.code < 256
+
     def first_failure_on(self, node: str) -> RankExited | None:
         """Return the end of the rank that failed first on a node."""
         ends = [end for end in self.failures if end.node == node]

@@ -184,10 +184,12 @@ def verdict(
     exception: str = "",
     *,
     cause: Failure | None = None,
+    last_line: str = "",
 ) -> RunFinished:
     """Return the run's end. ``cause`` is that of :func:`cause_of`; what followed it is not repeated.
 
-    ``found`` is the diagnosis of the ranks' output, ``exception`` the one that the failed rank's ends with.
+    ``found`` is the diagnosis of the ranks' output, ``exception`` the one that the failed rank's ends with,
+    ``last_line`` what a rank without an exception printed last.
     """
     cause = cause or cause_of(watch_state, progress, lambda rank: False)
     if cause is not None and found is not None:
@@ -207,6 +209,13 @@ def verdict(
                 "{failure}: {exception}",
                 failure=cause.cause,
                 exception=exception[:_LINE_SHOWN],
+            )
+        elif last_line:
+            text = message(
+                "run.failed-last-line",
+                "{failure}; its last output is {line!r}",
+                failure=cause.cause,
+                line=last_line[:_LINE_SHOWN],
             )
         return RunFinished(at=at, run=run, outcome="failed", cause=text, remedy=cause.remedy)
     stopped = any(end.stopped for end in progress.exited.values())

@@ -148,7 +148,7 @@ class _Watch:
                 yield event
         cause: Failure | None = None
         found: Diagnosis | None = None
-        exception = ""
+        exception = last_line = ""
         if self._watch_state.failures:
             signatures, problem = self._signatures()
             if problem is not None:
@@ -162,9 +162,12 @@ class _Watch:
             if cause is not None and not cause.final:
                 found = self._tails.diagnose(signatures, cause.rank)
                 exception = self._tails.exception(cause.rank)
+                if cause.rank is not None and self._progress.has_exit_code(cause.rank):
+                    last_line = self._tails.last_line(cause.rank)
         yield verdict(
-            self._plan.run, self._progress, self._watch_state, clock(), found, exception, cause=cause
-        )
+            self._plan.run, self._progress, self._watch_state, clock(), found, exception,
+            cause=cause, last_line=last_line,
+        )  # fmt: skip
 
     async def _saved_stacks(self) -> list[RankStacks]:
         """Return the stacks of all ranks, and write them to ``stacks.json`` of the run's folder."""

@@ -322,3 +322,14 @@ async def test_a_rank_of_any_program_that_does_not_reach_the_rendezvous_is_named
     stacks = json.loads((fleet.home / "runs" / "run-1" / "stacks.json").read_text())
     assert [one["rank"] for node in stacks.values() for one in node] == [0, 1], "captured before the end"
     assert "rank 0 (" not in cause
+
+
+async def test_the_last_line_of_a_rank_that_gives_up_is_part_of_the_cause(tmp_path: Path) -> None:
+    program = "say('loading') ; sys.exit('data/train.bin is missing; run prepare.py' if RANK == 1 else 0)"
+    fleet = fleet_of(inventory(tmp_path, program, master=1, gpu1=1))
+    async with fleet:
+        await collect(launch(fleet, plan_of(fleet.inventory)))
+        events = await watched(fleet)
+    assert finish(events).cause == (
+        "rank 1 (gpu1) ended with exit code 1; its last output is 'data/train.bin is missing; run prepare.py'"
+    )
