@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Callable, List, Optional
 
 from agent.operations.run_arguments import folder_of, known_run
 from agent.processes import Identity, alive, end
-from agent.supervisor.folder import RunFolder, read, read_status, write
+from agent.supervisor.folder import RunFolder, read, read_status, write, write_status
 from agent.supervisor.reserve import lacks_space, release, write_last
 from agent.supervisor.spec import DEFAULT_GRACE, SpecError, load
 from agent.supervisor.status import FINAL, Status, identities, marked_processes, rank_processes, seen
@@ -132,12 +132,29 @@ def _without_supervisor(folder: RunFolder, status: Status) -> Status:
     if supervisor is not None and alive(supervisor) and status["state"] not in FINAL:
         end([supervisor], timeout=0.0)  # before its ranks, or it would take their ends for failures
         status = read_status(folder) or status
+    if status["state"] not in FINAL:
+        status = _mark_stopped(folder, status)
     roots += identities(status)
     roots += [Identity(one["pid"], one["start_time"]) for one in rank_processes(folder, status)]
     end(roots, mark=folder.mark)
     if status["state"] in FINAL:
         return status
     return _record(folder, status)
+
+
+def _mark_stopped(folder: RunFolder, status: Status) -> Status:
+    """Record which ranks this stop ends: whoever reads the status while they end must not see lost ones."""
+
+    def marked(rank: RankStatus) -> RankStatus:
+        identity = Identity.from_json(rank)
+        living = rank["exited_at"] is None and identity is not None and alive(identity)
+        return {**rank, "stopped": True} if living else rank
+
+    written = read_status(folder)
+    if written is not None:
+        with suppress(OSError):  # they end all the same
+            write_status(folder, {**written, "ranks": [marked(rank) for rank in written["ranks"]]})
+    return {**status, "ranks": [marked(rank) for rank in status["ranks"]]}
 
 
 def _record(folder: RunFolder, status: Status, now: Optional[float] = None) -> Status:

@@ -7,7 +7,6 @@ the node's Unix seconds. ``state`` is starting, running, stopping, succeeded, fa
 
 from __future__ import annotations
 
-import os
 import time
 from typing import Callable, List, Optional
 
@@ -44,17 +43,15 @@ def seen(folder: RunFolder, clock: Callable[[], float] = time.time) -> Optional[
     last = read_status(folder) or status
     if last["state"] in FINAL or last["supervisor"] != status["supervisor"]:
         return last
-    # Once a stop is requested, it is the stop that ends them, and it records so when all have ended.
-    stopping = os.path.exists(folder.stop_request)
-    ranks = [_checked(rank, last["at"], stopping) for rank in last["ranks"]]
+    ranks = [_checked(rank, last["at"]) for rank in last["ranks"]]
     return {**last, "state": "lost", "ranks": ranks, "error": to_data(_why_lost(folder, supervisor))}
 
 
-def _checked(rank: RankStatus, at: float, stopping: bool) -> RankStatus:
+def _checked(rank: RankStatus, at: float) -> RankStatus:
     identity = Identity.from_json(rank)
     if rank["exited_at"] is not None or (identity is not None and alive(identity)):
         return rank
-    return {**rank, "exited_at": at, "stopped": stopping}
+    return {**rank, "exited_at": at}
 
 
 def _why_lost(folder: RunFolder, supervisor: Optional[Identity]) -> Message:
