@@ -195,7 +195,11 @@ async def test_the_source_folder_itself_is_left_alone(site: Site) -> None:
     assert tree(site.source) == {
         name: text.encode() if isinstance(text, str) else text for name, text in PROJECT.items()
     }
-    assert sorted(path.name for path in (site.source / ".dtui").iterdir()) == ["environment.json", "private"]
+    assert sorted(path.name for path in (site.source / ".dtui").iterdir()) == [
+        "environment-master.json",
+        "environment-share.json",
+        "private",
+    ]
 
 
 async def test_one_failing_node_does_not_stop_the_other(site: Site) -> None:
