@@ -24,7 +24,7 @@ from fleet.runs.options import WatchOptions
 from fleet.runs.printed import PrintedFigures
 from fleet.runs.progress import Progress, failed
 from fleet.runs.recorder import Recorder
-from fleet.runs.stacks import run_stacks
+from fleet.runs.stacks import SAVED, run_stacks
 from fleet.runs.stalls import StepPace, watch_stalls
 from fleet.runs.store import RunStore
 from fleet.runs.verdict import cause_of, node_failure, rank_failure, supervisor_failure, verdict
@@ -175,7 +175,7 @@ class _Watch:
         found = [rank for answer in answers for rank in answer.ranks]
         nodes = {answer.node: answer.ranks for answer in answers}
         with suppress(OSError):  # the report does not depend on the file
-            write_private(self._store.folder / "stacks.json", json.dumps(nodes, indent=1))
+            write_private(self._store.folder / SAVED, json.dumps(nodes, indent=1))
         return found
 
     def _signatures(self) -> tuple[Sequence[Signature], Notice | None]:
