@@ -59,6 +59,5 @@ async def answering_link(fleet: Fleet, node: Node, seconds: float) -> AgentClien
                 return reaching.result()
         raise NotConnected(no_answer(seconds), node=node.name, transient=True)
     finally:
-        if not reaching.done():
-            reaching.cancel()
-            await asyncio.wait([reaching])
+        reaching.cancel()
+        await asyncio.gather(reaching, return_exceptions=True)
