@@ -147,9 +147,9 @@ async def test_dead_nodes_are_named_and_the_others_are_stopped(tmp_path: Path) -
 async def test_an_open_link_counts_only_while_the_node_answers(tmp_path: Path) -> None:
     async with fleet_of(inventory(tmp_path, "", master=1)) as fleet:
         master = fleet.inventory.master
-        before = set(psutil.Process().children())
         link = await answering_link(fleet, master, 60.0)
-        (agent,) = set(psutil.Process().children()) - before
+        assert link.hello is not None
+        agent = psutil.Process(link.hello.pid)
         agent.suspend()
         try:
             with pytest.raises(NotConnected, match="no answer within"):
