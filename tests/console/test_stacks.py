@@ -125,6 +125,14 @@ async def test_a_run_without_a_live_rank_says_so() -> None:
         await until(pilot, lambda: "No rank of this run is alive" in text_of(app))
 
 
+async def test_a_reading_that_failed_says_so() -> None:
+    app = console("monitor_busy", "monitor", operations=Recorded(cards()))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: app.engine.running)
+        await pilot.press("b")
+        await until(pilot, lambda: "No node has answered" in text_of(app))
+
+
 def test_without_a_width_nothing_is_cut() -> None:
     groups = stack_groups({"gpu1": [of_rank(0, WAITING), of_rank(1, WAITING)]}, Texts("en"))
     lines = ["".join(text for text, _ in line) for line in groups[0]]

@@ -33,7 +33,7 @@ class StacksScreen(HelpScreen):
         self._run = run
         self._read = read
         self._earlier = session.engine.state.stacks
-        self._closed = False
+        self._is_gone = False
 
     def compose(self) -> ComposeResult:
         """Lay out the one panel."""
@@ -59,16 +59,16 @@ class StacksScreen(HelpScreen):
 
     def on_unmount(self) -> None:
         """Nothing is drawn any more."""
-        self._closed = True
+        self._is_gone = True
 
     def follow(self) -> bool:
         """Draw what has changed; return whether the screen is closed."""
         self.redraw()
-        return self._closed
+        return self._is_gone
 
     def redraw(self) -> None:
         """Draw what has been read."""
-        if self.is_attached and not self._closed:
+        if self.is_attached and not self._is_gone:
             panel = self.query_one(Lines)
             panel.show(self.lines(max(40, panel.room)))
 

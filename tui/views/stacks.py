@@ -80,6 +80,8 @@ def _heading(events: Mapping[str, StacksRead], *, ended: bool, reading: bool) ->
             "stacks.not-saved",
             "the run has ended without saved stacks; dtui saves them when a run stops making progress",
         )
+    if not events:
+        return message("stacks.no-answer", "no node has answered; the messages (`!`) have the reason")
     if not any(event.ranks or event.error for event in events.values()):
         return none_alive()
     return message("stacks.read", "read at {time}", time=at)
