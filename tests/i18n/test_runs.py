@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from agent.wire.message import Message, message
-from fleet.diagnose import Context, load_signatures
-from fleet.diagnose.signatures import first_match
+from fleet.diagnose import Context, Output, diagnose, load_rules
 from fleet.event_json import from_json, to_json
 from fleet.events import RankExited, RunFinished
 from fleet.runs.progress import Progress
@@ -37,7 +36,7 @@ def failed(code: int = 1) -> WatchState:
 
 
 def test_a_known_failure_with_the_line_that_shows_it() -> None:
-    found = first_match(load_signatures(), OUTPUT, Context("linux", "trainer", 29500), consequences=False)
+    found = diagnose([Output(OUTPUT, Context("linux", "trainer", 29500))], load_rules()).found
     assert korean(verdict("r1", Progress(), failed(), 0.0, found)) == (
         f"rank 1 (gpu1)이 종료 코드 1로 종료되었습니다: GPU 메모리가 가득 찼습니다 ({OUTPUT!r})"
     )
@@ -66,7 +65,7 @@ def test_an_exit_code_in_words(code: int, exit_text: str) -> None:
 def test_the_error_of_a_node_is_translated_with_the_node_before_it() -> None:
     error = message("run.no-answer", "no answer within {seconds:duration}", seconds=5.0)
     watch_state = WatchState()
-    failure = node_failure(NodeEnded(node="gpu1", state="unreachable", error=error))
+    failure = node_failure(NodeEnded(node="gpu1", state="unreachable", error=error), Progress(), 0.0)
     assert failure is not None
     watch_state.fail(failure)
     assert korean(verdict("r1", Progress(), watch_state, 0.0)) == "gpu1: 5초 안에 응답이 없습니다"
