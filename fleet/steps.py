@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from functools import cached_property
 from typing import Protocol
+
+from msgspec import Struct
 
 from agent.wire.message import Message, message
 from fleet.errors import FleetError
@@ -13,6 +15,7 @@ from fleet.events import Event, Notice
 from fleet.facts import NodeFacts
 from fleet.fleet import Fleet
 from fleet.inventory import Node
+from fleet.nodeset import fold
 from fleet.plan import RunPlan
 from fleet.plan.project_run import plan_project_run
 
@@ -76,6 +79,36 @@ class StepFailed(FleetError):
             "fix the errors above and run the command again, or exclude these nodes with --on",
         )
         super().__init__(what, remedy=remedy)
+
+
+class FailedNodes(Struct, frozen=True):
+    """The nodes on which a step failed, for its message."""
+
+    count: int
+    #: Number of all nodes of the job.
+    total: int
+    #: Names as a node set.
+    names: str
+
+
+async def stop_on_failures(
+    job: Job,
+    events: AsyncGenerator[Event, None],
+    failed_node: Callable[[Event], str | None],
+    reason: Callable[[FailedNodes], Message],
+) -> AsyncGenerator[Event, None]:
+    """Yield the events; at their end raise StepFailed with ``reason`` if nodes have failed.
+
+    ``failed_node`` returns the node whose failure an event reports, None for other events.
+    """
+    failed: set[str] = set()
+    async with aclosing(events):
+        async for event in events:
+            if (node := failed_node(event)) is not None:
+                failed.add(node)
+            yield event
+    if failed:
+        raise StepFailed(reason(FailedNodes(len(failed), len(job.nodes), fold(sorted(failed)))))
 
 
 async def run_steps(job: Job, steps: Sequence[Step]) -> AsyncGenerator[Event, None]:

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from agent.wire.message import message
+from agent.wire.message import Message, message
 from fleet.deploy.deploy import check_files, configure, deploy, preview
 from fleet.deploy.environment_faults import check_environment
 from fleet.deploy.options import Configure, DeployOptions
 from fleet.events import Event, StageChanged
 from fleet.node_files import node_files
-from fleet.nodeset import fold
-from fleet.steps import Job, StepFailed
+from fleet.steps import FailedNodes, Job, stop_on_failures
 
 
 class ProjectDeploy(Struct, frozen=True):
@@ -23,24 +21,11 @@ class ProjectDeploy(Struct, frozen=True):
 
     options: DeployOptions = DeployOptions()
 
-    async def run(self, job: Job) -> AsyncGenerator[Event, None]:
+    def run(self, job: Job) -> AsyncGenerator[Event, None]:
         """Yield the deploy's events; raises StepFailed and PlanError."""
-        failed: set[str] = set()
         check_environment(job.fleet.inventory, job.nodes, self.options)
         options = replace(self.options, configure=_files_of(job))
-        async with aclosing(_noting(failed, deploy(job.fleet, job.nodes, options))) as events:
-            async for event in events:
-                yield event
-        if failed:
-            raise StepFailed(
-                message(
-                    "up.deploy-failed",
-                    "the deploy to {failed} of {total:n node} failed, so nothing was started: {names}",
-                    failed=len(failed),
-                    total=len(job.nodes),
-                    names=fold(sorted(failed)),
-                )
-            )
+        return stop_on_failures(job, deploy(job.fleet, job.nodes, options), _failed_node, _deploy_failed)
 
 
 class DeployDryRun(Struct, frozen=True):
@@ -48,23 +33,11 @@ class DeployDryRun(Struct, frozen=True):
 
     options: DeployOptions = DeployOptions()
 
-    async def run(self, job: Job) -> AsyncGenerator[Event, None]:
+    def run(self, job: Job) -> AsyncGenerator[Event, None]:
         """Yield each difference; raises StepFailed and PlanError."""
-        failed: set[str] = set()
         check_environment(job.fleet.inventory, job.nodes, self.options)
-        async with aclosing(_noting(failed, preview(job.fleet, job.nodes, self.options))) as events:
-            async for event in events:
-                yield event
-        if failed:
-            raise StepFailed(
-                message(
-                    "up.preview-failed",
-                    "a deploy to {failed} of {total:n node} would fail: {names}",
-                    failed=len(failed),
-                    total=len(job.nodes),
-                    names=fold(sorted(failed)),
-                )
-            )
+        events = preview(job.fleet, job.nodes, self.options)
+        return stop_on_failures(job, events, _failed_node, _preview_failed)
 
 
 class FileCheck(Struct, frozen=True):
@@ -72,23 +45,10 @@ class FileCheck(Struct, frozen=True):
 
     force: bool = False
 
-    async def run(self, job: Job) -> AsyncGenerator[Event, None]:
+    def run(self, job: Job) -> AsyncGenerator[Event, None]:
         """Yield the events of the comparison; raises StepFailed."""
-        failed: set[str] = set()
-        async with aclosing(_noting(failed, check_files(job.fleet, job.nodes, force=self.force))) as events:
-            async for event in events:
-                yield event
-        if failed:
-            raise StepFailed(
-                message(
-                    "launch.other-files",
-                    "{failed} of {total:n node} do not have the master's files, so nothing was started: "
-                    "{names}",
-                    failed=len(failed),
-                    total=len(job.nodes),
-                    names=fold(sorted(failed)),
-                )
-            )
+        events = check_files(job.fleet, job.nodes, force=self.force)
+        return stop_on_failures(job, events, _failed_node, _files_differ)
 
 
 class Configuration(Struct, frozen=True):
@@ -96,24 +56,11 @@ class Configuration(Struct, frozen=True):
 
     options: DeployOptions = DeployOptions()
 
-    async def run(self, job: Job) -> AsyncGenerator[Event, None]:
+    def run(self, job: Job) -> AsyncGenerator[Event, None]:
         """Yield the events of each node; raises StepFailed."""
-        failed: set[str] = set()
         options = replace(self.options, configure=_files_of(job))
-        async with aclosing(_noting(failed, configure(job.fleet, job.nodes, options))) as events:
-            async for event in events:
-                yield event
-        if failed:
-            raise StepFailed(
-                message(
-                    "launch.not-configured",
-                    "the configuration of {failed} of {total:n node} could not be written, so nothing was "
-                    "started: {names}",
-                    failed=len(failed),
-                    total=len(job.nodes),
-                    names=fold(sorted(failed)),
-                )
-            )
+        events = configure(job.fleet, job.nodes, options)
+        return stop_on_failures(job, events, _failed_node, _not_configured)
 
 
 def _files_of(job: Job) -> Configure:
@@ -121,10 +68,46 @@ def _files_of(job: Job) -> Configure:
     return lambda node: node_files(plan, node.name)
 
 
-async def _noting(failed: set[str], events: AsyncGenerator[Event, None]) -> AsyncGenerator[Event, None]:
-    """Yield the events, and add the nodes on which a stage failed to ``failed``."""
-    async with aclosing(events):
-        async for event in events:
-            if isinstance(event, StageChanged) and event.state == "failed":
-                failed.add(event.node)
-            yield event
+def _failed_node(event: Event) -> str | None:
+    return event.node if isinstance(event, StageChanged) and event.state == "failed" else None
+
+
+def _deploy_failed(failed: FailedNodes) -> Message:
+    return message(
+        "up.deploy-failed",
+        "the deploy to {failed} of {total:n node} failed, so nothing was started: {names}",
+        failed=failed.count,
+        total=failed.total,
+        names=failed.names,
+    )
+
+
+def _preview_failed(failed: FailedNodes) -> Message:
+    return message(
+        "up.preview-failed",
+        "a deploy to {failed} of {total:n node} would fail: {names}",
+        failed=failed.count,
+        total=failed.total,
+        names=failed.names,
+    )
+
+
+def _files_differ(failed: FailedNodes) -> Message:
+    return message(
+        "launch.other-files",
+        "{failed} of {total:n node} do not have the master's files, so nothing was started: {names}",
+        failed=failed.count,
+        total=failed.total,
+        names=failed.names,
+    )
+
+
+def _not_configured(failed: FailedNodes) -> Message:
+    return message(
+        "launch.not-configured",
+        "the configuration of {failed} of {total:n node} could not be written, so nothing was "
+        "started: {names}",
+        failed=failed.count,
+        total=failed.total,
+        names=failed.names,
+    )

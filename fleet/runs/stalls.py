@@ -62,7 +62,7 @@ class StepPace:
 _STALLS = frozenset(
     {
         "run.stalled", "run.stalled-waited-for", "run.stalled-waited-at", "run.stalled-mismatch",
-        "run.stalled-collective", "run.not-joined", "run.not-at-rendezvous",
+        "run.stalled-collective", "run.stalled-left", "run.not-joined", "run.not-at-rendezvous",
     }
 )  # fmt: skip
 

@@ -65,7 +65,8 @@ def test_an_exit_code_in_words(code: int, exit_text: str) -> None:
 def test_the_error_of_a_node_is_translated_with_the_node_before_it() -> None:
     error = message("run.no-answer", "no answer within {seconds:duration}", seconds=5.0)
     watch_state = WatchState()
-    failure = node_failure(NodeEnded(node="gpu1", state="unreachable", error=error), Progress(), 0.0)
+    ended = NodeEnded(node="gpu1", state="unreachable", error=error)
+    failure = node_failure(ended, Progress(), now=0.0)
     assert failure is not None
     watch_state.fail(failure)
     assert korean(verdict("r1", Progress(), watch_state, 0.0)) == "gpu1: 5초 안에 응답이 없습니다"

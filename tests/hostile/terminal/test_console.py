@@ -26,7 +26,7 @@ def hostile_console(recording: str, mode: str, attack: str = ALL) -> ConsoleApp:
     operations.project = attack
     app = console(mode=mode, operations=operations)
     now = START + NOW[recording]
-    app.session.clock = lambda: now
+    app.session.clock = app.engine._clock = lambda: now
     app.engine.absorb(hostile(recording, attack))
     return app
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import time
 from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import to_builtins
@@ -158,7 +157,9 @@ def last_stall(events: Iterable[Event]) -> Notice | None:
 
 
 def _stall_line(stall: Notice) -> Message:
-    clock = time.strftime("%H:%M:%S", time.localtime(stall.at))
+    from tui.rendering.units import local_time
+
+    clock = local_time(stall.at, "%H:%M:%S")
     return message("run-status.stall", "at {time}: {text}", time=clock, text=stall.text)
 
 
