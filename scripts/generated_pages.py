@@ -13,6 +13,7 @@ _END = "<!-- end of quantities -->"
 
 def pages() -> dict[Path, str]:
     """Return path -> text of each page as it should be."""
+    from fleet.diagnose.reference import page as causes_page
     from fleet.preflight.reference import with_reference
     from tui.i18n import Texts
     from tui.keys import keys_page
@@ -20,6 +21,7 @@ def pages() -> dict[Path, str]:
     found = {}
     for lang, suffix in (("en", ".md"), ("ko", ".ko.md")):
         found[_DOCS / f"keys{suffix}"] = keys_page.page(lang)
+        found[_DOCS / f"causes{suffix}"] = causes_page(Texts(lang).translate)
         preflight = _DOCS / f"preflight{suffix}"
         found[preflight] = with_reference(preflight.read_text("utf-8"), Texts(lang).translate)
     telemetry = _DOCS / "telemetry.md"

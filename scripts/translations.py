@@ -5,7 +5,7 @@ its English has changed, and drops what no longer exists. With ``--check`` it ch
 to do, and exits with 1 if there is anything.
 
 A message is a call ``message("id", "template", ...)``, a label of ``tui/i18n/en.py``, or a rule of
-``configs/diagnosis.yaml``.
+``configs/diagnosis/``.
 """
 
 from __future__ import annotations
@@ -85,10 +85,10 @@ def _labels() -> Iterator[Found]:
 
 
 def _rules() -> Iterator[Found]:
-    from fleet.diagnose.signatures import shipped_templates
+    from fleet.diagnose.rules import shipped_templates
 
     for id_, template in shipped_templates():
-        yield Found(id_, template, _DIAGNOSIS, "configs/diagnosis.yaml")
+        yield Found(id_, template, _DIAGNOSIS, "configs/diagnosis")
 
 
 def names_in(template: str) -> set[str]:

@@ -1,9 +1,14 @@
-"""Causes of failures and their remedies, found in the output of failed ranks by known signatures."""
+"""Causes of failures and their remedies: from exceptions, from how processes ended, and by known rules."""
 
 from __future__ import annotations
 
-from fleet.diagnose.context import Context, contexts_of
-from fleet.diagnose.signatures import Diagnosis, Signature, load_signatures
+from fleet.diagnose.context import Context, Kind, contexts_of
+from fleet.diagnose.findings import Diagnosis, Report
+from fleet.diagnose.reasoning import Output, diagnose
+from fleet.diagnose.rules import Rule, load_rules
 from fleet.diagnose.tails import LogTails
 
-__all__ = ["Context", "Diagnosis", "LogTails", "Signature", "contexts_of", "load_signatures"]
+__all__ = [
+    "Context", "Diagnosis", "Kind", "LogTails", "Output", "Report", "Rule", "contexts_of", "diagnose",
+    "load_rules",
+]  # fmt: skip

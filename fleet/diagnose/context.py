@@ -1,4 +1,4 @@
-"""What a signature may depend on: the system that a rank runs on, and the run that it is part of."""
+"""What a rule may depend on: the system that a rank runs on, and the run that it is part of."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from fleet.plan import RunPlan
 
 System = Literal["windows", "linux"]
 Program = Literal["trainer", "other"]
+#: What printed the text: a rank, a step that builds an environment (uv, pip), or the login of a transport.
+Kind = Literal["run", "uv", "ssh", "winrm"]
 
 
 class Context(Struct, frozen=True):
@@ -18,8 +20,9 @@ class Context(Struct, frozen=True):
 
     system: System
     program: Program
-    #: The port of the run's rendezvous.
-    port: int
+    #: The port of the run's rendezvous, None when it is not known.
+    port: int | None
+    kind: Kind = "run"
 
 
 def contexts_of(plan: RunPlan) -> Mapping[int, Context]:

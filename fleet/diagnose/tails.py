@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 
 from fleet.diagnose.context import Context
 from fleet.diagnose.exceptions import exception_of
-from fleet.diagnose.signatures import Diagnosis, Signature, first_match
+from fleet.diagnose.findings import Report
+from fleet.diagnose.reasoning import Output, diagnose
+from fleet.diagnose.rules import Rule
 from fleet.events import LogChunk
 
 #: Bytes kept of each rank: a traceback of every rank's every thread fits.
@@ -29,33 +31,27 @@ class LogTails:
         if len(tail) > 2 * KEPT:
             del tail[:-KEPT]
 
-    def diagnose(self, signatures: Sequence[Signature], failed: int | None) -> Diagnosis | None:
-        """Return the cause in the output; ``failed`` is the rank that ended first, if one did.
+    def diagnose(
+        self, rules: Sequence[Rule], failed: int | None, exits: Mapping[int, int] | None = None
+    ) -> Report:
+        """Return what the output shows; ``failed`` is the rank that ended first, if one did.
 
-        Root causes come first: those of the failed rank, then those of other ranks (a rank often ends because
-        of another that still runs). Consequences come last, and only those of the failed rank, if there is
-        one: the others report that the connection to it is lost.
+        ``exits`` has the exit codes of the ranks that ended by themselves.
         """
-        order = sorted(self._tails, key=lambda rank: (rank != failed, rank))
-        own = [rank for rank in order if failed in (None, rank)]
-        for ranks, consequences in ((order, False), (own, True)):
-            for rank in ranks:
-                found = first_match(
-                    signatures, self._text(rank), self._contexts[rank], consequences=consequences
-                )
-                if found is not None:
-                    return found
-        return None
+        codes = exits or {}
+        ranks = set(self._tails) | ({failed} if failed in self._contexts else set())
+        outputs = [
+            Output(self._text(rank), self._contexts[rank], rank, codes.get(rank))
+            for rank in sorted(rank for rank in ranks if rank is not None)
+        ]
+        return diagnose(outputs, rules, failed)
 
-    def lost_peer(self, signatures: Sequence[Signature], rank: int) -> bool:
+    def lost_peer(self, rules: Sequence[Rule], rank: int) -> bool:
         """Return whether a rank's output shows that its connection to another rank broke."""
         if rank not in self._tails:
             return False
-        text, context = self._text(rank), self._contexts[rank]
-        causes = [one for one in signatures if not one.lost_peer]
-        if first_match(causes, text, context, consequences=False) is not None:
-            return False
-        return any(one.lost_peer and one.search(text, context) is not None for one in signatures)
+        found = diagnose([Output(self._text(rank), self._contexts[rank], rank)], rules, rank).found
+        return found is not None and found.lost_peer
 
     def exception(self, rank: int | None) -> str:
         """Return the exception that a rank's output ends with; empty without one."""
@@ -63,10 +59,8 @@ class LogTails:
 
     def last_line(self, rank: int) -> str:
         """Return the last line that a rank printed: that of ``sys.exit("no data")``, or of argparse."""
-        lines = (
-            line.strip() for line in reversed(self._text(rank).splitlines() if rank in self._tails else [])
-        )
+        lines = (line.strip() for line in reversed(self._text(rank).splitlines()))
         return next((line for line in lines if line), "")
 
     def _text(self, rank: int) -> str:
-        return self._tails[rank][-KEPT:].decode("utf-8", "replace")
+        return self._tails.get(rank, b"")[-KEPT:].decode("utf-8", "replace")

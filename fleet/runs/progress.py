@@ -75,6 +75,11 @@ class Progress:
         end = self.exited.get(rank)
         return end is not None and failed(end) and 0 < end.code < 256
 
+    @property
+    def exit_codes(self) -> dict[int, int]:
+        """Rank -> the exit code of each that ended by itself."""
+        return {rank: end.code for rank, end in self.exited.items() if not end.stopped and not end.lost}
+
     def first_failure_on(self, node: str) -> RankExited | None:
         """Return the end of the rank that failed first on a node."""
         ends = [end for end in self.failures if end.node == node]

@@ -175,6 +175,18 @@ def cause_of(
     return Failure(first.at, what, remedy, first.rank, final=True)
 
 
+def _diagnosed(failure: Message, found: Diagnosis) -> Message:
+    said = found.cause
+    if found.confidence == "likely":
+        said = message("run.likely", "the likely cause is that {cause}", cause=found.cause)
+    if not found.line:
+        return message("run.failed-cause", "{failure}: {cause}", failure=failure, cause=said)
+    line = found.line[:_LINE_SHOWN]
+    return message(
+        "run.failed-diagnosed", "{failure}: {cause} ({line!r})", failure=failure, cause=said, line=line
+    )
+
+
 def verdict(
     run: str,
     progress: Progress,
@@ -193,13 +205,7 @@ def verdict(
     """
     cause = cause or cause_of(watch_state, progress, lambda rank: False)
     if cause is not None and found is not None:
-        text = message(
-            "run.failed-diagnosed",
-            "{failure}: {cause} ({line!r})",
-            failure=cause.cause,
-            cause=found.cause,
-            line=found.line[:_LINE_SHOWN],
-        )
+        text = _diagnosed(cause.cause, found)
         return RunFinished(at=at, run=run, outcome="failed", cause=text, remedy=found.remedy)
     if cause is not None:
         text = cause.cause

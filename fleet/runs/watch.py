@@ -11,7 +11,7 @@ from agent.wire.message import Message, message
 from agent.wire.operations import STOP
 from agent.wire.reasons import reason_of
 from agent.wire.runs import RankStacks, StopArgs
-from fleet.diagnose import Diagnosis, LogTails, Signature, contexts_of, load_signatures
+from fleet.diagnose import Diagnosis, LogTails, Rule, contexts_of, load_rules
 from fleet.errors import FleetError, OperationFailed
 from fleet.events import Event, LogChunk, Notice, RankExited
 from fleet.fleet import Fleet
@@ -150,18 +150,19 @@ class _Watch:
         found: Diagnosis | None = None
         exception = last_line = ""
         if self._watch_state.failures:
-            signatures, problem = self._signatures()
+            rules, problem = await asyncio.to_thread(self._rules)
             if problem is not None:
                 yield problem
             cause = cause_of(
                 self._watch_state,
                 self._progress,
-                lambda rank: self._tails.lost_peer(signatures, rank),
+                lambda rank: self._tails.lost_peer(rules, rank),
                 self._tails.exception,
             )
             if cause is not None and not cause.final:
-                found = self._tails.diagnose(signatures, cause.rank)
-                exception = self._tails.exception(cause.rank)
+                report = self._tails.diagnose(rules, cause.rank, self._progress.exit_codes)
+                found = report.found
+                exception = report.exception if report.rank == cause.rank else ""
                 if cause.rank is not None and self._progress.has_exit_code(cause.rank):
                     last_line = self._tails.last_line(cause.rank)
         yield verdict(
@@ -178,17 +179,17 @@ class _Watch:
             write_private(self._store.folder / SAVED, json.dumps(nodes, indent=1))
         return found
 
-    def _signatures(self) -> tuple[Sequence[Signature], Notice | None]:
-        """Return the project's signatures; the shipped ones and a warning when its file is not valid."""
+    def _rules(self) -> tuple[Sequence[Rule], Notice | None]:
+        """Return the rules; only dtui's own and a warning when the project's file is not valid."""
         try:
-            return load_signatures(self._fleet.inventory.project), None
+            return load_rules(self._fleet.inventory.project), None
         except (FaultsError, OSError, UnicodeDecodeError) as error:
             text = message(
                 "run.signatures",
                 "the project's configs/diagnosis.yaml is not valid, so dtui's own rules are used: {error}",
                 error=error.what if isinstance(error, FaultsError) else reason_of(error),
             )
-            return load_signatures(), Notice(at=self._fleet.clock(), level="warning", text=text)
+            return load_rules(), Notice(at=self._fleet.clock(), level="warning", text=text)
 
     def _node_watches(self) -> list[AsyncIterator[Event]]:
         watches: list[AsyncIterator[Event]] = []

@@ -20,6 +20,7 @@ PAGES = [ROOT / "docs" / "extending.md", ROOT / "docs" / "extending.ko.md"]
 #: Files that a change touches by hand.
 MOST_FILES = 3
 COPIED = (
+    "benchmarks",
     "agent",
     "configs",
     "docs",

@@ -35,7 +35,7 @@ ALLOWED = {
     "transports/regular_files.py": "the layer itself",
     "fleet/file_replacement.py": "creates the file (mode x)",
     "fleet/inventory/reference.py": "a script of this repository",
-    "fleet/diagnose/signatures.py": "dtui's own file of signatures",
+    "fleet/diagnose/rules.py": "dtui's own file of signatures",
     "fleet/init/project.py": "dtui's own file of settings",
     "fleet/link/bundle.py": "dtui's own source",
     "fleet/node_files.py": "dtui's own source",

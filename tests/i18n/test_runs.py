@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from agent.wire.message import Message, message
-from fleet.diagnose import Context, load_signatures
-from fleet.diagnose.signatures import first_match
+from fleet.diagnose import Context, Output, diagnose, load_rules
 from fleet.event_json import from_json, to_json
 from fleet.events import RankExited, RunFinished
 from fleet.runs.progress import Progress
@@ -37,7 +36,7 @@ def failed(code: int = 1) -> WatchState:
 
 
 def test_a_known_failure_with_the_line_that_shows_it() -> None:
-    found = first_match(load_signatures(), OUTPUT, Context("linux", "trainer", 29500), consequences=False)
+    found = diagnose([Output(OUTPUT, Context("linux", "trainer", 29500))], load_rules()).found
     assert korean(verdict("r1", Progress(), failed(), 0.0, found)) == (
         f"rank 1 (gpu1)이 종료 코드 1로 종료되었습니다: GPU 메모리가 가득 찼습니다 ({OUTPUT!r})"
     )

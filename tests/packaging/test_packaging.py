@@ -41,7 +41,9 @@ def test_the_wheel_holds_every_file_of_the_packages_and_nothing_else(built: Buil
     ours = {name for name in built.sources if name.startswith(tuple(f"{package}/" for package in PACKAGES))}
     assert {name for name in names if ".dist-info/" not in name} == ours
     assert any(name.endswith("/licenses/LICENSE") for name in names)
-    assert {f"configs/{name}.yaml" for name in ("nodes", "train_config", "diagnosis", "telemetry")} <= ours
+    assert {
+        f"configs/{name}.yaml" for name in ("nodes", "train_config", "diagnosis/memory", "telemetry")
+    } <= ours
 
 
 def test_the_sdist_holds_scripts_and_documents(built: Built) -> None:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.wire.message import message
-from fleet.diagnose import Context, LogTails, load_signatures
+from fleet.diagnose import Context, LogTails, load_rules
 from fleet.events import LogChunk, RankExited, RunFinished, RunPlanned
 from fleet.metrics_record import MetricsRecord, parse_record
 from fleet.runs import LaunchOptions, find_runs, run_to_end
@@ -143,8 +143,8 @@ def test_a_rank_whose_code_nobody_knows_has_not_failed_by_itself() -> None:
 def test_a_lost_connection_is_known_by_the_ranks_output(text: str, lost: bool) -> None:
     tails = LogTails({0: Context("linux", "other", 29500)})
     tails.add(LogChunk(run="r", rank=0, offset=0, data=text.encode()))
-    assert tails.lost_peer(load_signatures(), 0) is lost
-    assert not tails.lost_peer(load_signatures(), 1)
+    assert tails.lost_peer(load_rules(), 0) is lost
+    assert not tails.lost_peer(load_rules(), 1)
 
 
 def test_exit_codes_are_said_in_the_words_of_their_system() -> None:

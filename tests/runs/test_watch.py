@@ -107,7 +107,7 @@ async def test_a_killed_rank_is_told_with_its_signal(tmp_path: Path) -> None:
         launched = await collect(launch(fleet, plan_of(fleet.inventory)))
         os.kill(of(launched, RankStarted)[1].pid, signal.SIGKILL)
         events = await watched(fleet)
-    assert finish(events).cause == "rank 1 (gpu1) was ended by signal 9 (SIGKILL)"
+    assert finish(events).cause.startswith("rank 1 (gpu1) was ended by signal 9 (SIGKILL)")
 
 
 async def test_a_traceback_with_code_0_is_a_success(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from tui.internal_errors import InternalErrors, install
 #: Each is a module of ``tui.cli.commands`` with ``add(subparsers)``; the order is that of ``--help``.
 COMMANDS = (
     "demo", "init", "up", "preflight", "forecast", "deploy", "launch", "status", "runs", "logs", "stacks",
-    "stop", "sweep", "sample", "replay", "nodes", "gpu", "lab", "doctor", "completion",
+    "diagnose", "stop", "sweep", "sample", "replay", "nodes", "gpu", "lab", "doctor", "completion",
 )  # fmt: skip
 #: Those that take a program: ``dtui up train.py --lr 3e-4``.
 PROGRAM_COMMANDS = ("up", "deploy", "launch")

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from fleet.diagnose import Context, LogTails, Signature, contexts_of, load_signatures
+from fleet.diagnose import Context, LogTails, Output, Rule, contexts_of, diagnose, load_rules
 from fleet.diagnose.context import Program
-from fleet.diagnose.signatures import parse_signatures
+from fleet.diagnose.rules import parse_rules
 from fleet.events import LogChunk
 from fleet.inventory import FaultsError, RunSettings
 from fleet.plan import plan_run
@@ -43,8 +43,8 @@ SEEN = [
     (NO_NCCL, LINUX, "no-nccl-build"),
     ("RuntimeError: Unable to resolve hostname to a (local) address", LINUX, "loopback-name"),
     ("RuntimeError: [enforce fail] Unable to find address for: 이더넷", WINDOWS, "interface-name"),
-    ("The client socket has failed to connect to [master]:29500 (system error: 10049 - no)", WINDOWS,
-     "foreign-adapter"),
+    ("RuntimeError: The client socket has failed to connect to [master]:29500 (system error: 10049 - no)",
+     WINDOWS, "foreign-adapter"),
     (BUSY.format(29500), LINUX, "rendezvous-port-busy"),
     ("[W socket.cpp:436] [c10d] The server socket has failed to bind to [::]:29500 (errno: 98 - Address "
      "already in use).", LINUX, "rendezvous-port-busy"),
@@ -58,7 +58,7 @@ SEEN = [
      "port-busy"),
     ("DistStoreError: Timed out after 901 seconds waiting for clients. 1/2 clients joined.", LINUX,
      "missing-ranks"),
-    ("[W socket.cpp:764] [c10d] The client socket has timed out after 60000ms while trying to connect to "
+    ("[c10d] The client socket has timed out after 60000ms while trying to connect to "
      "(192.168.1.100, 29500).", LINUX, "master-unreachable"),
     ("[c10d] The client socket has failed to connect to [gpu1]:29500 (errno: 111 - Connection refused).",
      LINUX, "master-unreachable"),
@@ -78,7 +78,7 @@ SEEN = [
     ("OSError: [WinError 206] The filename or extension is too long", WINDOWS, "long-path"),
     (CODE_PAGE, WINDOWS, "code-page"),
     (CODE_PAGE, LINUX, "code-page-program"),
-    ("NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver.", LINUX, "driver"),
+    ("NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver.", LINUX, "no-driver"),
     ("AssertionError: Torch not compiled with CUDA enabled", WINDOWS, "cpu-torch"),
     ("ModuleNotFoundError: No module named 'einops'", LINUX, "module-missing"),
     ("FileNotFoundError: [Errno 2] No such file or directory: 'data/train'", LINUX, "file-missing"),
@@ -110,22 +110,27 @@ def chunk(rank: int, text: str) -> LogChunk:
 def test_known_failures_are_told_apart(printed: str, context: Context, signature: str) -> None:
     tails = LogTails({0: context})
     tails.add(chunk(0, f"step 12 loss 0.5\n{printed}\n"))
-    found = tails.diagnose(load_signatures(), 0)
+    found = tails.diagnose(load_rules(), 0).found
     assert found is not None
     assert found.signature == signature
     assert found.line in printed
 
 
-@pytest.mark.parametrize("signature", load_signatures(), ids=lambda signature: signature.id)
-def test_each_example_is_explained_by_its_own_rule(signature: Signature) -> None:
-    assert signature.examples
-    context = Context(signature.system or "linux", signature.program or "other", 29500)
-    for printed in signature.examples:
-        tails = LogTails({0: context})
-        tails.add(chunk(0, printed))
-        found = tails.diagnose(load_signatures(), 0)
+@pytest.mark.parametrize("rule", load_rules(), ids=lambda rule: rule.id)
+def test_each_example_is_explained_by_its_own_rule(rule: Rule) -> None:
+    assert rule.examples or rule.exit
+    context = Context(rule.system or "linux", rule.program or "other", 29500, rule.kind)
+    for printed in rule.examples:
+        found = diagnose([Output(printed, context, 0, 1)], load_rules()).found
         assert found is not None
-        assert found.signature == signature.id
+        assert found.signature == rule.id
+    for code in rule.exit:
+        found = diagnose([Output("step 3\n", context, 0, code)], load_rules()).found
+        assert found is not None
+        assert found.signature == rule.id
+    for printed in rule.counter_examples:
+        found = diagnose([Output(printed, context, 0, 1)], load_rules()).found
+        assert found is None or found.signature != rule.id
 
 
 #: Only true on Windows, and only of the trainer's configuration.
@@ -139,7 +144,7 @@ def test_what_is_said_is_true_of_the_system_and_the_program(
 ) -> None:
     tails = LogTails({0: Context("linux", "other", context.port)})
     tails.add(chunk(0, printed))
-    found = tails.diagnose(load_signatures(), 0)
+    found = tails.diagnose(load_rules(), 0).found
     if found is None:
         assert context.system == "windows", "it is known on Windows only"
         return
@@ -151,7 +156,7 @@ def test_what_is_said_is_true_of_the_system_and_the_program(
 def test_only_the_runs_own_port_is_called_the_rendezvous(port: int) -> None:
     tails = LogTails({0: Context("linux", "other", port)})
     tails.add(chunk(0, BUSY.format(29500)))
-    found = tails.diagnose(load_signatures(), 0)
+    found = tails.diagnose(load_rules(), 0).found
     assert found is not None
     assert ("rendezvous" in found.cause) == (port == 29500)
 
@@ -174,7 +179,7 @@ def test_a_runs_plan_gives_the_context_of_each_rank(run: RunSettings, program: P
 def test_groups_are_filled_in() -> None:
     tails = tails_of()
     tails.add(chunk(0, "Timed out after 901 seconds waiting for clients. 1/2 clients joined."))
-    found = tails.diagnose(load_signatures(), 0)
+    found = tails.diagnose(load_rules(), 0).found
     assert found is not None
     assert found.cause == "only 1 of 2 ranks joined"
 
@@ -183,7 +188,7 @@ def test_a_root_cause_elsewhere_beats_a_consequence_here() -> None:
     tails = tails_of()
     tails.add(chunk(0, "RuntimeError: Connection closed by peer"))
     tails.add(chunk(1, "torch.OutOfMemoryError: CUDA out of memory."))
-    found = tails.diagnose(load_signatures(), 0)
+    found = tails.diagnose(load_rules(), 0).found
     assert found is not None
     assert found.signature == "out-of-gpu-memory"
 
@@ -193,9 +198,9 @@ def test_what_others_saw_of_a_ranks_end_is_no_cause_of_it() -> None:
     tails = tails_of()
     tails.add(chunk(1, "step 240/2000  loss 0.71\n"))
     tails.add(chunk(0, "RuntimeError: Connection closed by peer"))
-    assert tails.diagnose(load_signatures(), 1) is None
+    assert tails.diagnose(load_rules(), 1).found is None
     for failed in (0, None):
-        found = tails.diagnose(load_signatures(), failed)
+        found = tails.diagnose(load_rules(), failed).found
         assert found is not None
         assert found.signature == "peer-gone"
 
@@ -203,7 +208,7 @@ def test_what_others_saw_of_a_ranks_end_is_no_cause_of_it() -> None:
 def test_unknown_output_is_not_explained() -> None:
     tails = tails_of()
     tails.add(chunk(0, "Segmentation fault"))
-    assert tails.diagnose(load_signatures(), 0) is None
+    assert tails.diagnose(load_rules(), 0).found is None
 
 
 @pytest.mark.parametrize("lead", ["", "[rank1]: "])
@@ -228,7 +233,7 @@ def test_only_the_end_of_a_long_log_is_kept() -> None:
     tails.add(chunk(0, "CUDA out of memory\n"))
     for _ in range(40):
         tails.add(chunk(0, "x" * 9999 + "\n"))
-    assert tails.diagnose(load_signatures(), 0) is None
+    assert tails.diagnose(load_rules(), 0).found is None
 
 
 def test_a_project_has_its_own_signatures(tmp_path: Path) -> None:
@@ -236,8 +241,13 @@ def test_a_project_has_its_own_signatures(tmp_path: Path) -> None:
     (tmp_path / "configs" / "diagnosis.yaml").write_text(
         "- {id: cat, pattern: meow, cause: a cat sat on the switch, remedy: feed it}\n", "utf-8"
     )
-    (signature,) = load_signatures(tmp_path)
-    assert signature.id == "cat"
+    first, *others = load_rules(tmp_path)
+    assert first.id == "cat"
+    assert tuple(others) == load_rules()
+    (tmp_path / "configs" / "diagnosis.yaml").write_text(
+        "- {id: killed, pattern: meow, cause: a cat sat on the switch, remedy: feed it}\n", "utf-8"
+    )
+    assert [rule.cause for rule in load_rules(tmp_path) if rule.id == "killed"] == ["a cat sat on the switch"]
 
 
 @pytest.mark.needs("posix")
@@ -248,7 +258,7 @@ def test_signatures_that_a_program_replaced_are_not_waited_for(
     (tmp_path / "configs").mkdir()
     plant(tmp_path / "configs" / "diagnosis.yaml")
     with pytest.raises(OSError, match=r"regular file|larger"):
-        load_signatures(tmp_path)
+        load_rules(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -262,12 +272,12 @@ def test_signatures_that_a_program_replaced_are_not_waited_for(
 )
 def test_a_condition_that_does_not_exist_is_a_fault(condition: str, word: str) -> None:
     with pytest.raises(FaultsError, match=word):
-        parse_signatures(f"- {{id: a, pattern: x, cause: x, remedy: y, {condition}}}\n", "diagnosis.yaml")
+        parse_rules(f"- {{id: a, pattern: x, cause: x, remedy: y, {condition}}}\n", "diagnosis.yaml")
 
 
 def test_all_faults_of_a_file_are_told() -> None:
     with pytest.raises(FaultsError) as caught:
-        parse_signatures(
+        parse_rules(
             "- {id: a, pattern: '(', cause: x, remedy: y}\n"
             "- {id: b, cause: x, remedy: y}\n"
             "- {id: c, pattern: z, cause: 'group \\1', remedy: y, colour: red}\n"
