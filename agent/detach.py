@@ -7,7 +7,6 @@ can close. It must redirect its own output, and write a file once it runs: a lau
 
 from __future__ import annotations
 
-import base64
 import os
 import subprocess
 import threading
@@ -15,6 +14,7 @@ import time
 from typing import Callable, List, NamedTuple, Sequence, Tuple
 from xml.sax.saxutils import escape
 
+from agent.powershell import encoded, startable
 from agent.private import opener
 from agent.quoting import Unsafe, powershell
 from agent.wire.message import Message, message
@@ -110,7 +110,6 @@ def cim_script(argv: Sequence[str], folder: str) -> str:
     """Return the PowerShell text that has the WMI service start ``argv``, with no window."""
     command, place = (powershell(text) for text in (subprocess.list2cmdline(argv), folder))
     return (
-        "$ErrorActionPreference = 'Stop'\n"
         "$startup = New-CimInstance -ClassName Win32_ProcessStartup -ClientOnly "
         "-Property @{ ShowWindow = [uint16]0 }\n"
         "$answer = Invoke-CimMethod -ClassName Win32_Process -MethodName Create -Arguments @{ "
@@ -121,8 +120,7 @@ def cim_script(argv: Sequence[str], folder: str) -> str:
 
 
 def _cim(argv: Sequence[str], folder: str, name: str) -> None:
-    encoded = base64.b64encode(cim_script(argv, folder).encode("utf-16-le")).decode("ascii")
-    said = _tool("powershell", "-NoProfile", "-NonInteractive", "-EncodedCommand", encoded)
+    said = _tool(*encoded(cim_script(argv, folder)))
     if "started" not in said:
         raise _Refused(message("detach.unconfirmed", "powershell did not confirm the start of a process"))
 
@@ -161,18 +159,19 @@ def _task(argv: Sequence[str], folder: str, name: str) -> None:
 
 def _tool(*argv: str) -> str:
     no_window = 0x08000000 if os.name == "nt" else 0
+    words, environment = startable(argv, os.environ)
     answer = subprocess.run(
-        argv,
+        words,
+        env=environment,
         stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
+        capture_output=True,
         timeout=60,
         creationflags=no_window,
     )
-    said = " ".join(answer.stdout.decode("utf-8", "replace").split())[-300:]
     if answer.returncode != 0:
-        raise _Refused(_ended(argv[0], answer.returncode, said))
-    return said
+        said = (answer.stdout + b" " + answer.stderr).decode("utf-8", "replace")
+        raise _Refused(_ended(argv[0], answer.returncode, " ".join(said.split())[-300:]))
+    return answer.stdout.decode("utf-8", "replace")
 
 
 def _ended(program: str, status: int, output: str) -> Message:

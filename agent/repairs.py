@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Callable, Dict, List, Sequence, Tuple
 
+from agent.powershell import command
 from agent.quoting import Unsafe, address, index, powershell, printable, windows_folder
 from agent.wire.message import message
 
@@ -18,7 +19,6 @@ Argv = Tuple[str, ...]
 RULE, RULE_GROUP = "dtui-ranks", "dtui"
 #: Peers of one rule: a fleet has thousands of nodes at most.
 _MOST_VALUES = 20_000
-_POWERSHELL = ("powershell", "-NoProfile", "-NonInteractive", "-Command")
 _FILE_SYSTEM = r"HKLM\SYSTEM\CurrentControlSet\Control\FileSystem"
 
 
@@ -59,17 +59,21 @@ def _addresses(values: Sequence[object]) -> List[str]:
 
 
 def _windows_rule(values: Sequence[object]) -> Tuple[Argv, ...]:
-    """Replace the ranks' rule by one for its present addresses and the new ones."""
+    """Add the addresses to the ranks' rule, or make it. A rule that admits any address admits these only."""
     wanted = ", ".join(powershell(one) for one in _addresses(values))
-    present = "Get-NetFirewallRule -Name %s -ErrorAction SilentlyContinue" % RULE
-    command = (
-        "$from = @(%s | Get-NetFirewallAddressFilter | ForEach-Object { $_.RemoteAddress }); "
-        "$from = @($from + @(%s) | Select-Object -Unique); "
-        "Remove-NetFirewallRule -Name %s -ErrorAction SilentlyContinue; "
+    script = (
+        "$rule = $null; try { $rule = Get-NetFirewallRule -Name %s } "
+        "catch { if ($_.CategoryInfo.Category -ne 'ObjectNotFound') { throw } }; "
+        "if ($rule) { "
+        "$from = @($rule | Get-NetFirewallAddressFilter | ForEach-Object { $_.RemoteAddress } "
+        "| Where-Object { $_ -ne 'Any' }); "
+        "Set-NetFirewallRule -Name %s -Enabled True "
+        "-RemoteAddress @($from + @(%s) | Select-Object -Unique) "
+        "} else { "
         "New-NetFirewallRule -Name %s -DisplayName 'dtui: ranks among each other' -Group %s "
-        "-Direction Inbound -Action Allow -Profile Any -Protocol TCP -RemoteAddress $from"
-    ) % (present, wanted, RULE, RULE, RULE_GROUP)
-    return ((*_POWERSHELL, command),)
+        "-Direction Inbound -Action Allow -Profile Any -Protocol TCP -RemoteAddress @(%s) }"
+    ) % (RULE, RULE, wanted, RULE, RULE_GROUP, wanted)
+    return (command(script),)
 
 
 def _ufw(values: Sequence[object]) -> Tuple[Argv, ...]:
@@ -102,7 +106,7 @@ def _defender(values: Sequence[object]) -> Tuple[Argv, ...]:
     if len(values) != 1:
         raise Unsafe(message("repair.folders", "the repair takes one folder, not {count}", count=len(values)))
     folder = powershell(windows_folder(values[0]))
-    return ((*_POWERSHELL, "Add-MpPreference -ExclusionPath " + folder),)
+    return (command("Add-MpPreference -ExclusionPath " + folder),)
 
 
 def _compute_mode(values: Sequence[object]) -> Tuple[Argv, ...]:
@@ -124,7 +128,11 @@ _REPAIRS: Dict[str, Callable[[Sequence[object]], Tuple[Argv, ...]]] = {
         ("reg", "add", _FILE_SYSTEM, "/v", "LongPathsEnabled", "/t", "REG_DWORD", "/d", "1", "/f")
     ),
     "execution-policy": _fixed(
-        (*_POWERSHELL, "Set-ExecutionPolicy -ExecutionPolicy RemoteSigned -Scope CurrentUser -Force")
+        # The cmdlet also fails where the policy is set, but another scope's applies to this process.
+        command(
+            "try { Set-ExecutionPolicy -ExecutionPolicy RemoteSigned -Scope CurrentUser -Force } "
+            "catch { if ((Get-ExecutionPolicy -Scope CurrentUser) -ne 'RemoteSigned') { throw } }"
+        )
     ),
     "clock": _fixed(("w32tm", "/resync")),
     "defender": _defender,

@@ -36,6 +36,7 @@ from fleet.events import (
     RunFinished,
     RunPlanned,
     RunPreview,
+    StacksRead,
     StageChanged,
     TelemetrySampled,
 )  # fmt: skip
@@ -68,6 +69,7 @@ _AnyEvent = (
     | TelemetrySampled
     | RunFinished
     | PlanDrawn
+    | StacksRead
     | Notice
 )
 _WORDS = {math.inf: "Infinity", -math.inf: "-Infinity"}

@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from agent.wire.message import EMPTY, Message
 from agent.wire.preflight import Outcome
+from agent.wire.runs import RankStacks
 from agent.wire.telemetry import Sample
 from fleet.facts import NodeFacts
 from fleet.launch_method import LaunchMethod
@@ -236,6 +237,19 @@ class PlanDrawn(Event, frozen=True, kw_only=True):
     run: str
     text: str
     path: str
+
+
+class StacksRead(Event, frozen=True, kw_only=True):
+    """The Python stacks of a run's ranks on a node, or the reason why there are none.
+
+    ``saved``: they were saved ``at`` this time, when dtui last found that the run made no progress.
+    """
+
+    run: str
+    ranks: tuple[RankStacks, ...] = ()
+    error: Message = EMPTY
+    remedy: Message = EMPTY
+    saved: bool = False
 
 
 class Notice(Event, frozen=True, kw_only=True):

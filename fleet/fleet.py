@@ -60,6 +60,11 @@ class Fleet:
         """All nodes, the master first."""
         return (self.inventory.master, *self.inventory.workers)
 
+    @property
+    def asked_at(self) -> float:
+        """When a login last asked the user, by ``time.monotonic``: now, while a question is open."""
+        return self._prompts.asked_at
+
     async def __aenter__(self) -> Self:
         try:
             claim(self.home)

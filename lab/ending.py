@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from agent.powershell import command, startable
 from lab.errors import LabError
 from lab.home import MARK
 
@@ -71,10 +72,10 @@ def _in_environments(mark: str) -> Iterator[int]:
 
 
 def _in_command_lines(root: Path) -> Iterator[int]:
-    # By its path: a login's PATH need not name its folder.
-    system = Path(os.environ["SYSTEMROOT"], "System32", "WindowsPowerShell", "v1.0", "powershell.exe")
-    shell = [str(system), "-NoProfile", "-NonInteractive", "-Command", _WINDOWS_SEARCH]
+    words, environment = startable(command(_WINDOWS_SEARCH), os.environ)
     result = subprocess.run(
-        shell, capture_output=True, check=False, env=os.environ | {"DTUI_LAB_ROOT": str(root)}
+        words, capture_output=True, check=False, env=environment | {"DTUI_LAB_ROOT": str(root)}
     )
+    if result.returncode != 0:
+        raise LabError(f"the lab's processes cannot be listed: {os.fsdecode(result.stderr)[-300:]}")
     yield from (int(word) for word in result.stdout.split() if word.isdigit())

@@ -63,6 +63,14 @@ class CommandNotStarted(TransportError):
     """The login succeeded, but the node could not start the command."""
 
 
+class ServiceRefused(TransportError):
+    """The login succeeded, but the node's service answered a request with a fault."""
+
+    def __init__(self, what: Message, *, where: str = "", remedy: Message = EMPTY, transient: bool) -> None:
+        super().__init__(what, where=where, remedy=remedy)
+        self.transient = transient
+
+
 class CertificateRejected(TransportError):
     """The node's TLS certificate is expired, foreign, unknown or not the pinned one."""
 

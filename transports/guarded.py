@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from agent.wire.message import Message
 from transports.base import Endpoint, HostKey, Prompts
 from transports.questions import is_passphrase
@@ -17,6 +21,13 @@ class GuardedPrompts:
         self._prompts = prompts
         self._given: dict[Endpoint, str] = {}
         self._rejected: dict[Endpoint, set[str]] = {}
+        self._open = 0
+        self._answered_at = 0.0
+
+    @property
+    def asked_at(self) -> float:
+        """When the user was asked last, by ``time.monotonic``: now, while a question is open."""
+        return time.monotonic() if self._open else self._answered_at
 
     def reject(self, endpoint: Endpoint) -> None:
         """Record that the node rejected the last password for this endpoint, if there was one."""
@@ -25,7 +36,8 @@ class GuardedPrompts:
 
     async def password(self, endpoint: Endpoint, reason: Message) -> str | None:
         """Return the answer; None if the node has rejected it before."""
-        answer = await self._prompts.password(endpoint, reason)
+        with self._question():
+            answer = await self._prompts.password(endpoint, reason)
         if answer is None or is_passphrase(reason):
             return answer
         if answer in self._rejected.get(endpoint, ()):
@@ -35,4 +47,14 @@ class GuardedPrompts:
 
     async def trust_host_key(self, key: HostKey) -> bool:
         """Ask the user to confirm a host key."""
-        return await self._prompts.trust_host_key(key)
+        with self._question():
+            return await self._prompts.trust_host_key(key)
+
+    @contextmanager
+    def _question(self) -> Iterator[None]:
+        self._open += 1
+        try:
+            yield
+        finally:
+            self._open -= 1
+            self._answered_at = time.monotonic()

@@ -11,6 +11,7 @@ import os
 import subprocess
 from typing import TYPE_CHECKING
 
+from agent.powershell import startable
 from agent.quoting import Unsafe
 from agent.repairs import commands
 from agent.server import OperationError
@@ -39,8 +40,10 @@ def fix(call: Request) -> FixResult:
         missing = message("fix.no-step", "the repair has no step {step}", step=step)
         raise OperationError("refused", missing) from None
     try:
+        words, environment = startable(argv, os.environ)
         done = subprocess.run(
-            argv,
+            words,
+            env=environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

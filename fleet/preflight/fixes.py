@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 from msgspec import Struct
 
-from agent.quoting import Unsafe
+from agent.powershell import PROGRAM
+from agent.quoting import Unsafe, powershell
 from agent.repairs import Argv, commands
 from agent.wire.message import Message, message
 from agent.wire.preflight import Conditions
@@ -81,7 +82,9 @@ def fixable(check: str, system: str = "") -> bool:
 
 
 def command_text(argv: Sequence[str]) -> str:
-    """Return a command as it is typed."""
+    """Return a command as it is typed; the script of PowerShell as PowerShell reads it."""
+    if argv and argv[0] == PROGRAM:
+        return " ".join([*argv[:-1], powershell(argv[-1])])
     return " ".join(f'"{word}"' if not word or set(word) & set(" '&|;()") else word for word in argv)
 
 

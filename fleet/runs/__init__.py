@@ -8,7 +8,7 @@ from fleet.runs.read import read_logs
 from fleet.runs.record.replay import replay
 from fleet.runs.restart import run_to_end
 from fleet.runs.sample import SampleFailed, sample
-from fleet.runs.stacks import NodeStacks, folded, last_collective, other_threads, run_stacks
+from fleet.runs.stacks import NodeStacks, folded, last_collective, other_threads, read_stacks, run_stacks
 from fleet.runs.status import NodeRuns, NodeSweep, node_runs, sweep
 from fleet.runs.stop import stop
 from fleet.runs.store import NoSuchRun, RunStore, RunSummary, find_runs
@@ -34,6 +34,7 @@ __all__ = [
     "node_runs",
     "other_threads",
     "read_logs",
+    "read_stacks",
     "replay",
     "run_stacks",
     "run_to_end",

@@ -32,3 +32,21 @@ def end_processes(node: str) -> Message:
     return message(
         "run.processes-left.remedy", "end the processes on {node}: they hold GPU memory", node=node
     )
+
+
+def stop_later(node: str, run: str, remedy: Message) -> Message:
+    """Return what to do about the ranks on a node that cannot be reached, after the ``remedy``."""
+    if not remedy:
+        return message(
+            "run.not-reached.remedy",
+            "when {node} answers again, run `dtui stop {run}`, and `dtui sweep` for what is left",
+            node=node,
+            run=run,
+        )
+    return message(
+        "run.not-reached.remedy-first",
+        "{remedy}; when {node} answers again, run `dtui stop {run}`, and `dtui sweep` for what is left",
+        remedy=remedy,
+        node=node,
+        run=run,
+    )

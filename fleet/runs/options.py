@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from msgspec import Struct, field
 
+from fleet.errors import FleetError
 from fleet.secrets import Secret
 
 
@@ -36,7 +37,9 @@ class WatchOptions(Struct, frozen=True, kw_only=True):
     #: How long a node may be out of reach while the run is well; then it is lost. None waits for ever.
     unreachable_limit: float | None = 600.0
     #: The same for a run that has failed: then only the ends of the node's ranks are missing.
-    failing_limit: float = 60.0
+    failing_limit: float = 30.0
+    #: Nodes that have just been found out of reach, with their errors; no attempt is made to reach them.
+    apart: Mapping[str, FleetError] = field(default_factory=dict)
     #: First and longest pause between two attempts to reach a node.
     retry_first: float = 0.25
     retry_most: float = 10.0

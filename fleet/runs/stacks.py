@@ -4,21 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
 
+import msgspec
 from msgspec import Struct
 
-from agent.wire.message import message
+from agent.wire.message import EMPTY, message
 from agent.wire.operations import STACKS
+from agent.wire.reasons import reason_of
 from agent.wire.runs import Frame, RankStacks, StacksArgs, ThreadStack
 from fleet.errors import FleetError, InvalidAnswer
+from fleet.events import StacksRead
 from fleet.fleet import Fleet
 from fleet.inventory import Node
 from fleet.plan import RunPlan
+from fleet.private_files import LARGEST_LIST, read_private
 from fleet.runs.asking import answer_or_error
+from fleet.runs.messages import left_inventory
+from fleet.runs.store import RunStore
+from fleet.streams import merge
 
 #: Seconds for connecting to one node and for its answer.
 TIMEOUT = 45.0
+#: In the folder of a run on the master: the stacks of all ranks when it last made no progress.
+SAVED = "stacks.json"
 
 
 class NodeStacks(Struct, frozen=True):
@@ -44,6 +54,52 @@ async def run_stacks(fleet: Fleet, plan: RunPlan) -> tuple[NodeStacks, ...]:
     """Ask all nodes of the run concurrently."""
     nodes = [node for node in fleet.nodes if node.name in {part.node for part in plan.nodes}]
     return tuple(await asyncio.gather(*(_stacks_on(fleet, node, plan) for node in nodes)))
+
+
+async def read_stacks(fleet: Fleet, run: str) -> AsyncGenerator[StacksRead, None]:
+    """Yield the stacks of each node of a run as soon as it answers; of an ended run, those that were saved.
+
+    Raises NoSuchRun.
+    """
+    store = RunStore(fleet.home, run)
+    plan = store.plan()
+    if await asyncio.to_thread(store.finished) is not None:
+        for event in await asyncio.to_thread(_saved_stacks, store):
+            yield event
+        return
+    async with aclosing(merge(*(_read_on(fleet, part.node, plan) for part in plan.nodes))) as events:
+        async for event in events:
+            yield event
+
+
+async def _read_on(fleet: Fleet, name: str, plan: RunPlan) -> AsyncGenerator[StacksRead, None]:
+    node = next((node for node in fleet.nodes if node.name == name), None)
+    if node is None:
+        yield StacksRead(node=name, at=fleet.clock(), run=plan.run, error=left_inventory())
+        return
+    answer = await _stacks_on(fleet, node, plan)
+    error = answer.error or FleetError(EMPTY)
+    yield StacksRead(
+        node=name, at=fleet.clock(), run=plan.run, ranks=answer.ranks, error=error.what, remedy=error.remedy
+    )
+
+
+def _saved_stacks(store: RunStore) -> list[StacksRead]:
+    path = store.folder / SAVED
+    try:
+        nodes = msgspec.json.decode(read_private(path, LARGEST_LIST), type=dict[str, list[RankStacks]])
+        at = path.stat().st_mtime
+    except FileNotFoundError:
+        return []
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        unreadable = message(
+            "run.stacks-unreadable", "cannot read {path}: {error}", path=str(path), error=reason_of(error)
+        )
+        return [StacksRead(run=store.run, error=unreadable, saved=True)]
+    return [
+        StacksRead(node=name, at=at, run=store.run, ranks=tuple(ranks), saved=True)
+        for name, ranks in nodes.items()
+    ]
 
 
 async def _stacks_on(fleet: Fleet, node: Node, plan: RunPlan) -> NodeStacks:

@@ -11,7 +11,8 @@ from agent.wire.runs import StopArgs
 from fleet.errors import FleetError, OperationFailed
 from fleet.events import Event, Level, Notice
 from fleet.fleet import Fleet
-from fleet.runs.messages import end_processes, left_inventory, processes_left
+from fleet.runs.asking import answering_link
+from fleet.runs.messages import end_processes, left_inventory, processes_left, stop_later
 from fleet.runs.options import LaunchOptions, WatchOptions
 from fleet.runs.store import RunStore
 from fleet.runs.watch import watch
@@ -19,6 +20,8 @@ from fleet.streams import contained, merge
 
 #: Seconds that a stop may take after the ranks' grace: the agent gives a supervisor 15.
 _BEYOND_GRACE = 25.0
+#: Seconds in which a node has to answer, those for the user's answers aside; then it is reported.
+_REACH = 30.0
 #: How long the collection of what is left waits for a node that is out of reach.
 _TIMEOUT = 15.0
 
@@ -33,36 +36,48 @@ async def stop(
 ) -> AsyncGenerator[Event, None]:
     """Yield a Notice for each node: what was ended on it, or why not.
 
-    The ranks get ``grace`` seconds to save a checkpoint (None: as set by the launch; 0: none).
-    ``collect`` then watches to the end, so that the recording is whole and the last event a RunFinished;
-    leave it out where a watch of this run is open already. Raises NoSuchRun.
+    No node waits for another one, and one that does not answer is reported within 30 seconds. The ranks get
+    ``grace`` seconds to save a checkpoint (None: as set by the launch; 0: none). ``collect`` then watches to
+    the end, so that the recording is whole and the last event a RunFinished; leave it out where a watch of
+    this run is open already. Raises NoSuchRun.
     """
     plan = RunStore(fleet.home, run).plan()
-    stops = [_contained(fleet, part.node, run, grace) for part in plan.nodes]
+    apart: dict[str, FleetError] = {}
+    stops = [_contained(fleet, part.node, run, grace, apart) for part in plan.nodes]
     async with aclosing(merge(*stops)) as events:
         async for event in events:
             yield event
     if collect:
-        options = WatchOptions(unreachable_limit=_TIMEOUT, failing_limit=_TIMEOUT)
+        options = WatchOptions(unreachable_limit=_TIMEOUT, failing_limit=_TIMEOUT, apart=apart)
         async with aclosing(watch(fleet, run, options, history=False)) as events:
             async for event in events:
-                yield event
+                if not (isinstance(event, Notice) and event.node in apart):  # it has been reported
+                    yield event
 
 
-def _contained(fleet: Fleet, name: str, run: str, grace: float | None) -> AsyncGenerator[Event, None]:
+def _contained(
+    fleet: Fleet, name: str, run: str, grace: float | None, apart: dict[str, FleetError]
+) -> AsyncGenerator[Event, None]:
     def failed(what: Message) -> list[Event]:
         return [Notice(node=name, at=fleet.clock(), level="error", text=_not_stopped(what))]
 
-    return contained(_stop_on(fleet, name, run, grace), f"stopping run {run} on {name}", failed)
+    return contained(_stop_on(fleet, name, run, grace, apart), f"stopping run {run} on {name}", failed)
 
 
-async def _stop_on(fleet: Fleet, name: str, run: str, grace: float | None) -> AsyncGenerator[Event, None]:
+async def _stop_on(
+    fleet: Fleet, name: str, run: str, grace: float | None, apart: dict[str, FleetError]
+) -> AsyncGenerator[Event, None]:
     text: Message = EMPTY
     remedy: Message = EMPTY
     level: Level = "error"
     try:
         node = fleet.inventory.node(name)
-        link = await fleet.link(node)
+        try:
+            link = await answering_link(fleet, node, _REACH)
+        except FleetError as error:
+            # The collection need not try again; it does after a link that is lost in mid-stop.
+            apart[name] = error
+            raise
         outcome = await link.call(
             STOP,
             StopArgs(project=node.project, node=node.name, run=run, grace=grace),
@@ -79,7 +94,7 @@ async def _stop_on(fleet: Fleet, name: str, run: str, grace: float | None) -> As
             level = "info"
             text = message("run.nothing-to-stop", "nothing to stop: this node has no such run")
     except FleetError as error:
-        text, remedy = _not_stopped(error.what), error.remedy
+        text, remedy = _not_reached(error.what), stop_later(name, run, error.remedy)
     else:
         if outcome["left"]:
             text, remedy = processes_left(outcome["left"]), end_processes(name)
@@ -90,6 +105,10 @@ async def _stop_on(fleet: Fleet, name: str, run: str, grace: float | None) -> As
 
 def _not_stopped(reason: Message) -> Message:
     return message("run.not-stopped", "not stopped: {reason}", reason=reason)
+
+
+def _not_reached(reason: Message) -> Message:
+    return message("run.not-reached", "not stopped, its ranks may still be running: {reason}", reason=reason)
 
 
 def _stopped(ended: int) -> Message:

@@ -112,6 +112,10 @@ class RunStore(Struct, frozen=True):
         except (OSError, UnicodeDecodeError):
             return Origin()
 
+    def finished(self) -> RunFinished | None:
+        """Return the recorded end of the run, None without one."""
+        return _finish(self.events_file)
+
     def events(self) -> Iterator[Event]:
         """Yield what was recorded so far, see :func:`replay`; nothing when there is no record."""
         if self.events_file.exists():
@@ -168,7 +172,7 @@ def find_runs(home: Path) -> tuple[RunSummary, ...]:
     for folder in sorted((home / "runs").glob("*/")):
         store = RunStore(home, folder.name)
         try:
-            found.append(RunSummary(folder.name, store.plan(), _finish(store.events_file)))
+            found.append(RunSummary(folder.name, store.plan(), store.finished()))
         except FleetError:
             continue
     return tuple(found)

@@ -18,13 +18,13 @@ from fleet.fleet import Fleet
 from fleet.inventory import FaultsError
 from fleet.plan import RunPlan
 from fleet.private_files import write_private
-from fleet.runs.messages import end_processes, left_inventory, processes_left
+from fleet.runs.messages import end_processes, left_inventory, processes_left, stop_later
 from fleet.runs.nodewatch import UNREAD, NodeWatch
 from fleet.runs.options import WatchOptions
 from fleet.runs.printed import PrintedFigures
 from fleet.runs.progress import Progress, failed
 from fleet.runs.recorder import Recorder
-from fleet.runs.stacks import run_stacks
+from fleet.runs.stacks import SAVED, run_stacks
 from fleet.runs.stalls import StepPace, watch_stalls
 from fleet.runs.store import RunStore
 from fleet.runs.verdict import cause_of, node_failure, rank_failure, supervisor_failure, verdict
@@ -141,7 +141,7 @@ class _Watch:
                 if isinstance(event, NodeEnded):
                     self._node_ended(event)
                     if event.state in ("missing", "unreachable"):
-                        yield _given_up(event)
+                        yield _given_up(event, self._plan.run)
                     continue
                 if isinstance(event, RankExited) and failed(event):
                     self._watch_state.fail(rank_failure(event))
@@ -176,7 +176,7 @@ class _Watch:
         found = [rank for answer in answers for rank in answer.ranks]
         nodes = {answer.node: answer.ranks for answer in answers}
         with suppress(OSError):  # the report does not depend on the file
-            write_private(self._store.folder / "stacks.json", json.dumps(nodes, indent=1))
+            write_private(self._store.folder / SAVED, json.dumps(nodes, indent=1))
         return found
 
     def _rules(self) -> tuple[Sequence[Rule], Notice | None]:
@@ -198,6 +198,9 @@ class _Watch:
                 node = self._fleet.inventory.node(part.node)
             except KeyError:
                 watches.append(self._unknown(part.node))
+                continue
+            if (error := self._options.apart.get(part.node)) is not None:
+                watches.append(self._apart(part.node, error))
                 continue
             watch = NodeWatch(
                 self._fleet,
@@ -242,6 +245,10 @@ class _Watch:
                 node=node,
             ),
         )
+
+    async def _apart(self, node: str, error: FleetError) -> AsyncGenerator[Event, None]:
+        at = self._fleet.clock()
+        yield NodeEnded(node=node, at=at, state="unreachable", error=error.what, remedy=error.remedy)
 
     def _node_ended(self, event: NodeEnded) -> None:
         self._watch_state.ended[event.node] = event
@@ -303,7 +310,8 @@ class _Watch:
             return
 
 
-def _given_up(ended: NodeEnded) -> Event:
+def _given_up(ended: NodeEnded, run: str) -> Event:
+    unreachable = ended.state == "unreachable"
     return Notice(
         node=ended.node,
         at=ended.at,
@@ -313,7 +321,7 @@ def _given_up(ended: NodeEnded) -> Event:
             "the status of its ranks is unknown, and they may still be running: {reason}",
             reason=ended.error,
         ),
-        remedy=ended.remedy,
+        remedy=stop_later(ended.node, run, ended.remedy) if unreachable else ended.remedy,
     )
 
 

@@ -20,6 +20,7 @@ from fleet.events import (
     RunFinished,
     RunPlanned,
     RunPreview,
+    StacksRead,
     StageChanged,
 )  # fmt: skip
 from fleet.state.node import NodeState, begins_deploy
@@ -47,6 +48,8 @@ class FleetState(Struct, frozen=True):
     checks: tuple[str, ...] = ()
     #: The plan that was drawn last.
     drawn: PlanDrawn | None = None
+    #: The stacks that were read last, by node.
+    stacks: Mapping[str, StacksRead] = field(default_factory=dict)
     #: The run that the last dry run would start, until a deploy begins.
     preview: RunPreview | None = None
     #: The run of the newest plan, or the one that is looked at.
@@ -81,6 +84,8 @@ class FleetState(Struct, frozen=True):
             return replace(self, notices=notices, noticed=self.noticed + 1)
         if isinstance(event, PlanDrawn):
             return replace(self, drawn=event)
+        if isinstance(event, StacksRead):
+            return replace(self, stacks={**self.stacks, event.node: event})
         if isinstance(event, RunPreview):
             return replace(self, preview=event)
         if isinstance(event, RunPlanned):

@@ -7,14 +7,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Quotas:
-    """Defaults are those of Windows 10 and 11, where 2147483647 means no limit."""
+    """Defaults are those that Microsoft documents; many releases report 2147483647, which means no limit."""
 
     max_envelope_kb: int = 500
     max_timeout_ms: int = 60_000
     idle_timeout_ms: int = 7_200_000
-    max_shells_per_user: int = 2_147_483_647
-    max_processes_per_shell: int = 2_147_483_647
-    max_memory_per_shell_mb: int = 2_147_483_647
+    max_shells_per_user: int = 30
+    max_processes_per_shell: int = 25
+    max_memory_per_shell_mb: int = 1024
+    allow_remote_shells: bool = True
 
     @property
     def envelope_bytes(self) -> int:
@@ -24,7 +25,8 @@ class Quotas:
     def winrs(self) -> str:
         """What a Get of ``config/winrs`` answers, as XML."""
         return (
-            "<cfg:Winrs><cfg:AllowRemoteShellAccess>true</cfg:AllowRemoteShellAccess>"
+            f"<cfg:Winrs><cfg:AllowRemoteShellAccess>{str(self.allow_remote_shells).lower()}"
+            "</cfg:AllowRemoteShellAccess>"
             f"<cfg:IdleTimeout>{self.idle_timeout_ms}</cfg:IdleTimeout>"
             "<cfg:MaxConcurrentUsers>2147483647</cfg:MaxConcurrentUsers>"
             "<cfg:MaxShellRunTime>2147483647</cfg:MaxShellRunTime>"

@@ -94,6 +94,10 @@ class Service:
         wanted = request.find("rsp:Shell")
         if wanted is None:
             raise faults.unsupported("Create without a Shell")
+        if request.resource.lower() != soap.CMD_RESOURCE:
+            raise faults.no_resource(request.resource)
+        if not self.quotas.allow_remote_shells:
+            raise faults.remote_shells_off()
         shell = _Shell(
             id=(wanted.get("ShellId") or str(uuid.uuid4())).upper(),
             owner=user,
@@ -104,7 +108,7 @@ class Service:
         )
         with self._lock:
             if sum(other.owner == user for other in self._shells.values()) >= self.quotas.max_shells_per_user:
-                raise faults.too_many_shells()
+                raise faults.too_many_shells(self.quotas.max_shells_per_user)
             self._shells[shell.id] = shell
         return (
             "<x:ResourceCreated><a:Address>http://localhost/wsman</a:Address><a:ReferenceParameters>"
@@ -133,9 +137,7 @@ class Service:
         if wanted is None:
             raise faults.unsupported("Command without a CommandLine")
         if len(shell.commands) >= self.quotas.max_processes_per_shell:
-            raise faults.Fault(
-                2150859174, "w:QuotaLimit", "The maximum number of processes per shell is reached."
-            )
+            raise faults.too_many_processes()
         words = [wanted.findtext(tag("rsp:Command")) or ""]
         words += [argument.text or "" for argument in wanted.findall(tag("rsp:Arguments"))]
         no_shell = request.options.get("WINRS_SKIP_CMD_SHELL", "").upper() == "TRUE"

@@ -10,6 +10,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, Protocol
 
+#: The exit code of Windows for a process that Ctrl-C has ended.
+_CONTROL_C_EXIT = 0xC000013A
+
 
 class Process(Protocol):
     """A running command: raw byte pipes, and the tree of its processes."""
@@ -44,7 +47,8 @@ class _PosixProcess:
         self._popen = popen
 
     def wait(self) -> int:
-        return self._popen.wait() & 0xFFFFFFFF
+        code = self._popen.wait()
+        return _CONTROL_C_EXIT if code == -signal.SIGINT else code & 0xFFFFFFFF
 
     def running(self) -> bool:
         return self._popen.poll() is None

@@ -173,6 +173,9 @@ class Recorded:
     def sample(self, run: str, text: str) -> AsyncIterator[Event]:
         return self._tell("sample", run, text)
 
+    def stacks(self, run: str) -> AsyncIterator[Event]:
+        return self._tell("stacks", run)
+
     def add_node(self, draft: Draft) -> None:
         if not draft.address:
             raise RefusedError("the address is missing")

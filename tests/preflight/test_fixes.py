@@ -13,6 +13,12 @@ from tui.i18n import Texts
 
 OTHERS = {"master": "192.168.1.100", "gpu2": "192.168.1.102"}
 
+#: How each command of PowerShell begins, as it is pasted into PowerShell.
+POWERSHELL = (
+    "powershell -NoProfile -NonInteractive -Command '$ErrorActionPreference = ''Stop''; "
+    "$ProgressPreference = ''SilentlyContinue''; "
+)
+
 
 def context(others: Mapping[str, str] = OTHERS, **conditions: Any) -> FixContext:
     seen = observations({})["gpu1"]
@@ -24,13 +30,14 @@ def context(others: Mapping[str, str] = OTHERS, **conditions: Any) -> FixContext
     [
         (
             "29500",
-            'powershell -NoProfile -NonInteractive -Command "'
-            "$from = @(Get-NetFirewallRule -Name dtui-ranks -ErrorAction SilentlyContinue"
-            " | Get-NetFirewallAddressFilter | ForEach-Object { $_.RemoteAddress }); "
-            "$from = @($from + @('192.168.1.100', '192.168.1.102') | Select-Object -Unique); "
-            "Remove-NetFirewallRule -Name dtui-ranks -ErrorAction SilentlyContinue; "
-            "New-NetFirewallRule -Name dtui-ranks -DisplayName 'dtui: ranks among each other' -Group dtui "
-            '-Direction Inbound -Action Allow -Profile Any -Protocol TCP -RemoteAddress $from"',
+            POWERSHELL + "$rule = $null; try { $rule = Get-NetFirewallRule -Name dtui-ranks } "
+            "catch { if ($_.CategoryInfo.Category -ne ''ObjectNotFound'') { throw } }; if ($rule) { "
+            "$from = @($rule | Get-NetFirewallAddressFilter | ForEach-Object { $_.RemoteAddress } "
+            "| Where-Object { $_ -ne ''Any'' }); Set-NetFirewallRule -Name dtui-ranks -Enabled True "
+            "-RemoteAddress @($from + @(''192.168.1.100'', ''192.168.1.102'') | Select-Object -Unique) "
+            "} else { New-NetFirewallRule -Name dtui-ranks -DisplayName ''dtui: ranks among each other'' "
+            "-Group dtui -Direction Inbound -Action Allow -Profile Any -Protocol TCP "
+            "-RemoteAddress @(''192.168.1.100'', ''192.168.1.102'') }'",
         ),
         ("sleep", "powercfg /change standby-timeout-ac 0\npowercfg /change hibernate-timeout-ac 0"),
         (
@@ -40,13 +47,13 @@ def context(others: Mapping[str, str] = OTHERS, **conditions: Any) -> FixContext
         ),
         (
             "execution-policy",
-            'powershell -NoProfile -NonInteractive -Command "Set-ExecutionPolicy '
-            '-ExecutionPolicy RemoteSigned -Scope CurrentUser -Force"',
+            POWERSHELL
+            + "try { Set-ExecutionPolicy -ExecutionPolicy RemoteSigned -Scope CurrentUser -Force } "
+            "catch { if ((Get-ExecutionPolicy -Scope CurrentUser) -ne ''RemoteSigned'') { throw } }'",
         ),
         (
             "defender",
-            'powershell -NoProfile -NonInteractive -Command "Add-MpPreference -ExclusionPath '
-            "'C:\\Users\\kim\\dtui\\floorplan'\"",
+            POWERSHELL + "Add-MpPreference -ExclusionPath ''C:\\Users\\kim\\dtui\\floorplan'''",
         ),
         ("clock", "w32tm /resync"),
     ],
@@ -109,7 +116,7 @@ def test_the_adapter_is_written_into_the_inventory_only_when_it_is_not_known() -
 
 def test_a_name_with_a_quote_stays_one_word_of_powershell() -> None:
     (fix,) = fixes_for(context(project="C:\\Users\\o'neill\\p"), ["defender"])
-    assert fix.commands[0][-1] == "Add-MpPreference -ExclusionPath 'C:\\Users\\o''neill\\p'"
+    assert fix.commands[0][-1].endswith("; Add-MpPreference -ExclusionPath 'C:\\Users\\o''neill\\p'")
 
 
 def test_what_has_no_fix_is_not_offered() -> None:

@@ -166,7 +166,8 @@ async def test_who_holds_the_port_is_named_where_it_matters(net: Network) -> Non
     net["master"].listen(29500)
     net["gpu1"].listen(29502)
     seen = await run_checks(net, "29500", "29502")
-    assert seen.failed == {("master", "29500")}
+    assert not seen.failed, "a launch takes another port"
+    assert seen.cell("master", "29500").status == "warn"
     # `ip netns exec` becomes the program, so its pid is the listener's.
     assert f"(pid {net['master'].processes[0].pid})" in seen.cell("master", "29500").seen
     assert "this run does not listen on it" in seen.cell("gpu1", "29502").seen

@@ -13,10 +13,11 @@ from msgspec.structs import replace
 
 from agent.observer import report
 from agent.wire.runs import RankStacks
+from fleet.events import StacksRead
 from fleet.link.client import Item
-from fleet.runs import LaunchOptions, folded, last_collective, launch, run_stacks, stop
+from fleet.runs import LaunchOptions, folded, last_collective, launch, read_stacks, run_stacks, stop
 from tests.hostile.record.lying import LyingLink, compromise
-from tests.runs.fleets import collect, fleet_of, inventory, plan_of, project, until
+from tests.runs.fleets import collect, fleet_of, inventory, of, plan_of, project, rank_log, until
 
 WAITS = """
 def load():
@@ -146,3 +147,32 @@ async def test_a_node_that_lies_about_stacks_costs_its_own_answer_only(
     assert [one["rank"] for one in master.ranks] == [0]
     assert gpu1.error is not None
     assert says in str(gpu1.error)
+
+
+async def test_each_node_is_reported_as_it_answers_and_an_ended_run_has_what_was_saved(
+    tmp_path: Path,
+) -> None:
+    fleet = fleet_of(inventory(tmp_path, WAITS, master=1, gpu1=1))
+    async with fleet:
+        await collect(launch(fleet, plan_of(fleet.inventory)))
+        await until(lambda: b"waiting" in rank_log(fleet, "gpu1", 1).read_bytes())
+        known = fleet.inventory
+        fleet.inventory = replace(known, workers=())
+        read = {event.node: event for event in of(await collect(read_stacks(fleet, "run-1")), StacksRead)}
+        assert [one["rank"] for one in read["master"].ranks] == [0]
+        assert "no longer in the inventory" in read["gpu1"].error
+        fleet.inventory = known
+        read = {event.node: event for event in of(await collect(read_stacks(fleet, "run-1")), StacksRead)}
+        assert [[one["rank"] for one in read[node].ranks] for node in ("master", "gpu1")] == [[0], [1]]
+        assert not any(event.saved for event in read.values())
+        await collect(stop(fleet, "run-1", grace=0.0))
+        assert await collect(read_stacks(fleet, "run-1")) == []
+
+        path = fleet.home / "runs" / "run-1" / "stacks.json"
+        path.write_text(json.dumps({"gpu1": read["gpu1"].ranks}), "utf-8")
+        (saved,) = of(await collect(read_stacks(fleet, "run-1")), StacksRead)
+        assert (saved.node, saved.ranks, saved.saved) == ("gpu1", read["gpu1"].ranks, True)
+        for other in ("{", '{"gpu1": [{"rank": "x"}]}', "[" * 100_000, "\udcff"):
+            path.write_text(other, "utf-8", "surrogateescape")
+            (broken,) = of(await collect(read_stacks(fleet, "run-1")), StacksRead)
+            assert "stacks.json" in broken.error

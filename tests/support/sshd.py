@@ -88,6 +88,11 @@ class OpenSshServer:
         self._process.wait()
         self._block.release()
 
+    @property
+    def pid(self) -> int:
+        """The process that accepts connections."""
+        return self._process.pid
+
     def known_hosts_line(self) -> str:
         return f"[{self.host}]:{self.port} {self.host_key.export_public_key().decode('ascii')}"
 

@@ -13,7 +13,7 @@ from lab.winrm import Injection, Quotas, WinRMServer
 from lab.winrm.faults import envelope_too_large, no_shell, too_many_shells
 from tests.winrm.conftest import QUICK, Connect, Serve
 from transports.base import Channel
-from transports.errors import ChannelLost, CommandNotStarted, TransportError
+from transports.errors import ChannelLost, ServiceRefused, TransportError
 from transports.winrm.connection import Timeouts
 
 PYTHON = sys.executable
@@ -171,8 +171,8 @@ async def test_opening_fails_with_the_reason_when_it_never_works(serve: Serve, c
     with pytest.raises(TransportError, match="503"):
         await transport.open([PYTHON, "-c", CAT])
     server.injector.clear()
-    server.injector.inject(Injection("Create", "fault", fault=too_many_shells))
-    with pytest.raises(CommandNotStarted, match="quota"):
+    server.injector.inject(Injection("Create", "fault", fault=too_many_shells, times=99))
+    with pytest.raises(ServiceRefused, match="quota"):
         await transport.open([PYTHON, "-c", CAT])
 
 

@@ -60,6 +60,19 @@ def test_shells_are_limited(serve: Serve) -> None:
     protocol.open_shell()
 
 
+def test_there_are_command_shells_only(serve: Serve) -> None:
+    """As Windows answers for an endpoint of PowerShell that is not registered."""
+    protocol = connect(serve())
+    header = protocol.build_wsman_header(
+        "http://schemas.xmlsoap.org/ws/2004/09/transfer/Create",
+        "http://schemas.microsoft.com/powershell/Microsoft.PowerShell",
+    )
+    body = {"rsp:Shell": {"rsp:InputStreams": "stdin pr", "rsp:OutputStreams": "stdout"}}
+    with pytest.raises(WSManFaultError) as caught:
+        protocol.send_message(xmltodict.unparse({"env:Envelope": {**header, "env:Body": body}}))
+    assert (fault_code(caught), caught.value.fault_subcode) == (2150858752, "a:DestinationUnreachable")
+
+
 def test_an_envelope_over_the_quota_is_refused(serve: Serve) -> None:
     protocol = connect(serve(quotas=Quotas(max_envelope_kb=64)))
     shell = protocol.open_shell()
@@ -75,6 +88,17 @@ def test_receive_times_out_when_there_is_nothing_yet(serve: Serve) -> None:
     command = protocol.run_command(shell, "cat", console_mode_stdin=False)
     with pytest.raises(WinRMOperationTimeoutError):
         protocol.get_command_output_raw(shell, command)
+
+
+def test_ctrl_c_ends_the_command_as_on_windows(serve: Serve) -> None:
+    protocol = connect(serve())
+    shell = protocol.open_shell()
+    command = protocol.run_command(shell, "cat", console_mode_stdin=False)
+    namespace = "http://schemas.microsoft.com/wbem/wsman/1/windows/shell"
+    header = protocol.build_wsman_header(f"{namespace}/Signal", f"{namespace}/cmd", shell)
+    body = {"rsp:Signal": {"@CommandId": command, "rsp:Code": f"{namespace}/signal/ctrl_c"}}
+    protocol.send_message(xmltodict.unparse({"env:Envelope": {**header, "env:Body": body}}))
+    assert protocol.get_command_output_raw(shell, command) == (b"", b"", 0xC000013A, True)
 
 
 def test_deleting_the_shell_ends_what_runs_in_it(serve: Serve, tmp_path: Path) -> None:

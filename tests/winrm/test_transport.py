@@ -21,6 +21,7 @@ from transports.errors import (
     ChannelLost,
     CommandNotStarted,
     Refused,
+    ServiceRefused,
     TransportError,
     Unreachable,
 )
@@ -184,7 +185,7 @@ class TestQuotas:
     async def test_used_up_shells_are_explained(self, serve: Serve, connect: Connect) -> None:
         transport = connect(serve(quotas=Quotas(max_shells_per_user=1)))
         await transport.open(ECHO)
-        with pytest.raises(CommandNotStarted, match="MaxShellsPerUser"):
+        with pytest.raises(ServiceRefused, match="MaxShellsPerUser"):
             await transport.open(ECHO)
 
 

@@ -11,8 +11,9 @@ from winrm.exceptions import InvalidCredentialsError, WinRMOperationTimeoutError
 from winrm.protocol import Protocol
 
 from agent.wire.message import message
-from transports.errors import AuthenticationFailed, ChannelLost, TransportError
-from transports.winrm.problems import UnreadableAnswer, classify_error, new_login
+from transports.errors import ChannelLost, ServiceRefused, TransportError
+from transports.winrm.faults import Request
+from transports.winrm.problems import UnreadableAnswer, classify_error, login_lost, new_login
 from transports.winrm.violation import protocol_violation
 
 T = TypeVar("T")
@@ -58,7 +59,7 @@ class ReconnectingConnection:
         self._closing = closing
         self._protocol: Protocol | None = None
 
-    def send(self, request: Callable[[Protocol], T]) -> T:
+    def send(self, request: Callable[[Protocol], T], at: Request) -> T:
         """Send a request once; raises WinRMOperationTimeoutError, or the result of `classify_error`."""
         try:
             if self._protocol is None:
@@ -71,10 +72,10 @@ class ReconnectingConnection:
             self.close()
             if refused:
                 raise
-            raise classify_error(error, self._where) from error
+            raise classify_error(error, self._where, at) from error
 
     def send_with_retries(
-        self, request: Callable[[Protocol], T], broken: Callable[[], None] = lambda: None
+        self, request: Callable[[Protocol], T], at: Request, broken: Callable[[], None] = lambda: None
     ) -> T:
         """Send a request, again over a new connection whenever one breaks; ``broken`` is called each time.
 
@@ -86,18 +87,11 @@ class ReconnectingConnection:
         problem: TransportError
         while True:
             try:
-                return self.send(request)
+                return self.send(request, at)
             except InvalidCredentialsError as error:
                 refused += 1
                 if refused > _LOGINS:
-                    raise AuthenticationFailed(
-                        message("winrm.login-lost", "the node no longer accepts the login"),
-                        where=self._where,
-                        remedy=message(
-                            "winrm.login-lost.remedy",
-                            "check on the node whether the account is locked or its password was changed",
-                        ),
-                    ) from error
+                    raise login_lost(self._where) from error
                 problem = new_login(self._where)
             except TransportError as error:
                 if not error.transient:
@@ -115,12 +109,21 @@ class ReconnectingConnection:
             broken()
             since = self._clock() if since is None else since
             if self._closing.is_set() or self._clock() - since > self._timeouts.outage:
-                what = message(
-                    "winrm.outage",
-                    "{problem}, and no new connection worked for {seconds:.0f} s",
-                    problem=problem.what,
-                    seconds=self._clock() - since,
-                )
+                seconds = self._clock() - since
+                if isinstance(problem, ServiceRefused):
+                    what = message(
+                        "winrm.fault-lasts",
+                        "{problem}, and further attempts failed for {seconds:.0f} s",
+                        problem=problem.what,
+                        seconds=seconds,
+                    )
+                else:
+                    what = message(
+                        "winrm.outage",
+                        "{problem}, and no new connection worked for {seconds:.0f} s",
+                        problem=problem.what,
+                        seconds=seconds,
+                    )
                 remedy = message("winrm.outage.remedy", "check that the node is on and its network works")
                 raise ChannelLost(what, where=self._where, remedy=problem.remedy or remedy) from problem
             self._closing.wait(pause)

@@ -112,6 +112,9 @@ class NodeExchange:
 
     def _document(self, response: requests.Response) -> bytes:
         body = response.content
+        if not body:
+            # There is nothing that could be accepted without a seal: like a broken connection.
+            raise MalformedAnswer(message("winrm.empty", "the answer is empty"))
         if self._sealing is not None:
             if not is_sealed(response.headers.get("Content-Type", "")):
                 problem = message("winrm.unsealed", "the node answered without sealing the message")

@@ -16,7 +16,13 @@ from transports.errors import AuthenticationFailed, TransportError
 from transports.winrm.exchange import NodeExchange
 from transports.winrm.http import node_session
 from transports.winrm.options import Auth, Options
-from transports.winrm.problems import certificate_problem, classify_error, login_refused, no_ticket
+from transports.winrm.problems import (
+    certificate_problem,
+    classify_error,
+    login_refused,
+    no_ticket,
+    status_problem,
+)
 
 #: A valid name of an authentication scheme, and the number of offered schemes that are read.
 _SCHEME = re.compile(r"[a-z][a-z0-9-]{0,19}")
@@ -61,6 +67,9 @@ def offered_schemes(url: str, options: Options, where: str, timeout: float) -> t
             raise certificate_problem(error, where) from error
         except (requests.exceptions.RequestException, OSError) as error:
             raise classify_error(error, where) from error
+    if answer.status_code in (502, 503, 504):
+        # HTTP.sys answers so while the service behind it starts.
+        raise status_problem(answer.status_code, where, "config")
     if answer.status_code != 401:
         raise TransportError(
             message(

@@ -11,26 +11,25 @@ from spnego.exceptions import SpnegoError
 from winrm.exceptions import (
     InvalidCredentialsError,
     WinRMError,
+    WinRMOperationTimeoutError,
     WinRMTransportError,
     WSManFaultError,
 )
 
-from agent.wire.message import Message, message
+from agent.wire.message import EMPTY, Message, message
 from transports.errors import (
     AuthenticationFailed,
     CertificateRejected,
     ChannelLost,
-    CommandNotStarted,
+    ServiceRefused,
     TransportError,
     Unreachable,
 )
 from transports.quoting import quoted
 from transports.system_errors import TIMED_OUT, system_error
+from transports.winrm.faults import Effect, Fault, Request, http_status
 from transports.winrm.violation import protocol_violation
 
-#: The shell or command does not exist.
-_GONE = (2150858843, 2150858842, 995, 2147943395)
-_DENIED = (5, 2147942405)
 #: How http.client reports a connection that ended too early.
 _CUT = (http.client.IncompleteRead, http.client.RemoteDisconnected, http.client.ImproperConnectionState)
 #: How deep an error may be wrapped.
@@ -38,11 +37,12 @@ _WRAPPED = 16
 
 
 class ShellGone(Exception):
-    """The shell or the command no longer exists on the node; a retry cannot help."""
+    """The shell or the command no longer exists on the node; only a new shell can help."""
 
-    def __init__(self, what: Message) -> None:
+    def __init__(self, what: Message, remedy: Message = EMPTY) -> None:
         super().__init__(what)
         self.what = what
+        self.remedy = remedy
 
 
 class EnvelopeTooLarge(Exception):
@@ -51,32 +51,35 @@ class EnvelopeTooLarge(Exception):
     what = message("winrm.envelope", "the message is larger than the node's MaxEnvelopeSizekb")
 
 
+class AccessDenied(AuthenticationFailed):
+    """The login succeeded, and then the service denied the account access."""
+
+
+class LoginLost(AuthenticationFailed):
+    """A session was logged in, and the node refuses the login of its new connections."""
+
+
 class UnreadableAnswer(ChannelLost):
     """An answer that is cut, sealed for another login, or malformed. A new connection may help."""
 
 
-def classify_error(error: Exception, where: str) -> ShellGone | EnvelopeTooLarge | TransportError:
-    """Return the error that ``error`` stands for. A TransportError may be transient.
+def classify_error(
+    error: Exception, where: str, at: Request = "config"
+) -> ShellGone | EnvelopeTooLarge | TransportError | WinRMOperationTimeoutError:
+    """Return the error that ``error``, of the request ``at``, stands for. A TransportError may be transient.
 
     Every exception is classified, because an answer of a node can make the libraries raise any of them.
     """
-    if isinstance(error, (TransportError, ShellGone, EnvelopeTooLarge)):
+    if isinstance(error, (TransportError, ShellGone, EnvelopeTooLarge, WinRMOperationTimeoutError)):
         return error
     if isinstance(error, WSManFaultError):
-        return _fault(error, where)
+        return _fault(error, where, at)
     if isinstance(error, InvalidCredentialsError):
         return new_login(where)
     if isinstance(error, WinRMTransportError):
         if error.code == 413:
             return EnvelopeTooLarge()
-        return ChannelLost(
-            message("winrm.http-status", "the node answered with HTTP status {status}", status=error.code),
-            where=where,
-            remedy=message(
-                "winrm.http-status.remedy",
-                "check the node's WinRM service (Get-Service WinRM): it or the machine may be restarting",
-            ),
-        )
+        return status_problem(error.code, where, at)
     if isinstance(error, requests.exceptions.SSLError):
         return certificate_problem(error, where)
     if violation := _not_http(error):
@@ -102,6 +105,11 @@ def classify_error(error: Exception, where: str) -> ShellGone | EnvelopeTooLarge
             "winrm.unreadable", "the node's answer cannot be read ({error})", error=innermost_reason(error)
         ),
         where=where,
+        remedy=message(
+            "winrm.unreadable.remedy",
+            "check that the address and port are those of the node's own WinRM service, without a proxy "
+            "between",
+        ),
     )
 
 
@@ -110,13 +118,16 @@ def as_transport_error(error: Exception, where: str) -> TransportError:
     problem = classify_error(error, where)
     if isinstance(problem, TransportError):
         return problem
+    if isinstance(problem, WinRMOperationTimeoutError):
+        return ChannelLost(TIMED_OUT, where=where)
     if isinstance(problem, ShellGone):
         return ChannelLost(
             message(
                 "winrm.shell-gone", "the shell no longer exists on the node ({error})", error=problem.what
             ),
             where=where,
-            remedy=message(
+            remedy=problem.remedy
+            or message(
                 "winrm.shell-gone.remedy",
                 "connect again: the node or its WinRM service was restarted, or the shell was deleted",
             ),
@@ -124,39 +135,60 @@ def as_transport_error(error: Exception, where: str) -> TransportError:
     return ChannelLost(problem.what, where=where)
 
 
+def status_problem(status: int, where: str, at: Request) -> TransportError:
+    """Return the error for an HTTP status of 400 or more without a fault."""
+    meaning = http_status(status, at)
+    if meaning.effect is Effect.PERMANENT:
+        return ServiceRefused(meaning.what, where=where, remedy=meaning.remedy, transient=False)
+    return ChannelLost(meaning.what, where=where, remedy=meaning.remedy)
+
+
 def new_login(where: str) -> ChannelLost:
     """Return the error of a session that was logged in: the login of a new connection was refused."""
     return ChannelLost(message("winrm.new-login", "the node requested a new login"), where=where)
 
 
-def _fault(error: WSManFaultError, where: str) -> ShellGone | EnvelopeTooLarge | TransportError:
-    code, subcode = error.wsman_fault_code, error.fault_subcode or ""
-    reason = quoted(error.reason)
-    if code in _DENIED or subcode.endswith("AccessDenied"):
-        return AuthenticationFailed(
+def login_lost(where: str) -> LoginLost:
+    """Return the error, with its remedy."""
+    return LoginLost(
+        message("winrm.login-lost", "the node no longer accepts the login"),
+        where=where,
+        remedy=message(
+            "winrm.login-lost.remedy",
+            "check on the node whether the account is locked or its password was changed",
+        ),
+    )
+
+
+def _fault(
+    error: WSManFaultError, where: str, at: Request
+) -> ShellGone | EnvelopeTooLarge | TransportError | WinRMOperationTimeoutError:
+    code = error.wsman_fault_code if error.wsman_fault_code is not None else error.wmierror_code
+    fault = Fault(
+        code,
+        (error.fault_subcode or "").rpartition(":")[2].strip(),
+        (error.fault_code or "").rpartition(":")[2].strip(),
+        quoted(error.reason),
+        at,
+    )
+    meaning = fault.meaning
+    what = fault.described(meaning.cause)
+    if meaning.effect is Effect.TIMED_OUT:
+        return WinRMOperationTimeoutError()
+    if meaning.effect is Effect.TOO_LARGE:
+        return EnvelopeTooLarge()
+    if meaning.effect is Effect.DENIED:
+        return AccessDenied(
             message("winrm.access-denied", "the login succeeded, but the account lacks WinRM access"),
             where=where,
             remedy=message(
                 "winrm.access-denied.remedy", "use an administrator of the node. {uac}", uac=_LOCAL_ACCOUNT
             ),
         )
-    if subcode.endswith("EncodingLimit") or "MaxEnvelopeSize" in reason:
-        return EnvelopeTooLarge()
-    if subcode.endswith("QuotaLimit"):
-        return CommandNotStarted(
-            message("winrm.quota", "a quota of the node's WinRM is exhausted: {error}", error=reason),
-            where=where,
-            remedy=message(
-                "winrm.quota.remedy",
-                "end other WinRM sessions of this user on the node, or raise the quota "
-                '(winrm set winrm/config/winrs @{{MaxShellsPerUser="30"}})',
-            ),
-        )
-    if code in _GONE or subcode.endswith("InvalidSelectors"):
-        return ShellGone(Message(reason))
-    return ChannelLost(
-        message("winrm.fault", "WinRM answered with fault {code}: {error}", code=str(code), error=reason),
-        where=where,
+    if meaning.effect is Effect.ENDED and at != "config":
+        return ShellGone(what, meaning.remedy)
+    return ServiceRefused(
+        what, where=where, remedy=meaning.remedy, transient=meaning.effect is not Effect.PERMANENT
     )
 
 
@@ -286,4 +318,6 @@ def innermost_reason(error: BaseException) -> Message:
             return what
     if isinstance(seen, OSError) and not isinstance(seen, requests.exceptions.RequestException):
         return system_error(seen)
+    if isinstance(seen, StopIteration):
+        return message("winrm.element-missing", "an element of the answer is missing")
     return Message(quoted(str(seen)) or type(seen).__name__)

@@ -27,6 +27,12 @@ class NodeQuotas:
     max_shells_per_user: int | None = None
     max_processes_per_shell: int | None = None
     max_memory_per_shell_mb: int | None = None
+    allow_remote_shells: bool | None = None
+
+    @property
+    def reported(self) -> bool:
+        """Whether the account could read the config, and so is an administrator of the node."""
+        return self.max_envelope_kb is not None
 
     @property
     def send_size(self) -> int:
@@ -50,10 +56,12 @@ def read_quotas(answer: bytes) -> NodeQuotas:
         found = re.search(rb"<(?:\w+:)?%s>\s*(\d{1,10})\s*<" % name.encode("ascii"), answer)
         return int(found.group(1)) if found else None
 
+    allowed = re.search(rb"<(?:\w+:)?AllowRemoteShellAccess>\s*(true|false)\s*<", answer, re.IGNORECASE)
     return NodeQuotas(
         max_envelope_kb=number("MaxEnvelopeSizekb"),
         max_timeout_ms=number("MaxTimeoutms"),
         max_shells_per_user=number("MaxShellsPerUser"),
         max_processes_per_shell=number("MaxProcessesPerShell"),
         max_memory_per_shell_mb=number("MaxMemoryPerShellMB"),
+        allow_remote_shells=allowed.group(1).lower() == b"true" if allowed else None,
     )

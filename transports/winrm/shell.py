@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 import threading
+import time
 from collections.abc import Callable
 
 from winrm.exceptions import InvalidCredentialsError, WinRMOperationTimeoutError
@@ -12,14 +12,17 @@ from winrm.protocol import Protocol
 
 from agent.wire.message import message
 from transports.command_problems import LONGEST_LINE, long_command
-from transports.errors import TransportError
+from transports.errors import ServiceRefused, TransportError, Unreachable
 from transports.winrm.connection import ReconnectingConnection, Timeouts
-from transports.winrm.problems import EnvelopeTooLarge, ShellGone, innermost_reason
+from transports.winrm.faults import Request
+from transports.winrm.problems import EnvelopeTooLarge, LoginLost, ShellGone, login_lost
 from transports.winrm.violation import protocol_violation
 
 UTF8 = 65001
 #: Seconds without a request after which Windows removes the shell, in case the console was killed.
 _IDLE = 300
+#: Attempts to delete a shell; a deletion may be carried out twice.
+_DELETIONS = 3
 _SMALLEST_SEND = 1024
 #: Seconds between an answer without output and the next request.
 _EMPTY_PAUSE = 0.05
@@ -45,25 +48,61 @@ class Shell:
             raise long_command(len(command_line), where)
         self.where = where
         self.send_size = send_size
+        self._patience = timeouts.operation
+        self._pause = timeouts.pause
         self._closing = threading.Event()
         self._sender = ReconnectingConnection(connect, where, timeouts, clock, self._closing)
         self._receiver = ReconnectingConnection(connect, where, timeouts, clock, self._closing)
-        # Without retries: a Create or Command whose answer is lost would be carried out twice.
+        self._id = self._opened(
+            "create", lambda protocol: protocol.open_shell(codepage=UTF8, idle_timeout=f"PT{_IDLE}.000S")
+        )
         try:
-            self._id = self._checked_id(
-                self._sender.send(
-                    lambda protocol: protocol.open_shell(codepage=UTF8, idle_timeout=f"PT{_IDLE}.000S")
-                )
+            self._command = self._opened(
+                "command",
+                lambda protocol: protocol.run_command(self._id, command_line, console_mode_stdin=False),
             )
-            self._command = self._checked_id(
-                self._sender.send(
-                    lambda protocol: protocol.run_command(self._id, command_line, console_mode_stdin=False)
-                )
+        except LoginLost:
+            # Windows locks an account after a few failures, so there is no further login.
+            self._sender.close()
+            raise
+        except Unreachable:
+            # The node is slow or gone, and the deletion would delay the error as long again.
+            threading.Thread(target=self.close, name="winrm-delete", daemon=True).start()
+            raise
+        except BaseException:
+            self.close()
+            raise
+
+    def _opened(self, at: Request, request: Callable[[Protocol], str]) -> str:
+        """Return the identifier of a new shell or command.
+
+        Without retries: a Create or Command whose answer is lost would be carried out twice.
+        """
+        try:
+            return self._checked_id(self._sender.send(request, at))
+        except ShellGone as error:
+            problem = message("winrm.no-shell", "WinRM did not open a shell: {error}", error=error.what)
+            raise ServiceRefused(problem, where=self.where, remedy=error.remedy, transient=True) from error
+        except EnvelopeTooLarge as error:
+            problem = message("winrm.no-shell", "WinRM did not open a shell: {error}", error=error.what)
+            remedy = message(
+                "winrm.small-envelope.remedy",
+                "raise the limit in the node's PowerShell: Set-Item WSMan:\\localhost\\MaxEnvelopeSizekb 500",
             )
-        except (ShellGone, EnvelopeTooLarge, InvalidCredentialsError, WinRMOperationTimeoutError) as error:
-            why = innermost_reason(error)
-            problem = message("winrm.no-shell", "WinRM did not open a shell: {error}", error=why)
-            raise TransportError(problem, where=where) from error
+            raise ServiceRefused(problem, where=self.where, remedy=remedy, transient=False) from error
+        except WinRMOperationTimeoutError as error:
+            problem = message(
+                "winrm.shell-late",
+                "WinRM did not open a shell within {seconds:.0f} s",
+                seconds=self._patience,
+            )
+            remedy = message(
+                "winrm.start-late.remedy",
+                "check that the node is not overloaded and its WinRM service runs (Get-Service WinRM)",
+            )
+            raise ServiceRefused(problem, where=self.where, remedy=remedy, transient=True) from error
+        except InvalidCredentialsError as error:
+            raise login_lost(self.where) from error
 
     def send(self, data: bytes, *, end: bool = False, retry: bool = True) -> None:
         """Write to the command's stdin; after a broken connection ``data`` may arrive twice (``retry``)
@@ -78,7 +117,7 @@ class Shell:
                 protocol.send_command_input(self._id, self._command, piece, end=last)
 
             try:
-                (self._sender.send_with_retries if retry else self._sender.send)(request)
+                (self._sender.send_with_retries if retry else self._sender.send)(request, "send")
             except WinRMOperationTimeoutError:
                 # The pipe is full and nothing was written, because the process is busy.
                 if self._closing.wait(_EMPTY_PAUSE):
@@ -109,9 +148,9 @@ class Shell:
         while True:
             try:
                 if broken is None:
-                    out, err, code, done = self._receiver.send(request)
+                    out, err, code, done = self._receiver.send(request, "receive")
                 else:
-                    out, err, code, done = self._receiver.send_with_retries(request, broken)
+                    out, err, code, done = self._receiver.send_with_retries(request, "receive", broken)
             except WinRMOperationTimeoutError:
                 out, err, code, done = b"", b"", 0, False
             if out or err or done:
@@ -134,10 +173,24 @@ class Shell:
         self._closing.set()
 
     def close(self) -> None:
-        """Delete the shell, which ends its processes. Call it from the sender's thread."""
+        """Delete the shell, which ends its processes. Call it from the sender's thread.
+
+        A node that cannot be reached removes the shell after `_IDLE` seconds.
+        """
         self.stop()
-        with contextlib.suppress(
-            TransportError, ShellGone, EnvelopeTooLarge, InvalidCredentialsError, WinRMOperationTimeoutError
-        ):
-            self._sender.send(lambda protocol: protocol.close_shell(self._id, close_session=False))
+        for attempt in range(_DELETIONS):
+            try:
+                self._sender.send(
+                    lambda protocol: protocol.close_shell(self._id, close_session=False), "delete"
+                )
+            except WinRMOperationTimeoutError:
+                continue
+            except TransportError as error:
+                if not error.transient or isinstance(error, Unreachable):
+                    break
+                time.sleep(self._pause * 2**attempt)
+                continue
+            except (ShellGone, EnvelopeTooLarge, InvalidCredentialsError):
+                break
+            break
         self._sender.close()

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
-from winrm.exceptions import WinRMOperationTimeoutError
+from winrm.exceptions import WinRMOperationTimeoutError, WSManFaultError
 from winrm.protocol import Protocol
 
 from agent.wire.message import message
@@ -23,6 +23,7 @@ from transports.errors import (
     CertificateRejected,
     CommandNotStarted,
     Refused,
+    ServiceRefused,
     TransportError,
     Unreachable,
 )
@@ -32,12 +33,13 @@ from transports.system_errors import system_error
 from transports.winrm.channel import EndedChannel, RelayChannel
 from transports.winrm.connection import Timeouts
 from transports.winrm.direct import DirectChannel
+from transports.winrm.faults import REMOTE_SHELLS, REMOTE_SHELLS_REMEDY
 from transports.winrm.interpreter import interpreter_words
 from transports.winrm.login import Login, choose_auth, first_call, offered_schemes
 from transports.winrm.loop_condition import LoopCondition
 from transports.winrm.options import Options, read_options
 from transports.winrm.pins import Pins, fetch_certificate
-from transports.winrm.problems import classify_error
+from transports.winrm.problems import AccessDenied, classify_error
 from transports.winrm.quotas import NodeQuotas, quotas_request, read_quotas
 from transports.winrm.reliable.frames import KEY_SIZE
 from transports.winrm.reliable.source import ARGUMENTS
@@ -47,6 +49,8 @@ from transports.winrm.shell import Shell
 T = TypeVar("T")
 
 _ATTEMPTS = 3
+#: Seconds to wait for the deletion of a shell when the transport closes.
+_DELETING = 15.0
 _ENABLE = message(
     "winrm.enable.remedy", "run worker_setup.ps1 on the node (or Enable-PSRemoting), and check its firewall"
 )
@@ -77,6 +81,8 @@ class WinRMTransport(Transport):
         self._login: Login | None = None
         self._rejected: set[str] = set()
         self._channels: set[Channel] = set()
+        #: Sessions whose shells are still being deleted, without a channel. Worker threads add to it.
+        self._ending: set[Session] = set()
         self._connecting = asyncio.Lock()
         # pywinrm blocks; these threads are for logins and for opening shells.
         self._workers = ThreadPoolExecutor(4, "winrm")
@@ -104,7 +110,12 @@ class WinRMTransport(Transport):
     async def close(self) -> None:
         """Close the channels, each with its shell."""
         channels, self._channels = self._channels, set()
-        await asyncio.gather(*(channel.close() for channel in channels), return_exceptions=True)
+        ending, self._ending = self._ending, set()
+        await asyncio.gather(
+            *(channel.close() for channel in channels),
+            *(asyncio.to_thread(session.closed.wait, _DELETING) for session in ending),
+            return_exceptions=True,
+        )
         self._login = None
         self._workers.shutdown(wait=False)
         self._workers = ThreadPoolExecutor(4, "winrm")
@@ -235,11 +246,11 @@ class WinRMTransport(Transport):
             return read_quotas(first_call(protocol, login, quotas_request(protocol)))
         except AuthenticationFailed:
             raise
-        except WinRMOperationTimeoutError:
-            return NodeQuotas()
         except Exception as error:
             problem = classify_error(error, login.where)
-            if isinstance(problem, AuthenticationFailed):
+            if isinstance(problem, (AuthenticationFailed, WinRMOperationTimeoutError)) or isinstance(
+                error, WSManFaultError
+            ):
                 # The login succeeded, but only administrators may read the config. Opening a shell shows why.
                 return NodeQuotas()
             if not isinstance(problem, TransportError):
@@ -273,18 +284,18 @@ class WinRMTransport(Transport):
         condition = LoopCondition(asyncio.get_running_loop())
         key = os.urandom(KEY_SIZE)
         session = await self._in_thread(
-            lambda: Session(self._shell(line), key, argv, condition.notify), lambda late: late.close()
+            lambda: Session(self._shell(line), key, argv, condition.notify), self._end
         )
         where = str(self.endpoint)
         state = session.peer.remote_state
         try:
             await condition.wait_for(lambda: session.started or session.ended or "failed" in state or None)
         except BaseException:
-            session.close()
+            self._end(session)
             raise
         if session.started:
             return RelayChannel(session, condition, where)
-        session.close()
+        self._end(session)
         if "failed" in state:
             raise CommandNotStarted(
                 message(
@@ -299,6 +310,13 @@ class WinRMTransport(Transport):
         if session.failure is not None:
             raise session.failure
         return EndedChannel(bytes(session.unframed), bytes(session.errors), session.status)
+
+    def _end(self, session: Session) -> None:
+        session.close()
+        self._ending.add(session)
+        for other in list(self._ending):
+            if other.closed.is_set():
+                self._ending.discard(other)
 
     async def _open_direct(self, argv: Sequence[str]) -> Channel:
         line = command_line(argv)
@@ -331,14 +349,36 @@ class WinRMTransport(Transport):
         def connect() -> Protocol:
             return login.protocol(self._timeouts.operation, self._timeouts.answer)
 
-        return Shell(
-            connect,
-            line,
-            where=login.where,
-            timeouts=self._timeouts,
-            clock=self._clock,
-            send_size=self.quotas.send_size,
-        )
+        try:
+            return Shell(
+                connect,
+                line,
+                where=login.where,
+                timeouts=self._timeouts,
+                clock=self._clock,
+                send_size=self.quotas.send_size,
+            )
+        except AccessDenied as error:
+            raise self._denied(error) from error
+
+    def _denied(self, error: AccessDenied) -> TransportError:
+        """Return the error for an account that must not open a shell, by what the node's config says."""
+        if self.quotas.allow_remote_shells is False:
+            return ServiceRefused(
+                REMOTE_SHELLS, where=error.where, remedy=REMOTE_SHELLS_REMEDY, transient=False
+            )
+        if self.quotas.reported:
+            return ServiceRefused(
+                message("winrm.shell-denied", "the node denies this administrator a WinRM shell"),
+                where=error.where,
+                remedy=message(
+                    "winrm.shell-denied.remedy",
+                    "check who may use WinRM in the node's PowerShell: (Get-Item "
+                    "WSMan:\\localhost\\Service\\RootSDDL).Value",
+                ),
+                transient=False,
+            )
+        return error
 
     async def _in_thread(self, job: Callable[[], T], discard: Callable[[T], None] = lambda result: None) -> T:
         """Run ``job`` in a thread. After a cancellation, the thread passes the result to ``discard``."""

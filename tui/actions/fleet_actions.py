@@ -168,6 +168,14 @@ class FleetActions:
         self._waiting.append(is_done)
         return None
 
+    def read_stacks(self, run: str) -> None:
+        """Read the Python stacks of a run's ranks into the state."""
+        self._engine.run(Operation.STACKS, lambda: self._operations.stacks(run))
+
+    def after_changes(self, is_done: Callable[[], bool]) -> None:
+        """Call ``is_done`` after each change of the state until it returns True."""
+        self._waiting.append(is_done)
+
     def _follow_run(self, before: str) -> None:
         """Go to the monitor as soon as another run than ``before`` is planned."""
 

@@ -165,6 +165,8 @@ TEXTS = {
     "run.empty_deploy": "open Deploy",
     "run.empty_runs": "view earlier runs",
     "run.none_active": "no run is active",
+    "stacks.title": "Stacks of run {run}",
+    "stacks.keys": "r reads again, Esc closes",
     "gpu.title": "Load",
     "gpu.none": "No load samples yet.",
     "gpu.stale": "{seconds} s old",

@@ -243,6 +243,12 @@ class FleetOperations:
             number += 1
         return sample(self._open(), run, text, plans / f"plan-{number}.png")
 
+    def stacks(self, run: str) -> AsyncIterator[Event]:
+        """Ask the nodes of a run; of a run that has ended, read what was saved."""
+        from fleet.runs import read_stacks
+
+        return read_stacks(self._open(), run)
+
     def add_node(self, draft: Draft) -> None:
         """Add a node to the inventory, which is made when there is none."""
         from fleet.inventory import add_node, save_inventory

@@ -145,6 +145,9 @@ class Operations(Protocol):
     def sample(self, run: str, text: str) -> AsyncIterator[Event]:
         """Draw a plan for a text by a run's network; the last event is a PlanDrawn."""
 
+    def stacks(self, run: str) -> AsyncIterator[Event]:
+        """Read the Python stacks of a run's ranks: a StacksRead for each node as it answers."""
+
     def add_node(self, draft: Draft) -> None:
         """Add a node to the inventory; raises RefusedError."""
 

@@ -26,6 +26,7 @@ class Operation(StrEnum):
     ATTACH = "attach"
     STOP = "stop"
     SAMPLE = "sample"
+    STACKS = "stacks"
 
     @property
     def rule(self) -> Rule:
@@ -80,4 +81,5 @@ RULES: Mapping[Operation, Rule] = {
     Operation.ATTACH: Rule(follows_run=True),
     Operation.STOP: Rule((Requirement.ACTIVE_RUN,)),
     Operation.SAMPLE: Rule(),
+    Operation.STACKS: Rule(),
 }

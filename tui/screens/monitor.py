@@ -281,6 +281,26 @@ class MonitorScreen(ModeScreen):
             self.ask_to_draw(run.id, typed)
 
     @action(
+        "b",
+        label=message("action.monitor.stacks", "Stacks"),
+        help=message(
+            "action-help.monitor.stacks", "Show the source line of each rank: the Python stacks of all ranks"
+        ),
+    )
+    def action_monitor_stacks(self) -> None:
+        """Show the stacks of all ranks of the run."""
+        run = self.session.engine.state.run
+        if run is None:
+            self.notify(self.texts("run.none_active"))
+        else:
+            from tui.screens.stacks import StacksScreen
+
+            actions, name = self.fleet_actions, run.id
+            screen = StacksScreen(self.session, name, lambda: actions.read_stacks(name))
+            self.app.push_screen(screen)
+            actions.after_changes(screen.follow)
+
+    @action(
         "right_square_bracket",
         label=message("action.monitor.next-ranks", "Next ranks"),
         help=message("action-help.monitor.next-ranks", "Show the next ranks in the panes"),

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.detach import cim_script, task_definition
+from agent.powershell import command, startable
 from agent.quoting import Unsafe, address, index, powershell, windows_folder
 from agent.repairs import commands
 from agent.wire.operations import FIX
@@ -151,6 +152,49 @@ def test_the_whole_scripts_do_in_real_powershell_only_what_they_are_for(pwsh: st
     assert json.loads(run_powershell(pwsh, CMDLETS + defender[-1])) == [folder, ""]
     (rule,) = commands("firewall-windows", ["10.0.0.1", "2001:db8::1"])
     assert json.loads(run_powershell(pwsh, CMDLETS + rule[-1])) == ["10.0.0.1", "2001:db8::1"]
+
+
+#: A rule that is there, a cmdlet that fails, and a policy of another scope.
+RULE = """
+function Get-NetFirewallRule { param($Name) 'rule' }
+function Get-NetFirewallAddressFilter { param([Parameter(ValueFromPipeline)]$Rule)
+    process { [pscustomobject]@{ RemoteAddress = @('10.0.0.9', 'Any', '10.0.0.1') } } }
+function Set-NetFirewallRule { param($Name, $Enabled, $RemoteAddress) Say $RemoteAddress | Out-Host }
+function New-NetFirewallRule { throw 'made a second one' }
+"""
+FAILING = "function Get-NetFirewallRule { param($Name) Write-Error 'told' -Category %s -ErrorAction Stop }\n"
+POLICY = """
+function Set-ExecutionPolicy { param($ExecutionPolicy, $Scope, [switch]$Force) Write-Error 'overridden' }
+function Get-ExecutionPolicy { param($Scope) 'POLICY' }
+"""
+
+
+def test_the_rule_that_is_there_is_changed_and_not_removed(pwsh: str) -> None:
+    (rule,) = commands("firewall-windows", ["10.0.0.1", "2001:db8::1"])
+    changed = json.loads(run_powershell(pwsh, CMDLETS + RULE + rule[-1]))
+    assert changed == ["10.0.0.9", "10.0.0.1", "2001:db8::1"]
+    made = json.loads(run_powershell(pwsh, CMDLETS + FAILING % "ObjectNotFound" + rule[-1]))
+    assert made == ["10.0.0.1", "2001:db8::1"]
+    with pytest.raises(subprocess.CalledProcessError):
+        run_powershell(pwsh, CMDLETS + FAILING % "PermissionDenied" + rule[-1])
+
+
+def test_a_policy_that_another_scope_overrides_is_set_nevertheless(pwsh: str) -> None:
+    (policy,) = commands("execution-policy")
+    assert run_powershell(pwsh, POLICY.replace("POLICY", "RemoteSigned") + policy[-1]) == ""
+    with pytest.raises(subprocess.CalledProcessError):
+        run_powershell(pwsh, POLICY.replace("POLICY", "Undefined") + policy[-1])
+
+
+def test_powershell_is_started_by_its_full_path_without_the_modules_of_another() -> None:
+    given = {"SystemRoot": r"D:\Windows", "PSModulePath": r"C:\Program Files\PowerShell\7\Modules", "A": "b"}
+    words, environment = startable(command("exit 3"), given, windows=True)
+    assert words[0] == r"D:\Windows\System32\WindowsPowerShell\v1.0\powershell.exe"
+    assert words[-1].endswith("; exit 3")
+    assert environment == {"SystemRoot": r"D:\Windows", "A": "b"}
+    on_32_bits, _ = startable(command(""), {**given, "PROCESSOR_ARCHITEW6432": "AMD64"}, windows=True)
+    assert on_32_bits[0] == r"D:\Windows\Sysnative\WindowsPowerShell\v1.0\powershell.exe"
+    assert startable(["ufw", "allow"], given, windows=True) == (("ufw", "allow"), given)
 
 
 @pytest.mark.parametrize("value", NO_ADDRESSES)

@@ -15,7 +15,6 @@ from tui.cli.subparsers import Subparsers
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from agent.wire.runs import Frame, RankStacks
     from fleet.runs import NodeStacks
     from tui.i18n import Texts
 
@@ -61,47 +60,11 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _lines(answers: Sequence[NodeStacks], texts: Texts, *, threads: bool) -> Iterator[str]:
-    from fleet.runs import folded, last_collective, other_threads
+    from tui.views.stacks import none_alive, stack_groups
 
-    found = {one["rank"]: one for answer in answers for one in answer.ranks}
-    nodes = {one["rank"]: answer.node for answer in answers for one in answer.ranks}
-    if not found:
-        yield texts.sentence(message("cli-stacks.none", "no rank of this run is alive"))
-    for ranks, frames in folded(list(found.values())):
-        where = [f"{rank} ({nodes[rank]})" for rank in ranks]
-        yield texts.translate(message("cli-stacks.ranks", "rank {ranks}", ranks=where))
-        yield from _stack(frames, found[ranks[0]], texts)
-        for rank in ranks:
-            last = last_collective(found[rank])
-            if last is not None:
-                text = message(
-                    "cli-stacks.collective",
-                    "rank {rank}: last collective {number}, {name} {sizes}",
-                    rank=rank,
-                    number=last.number,
-                    name=last.name,
-                    sizes=last.sizes,
-                )
-                yield f"    {texts.translate(text)}"
-            for thread in other_threads(found[rank]) if threads else ():
-                name = message(
-                    "cli-stacks.thread", "rank {rank}, thread {name}", rank=rank, name=thread["thread"]
-                )
-                yield f"  {texts.translate(name)}"
-                yield from _stack(thread["frames"], found[rank], texts)
+    groups = stack_groups({answer.node: answer.ranks for answer in answers}, texts, threads=threads)
+    if not groups:
+        yield texts.sentence(none_alive())
+    for group in groups:
+        yield from ("".join(text for text, _ in line) for line in group)
         yield ""
-
-
-def _stack(frames: Sequence[Frame], found: RankStacks, texts: Texts) -> Iterator[str]:
-    if not frames:
-        text = message(
-            "cli-stacks.unobserved",
-            "not observed: its interpreter ignores PYTHONPATH, or `run.observe` is false",
-        )
-        yield f"    {texts.translate(text)}"
-        return
-    if found["source"] == "faulthandler":
-        text = message("cli-stacks.gil", "something holds the GIL; the stack is faulthandler's")
-        yield f"    {texts.translate(text)}"
-    for frame in frames:
-        yield f"    {frame['file']}:{frame['line']}  {frame['function']}"
