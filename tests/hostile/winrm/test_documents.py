@@ -159,7 +159,7 @@ async def test_a_wrong_answer_to_the_end_of_a_shell_hinders_nobody(serve: Serve,
     await channel.close()
     assert time.monotonic() - began < LIMIT
     assert server.attack
-    assert server.attack.hits == 1
+    assert 1 <= server.attack.hits <= 3, "a deletion that failed is repeated, a few times only"
 
 
 async def test_a_node_that_answers_at_once_with_nothing_keeps_nobody_busy(
