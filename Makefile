@@ -11,7 +11,7 @@ lint:
 	lint-imports
 
 test:
-	$(PYTHON) -m pytest -n 2
+	$(PYTHON) -m pytest -n 3
 
 # Every test, all Pythons and attacks, and ten minutes of fuzzing; starts again where it was interrupted.
 full:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 DONE = ROOT / ".ci" / "full.json"
-#: Test processes of folders whose tests wait for time limits most of the time; 2 elsewhere.
+#: Test processes of folders whose tests wait for time limits most of the time; 3 elsewhere.
 _WORKERS = {"hostile": 5}
 
 
@@ -24,7 +24,7 @@ def steps() -> dict[str, list[str]]:
     folders = sorted(path.name for path in (ROOT / "tests").iterdir() if any(path.rglob("test_*.py")))
     found = {
         f"tests/{name}": [
-            sys.executable, "-m", "pytest", "-n", str(_WORKERS.get(name, 2)), "-q", f"tests/{name}"
+            sys.executable, "-m", "pytest", "-n", str(_WORKERS.get(name, 3)), "-q", f"tests/{name}"
         ]
         for name in folders
     }  # fmt: skip
