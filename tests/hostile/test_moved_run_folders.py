@@ -36,9 +36,9 @@ os.rename(forged, folder)
 HIDE = {
     "renamed": "os.rename(folder, folder.with_name('gone'))",
     "moved out of the project": "os.rename(folder, HERE / 'gone')",
-    "removed": "shutil.rmtree(folder)",
+    "removed": "remove()",
     "a link in its place": "os.rename(folder, HERE / 'gone'); folder.symlink_to('/tmp')",
-    "a file in its place": "shutil.rmtree(folder); folder.write_text('x')",
+    "a file in its place": "replace_by_file()",
     "another folder in its place": FORGED_FOLDER.format(state="running", ranks="status['ranks']"),
     "an ended run in its place": FORGED_FOLDER.format(state="succeeded", ranks="[]"),
     "all runs renamed": "os.rename(folder.parent, HERE / 'gone')",
@@ -53,6 +53,20 @@ if os.environ["DTUI_NODE"] == "master":
 PROGRAM = """
 import shutil
 folder = pathlib.Path(os.environ["DTUI_STOP_FILE"]).parent
+
+def remove():
+    # The supervisor may write into it, and put it back, in the meantime.
+    while folder.exists():
+        shutil.rmtree(folder, ignore_errors=True)
+
+def replace_by_file():
+    while not folder.is_file():
+        remove()
+        try:
+            folder.write_text("x")
+        except OSError:
+            pass
+
 while json.loads((folder / "status.json").read_text())["state"] != "running":
     time.sleep(0.01)
 {hide}
