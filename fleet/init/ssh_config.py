@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from transports import regular_files
+from transports.ssh.config_syntax import without_comment, words_of
 
 _DEEPEST = 8
 #: Limits: bytes of a file, characters of a line, lines and hosts in all, files of one Include.
@@ -34,7 +35,7 @@ def read_hosts(path: Path) -> dict[str, dict[str, str]]:
         alias
         for key, value in lines
         if key == "host"
-        for alias in _words(value)
+        for alias in words_of(value)
         if not set(alias) & set("*?!")
     ]
     blocks = _blocks(lines)
@@ -64,24 +65,13 @@ def _collect(path: Path, folder: Path, depth: int, found: list[tuple[str, str]])
         matched = _LINE.match(line[:_MAX_LINE])
         if matched is None or line.lstrip().startswith("#"):
             continue
-        key, value = matched[1].lower(), _without_comment(matched[2]).rstrip()
+        key, value = matched[1].lower(), without_comment(matched[2]).rstrip()
         # An include counts as well: one without lines costs time, too.
         found.append((key, value))
         if key == "include" and depth < _DEEPEST:
-            for pattern in _words(value):
+            for pattern in words_of(value):
                 for included in _included(pattern, folder):
                     _collect(included, folder, depth + 1, found)
-
-
-def _without_comment(value: str) -> str:
-    """Return a value without a comment after it, which OpenSSH allows since 8.7."""
-    quoted = False
-    for at, letter in enumerate(value):
-        if letter == '"':
-            quoted = not quoted
-        elif letter == "#" and not quoted and (at == 0 or value[at - 1].isspace()):
-            return value[:at]
-    return value
 
 
 def _included(pattern: str, folder: Path) -> list[Path]:
@@ -109,7 +99,7 @@ def _blocks(lines: list[tuple[str, str]]) -> _Blocks:
             applies = key == "host"
             if not applies:
                 continue
-            words, number = _words(value), len(blocks.options)
+            words, number = words_of(value), len(blocks.options)
             blocks.options.append({})
             if any(set(word) & set("*?![") for word in words):
                 blocks.patterns.append((number, words))
@@ -134,7 +124,3 @@ def _matches(alias: str, patterns: list[str]) -> bool:
     if any(fnmatchcase(alias, pattern[1:]) for pattern in patterns if pattern.startswith("!")):
         return False
     return any(fnmatchcase(alias, pattern) for pattern in patterns if not pattern.startswith("!"))
-
-
-def _words(value: str) -> list[str]:
-    return [quoted or plain for quoted, plain in re.findall(r'"([^"]*)"|(\S+)', value)]

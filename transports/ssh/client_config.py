@@ -14,6 +14,7 @@ from itertools import islice
 from pathlib import Path
 
 from transports.regular_files import read_regular, read_start
+from transports.ssh.config_syntax import without_comment, words_of
 
 _DEEPEST = 8
 _MAX_SIZE = 4 << 20
@@ -135,7 +136,7 @@ class ClientConfig:
         if _key(line) != "include":
             return []
         found: list[Path] = []
-        for word in _words(_without_comment(line).split(None, 1)[-1]):
+        for word in words_of(without_comment(line).split(None, 1)[-1]):
             try:
                 place = Path(word).expanduser()
                 root, pattern = (
@@ -175,7 +176,7 @@ def _readable(line: str) -> str:
     if found is None or found[2].lower() in _WHOLE:
         return line
     indent, option, between, value = found.groups()
-    plain = _without_comment(value)
+    plain = without_comment(value)
     key = option.lower()
     if key in _TIMES and (seconds := _seconds(plain.strip().strip('"'))) is not None:
         plain = str(seconds)
@@ -198,18 +199,3 @@ def _is_missing(name: str) -> bool:
         return not Path(name).expanduser().exists()
     except (OSError, ValueError, RuntimeError):
         return True
-
-
-def _without_comment(value: str) -> str:
-    """Return a value without a comment after it, which OpenSSH allows since 8.7."""
-    quoted = False
-    for at, letter in enumerate(value):
-        if letter == '"':
-            quoted = not quoted
-        elif letter == "#" and not quoted and (at == 0 or value[at - 1].isspace()):
-            return value[:at].rstrip()
-    return value
-
-
-def _words(value: str) -> list[str]:
-    return [quoted or plain for quoted, plain in re.findall(r'"([^"]*)"|(\S+)', value)]
