@@ -1,4 +1,4 @@
-"""What a diagnosis tells."""
+"""The result of a diagnosis."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Report(Struct, frozen=True):
     place: str = ""
     function: str = ""
     rank: int | None = None
-    #: How the process ended; empty when that is not known or tells nothing.
+    #: How the process ended; empty when that is not known or explains nothing.
     ended: Message = EMPTY
     next: tuple[Message, ...] = ()
     #: Texts of the output that are shown.

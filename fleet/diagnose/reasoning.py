@@ -29,7 +29,7 @@ _NOISE = re.compile(
     r"^\s*(?:\[W\d*[ :]|W\d{4} |\[?(?:WARN(?:ING)?|DEBUG|INFO)\b|.*\b(?:WARNING|DEBUG|INFO|WARN)\b[ :|\]-]|"
     r".*\w+Warning\b|[Ww]arning:)"
 )
-#: How launchers tell the end of the process that failed.
+#: How launchers report the end of the process that failed.
 _TOLD = (
     re.compile(r"\bexitcode *: *(-?\d+)\b"),
     re.compile(r"returned non-zero exit status (-?\d+)\b"),
@@ -175,7 +175,7 @@ def _in_lines(lines: Sequence[Line], rules: Sequence[Rule], context: Context) ->
 def _ended(
     lines: Sequence[Line], rules: Sequence[Rule], context: Context, code: int | None, *, quiet: bool
 ) -> Diagnosis | None:
-    """Return the cause that a process told which no exception ended, or that its exit code tells."""
+    """Return the cause in the last lines of a process that no exception ended, or in its exit code."""
     later: Diagnosis | None = None
     killed = code is not None and code < 0
     last = [line.text for line in lines[-_LAST:]]

@@ -38,8 +38,8 @@ def page(translate: Callable[[Message], str] = str) -> str:
     rules = shipped_rules()
     intro = message(
         "causes.intro",
-        "dtui knows {causes} causes. A cause is claimed only when its rule matches the exception that ended "
-        "the program, or how the program ended; otherwise dtui shows what is known. `\\1` stands for a part "
+        "dtui recognizes {causes} causes. A cause is claimed only when its rule matches the exception that "
+        "ended the program, or how the program ended; otherwise dtui shows what is known. `\\1` stands for a part "
         "of the line.",
         causes=len(rules),
     )

@@ -106,7 +106,7 @@ hold()
 """
 
 
-@pytest.mark.skipif(os.name == "nt", reason="sleep of the C library")
+@pytest.mark.needs("posix")
 def test_a_rank_that_holds_the_gil_is_reported_with_its_line(folder: str) -> None:
     with rank_of(folder, HOLDS_THE_GIL):
         # As if 20 s had passed: the report is stale, and faulthandler has written meanwhile.

@@ -1,4 +1,4 @@
-"""Each fault of a WinRM service is permanent or passing, is explained, and leaves no shell on the node."""
+"""Each fault of a WinRM service is permanent or transient, is explained, and leaves no shell on the node."""
 
 from __future__ import annotations
 
@@ -108,12 +108,12 @@ async def test_a_fault_that_lasts_is_explained(serve: Serve, connect: Connect, c
     assert re.search(case["remedy"], caught.value.remedy)
     assert case["text"].rstrip(".") in caught.value.what or case["code"] in (2150858793, 2150858824)
     assert "LocalAccountTokenFilterPolicy" not in str(caught.value)
-    assert caught.value.transient == (case["effect"] == "passing")
-    assert server.injector.seen(case["at"]) == (3 if case["effect"] == "passing" else 1)
+    assert caught.value.transient == (case["effect"] == "transient")
+    assert server.injector.seen(case["at"]) == (3 if case["effect"] == "transient" else 1)
     assert server.service.shells == 0
 
 
-@pytest.mark.parametrize("case", [case for case in OPENING if case["effect"] == "passing"], ids=name_of)
+@pytest.mark.parametrize("case", [case for case in OPENING if case["effect"] == "transient"], ids=name_of)
 async def test_a_fault_that_passes_is_overcome(serve: Serve, connect: Connect, case: Case) -> None:
     server = serve()
     server.injector.inject(injection(case, times=2))
@@ -140,7 +140,7 @@ async def test_a_fault_of_a_running_command_ends_its_channel(
 
 async def test_a_fault_of_a_running_command_that_passes_loses_nothing(serve: Serve, connect: Connect) -> None:
     server = serve()
-    quota = next(case for case in RECEIVING if case["effect"] == "passing")
+    quota = next(case for case in RECEIVING if case["effect"] == "transient")
     channel = await connect(server).open(ECHO)
     server.injector.inject(injection(quota, times=3))
     await channel.write(b"works")

@@ -25,7 +25,7 @@ class Effect(Enum):
     #: Repeating the request cannot help.
     PERMANENT = "permanent"
     #: The same request may succeed later.
-    PASSING = "passing"
+    TRANSIENT = "transient"
     #: The shell and its processes are gone; a new shell may work.
     ENDED = "ended"
     #: The account must not use the service.
@@ -74,7 +74,7 @@ REMOTE_SHELLS_REMEDY = message(
 
 TABLE: Final = (
     Meaning(
-        Effect.PASSING,
+        Effect.TRANSIENT,
         message("winrm.fault-shells", "the account's quota of WinRM shells on the node is used up"),
         message(
             "winrm.fault-shells.remedy",
@@ -85,7 +85,7 @@ TABLE: Final = (
         codes=frozenset({2150859173, 2150859236, 2150859238}),
     ),
     Meaning(
-        Effect.PASSING,
+        Effect.TRANSIENT,
         message("winrm.fault-operations", "the account's quota of WinRM operations on the node is used up"),
         message(
             "winrm.fault-operations.remedy",
@@ -95,7 +95,7 @@ TABLE: Final = (
         codes=frozenset({2150859174, 2150859239, 2150859240}),
     ),
     Meaning(
-        Effect.PASSING,
+        Effect.TRANSIENT,
         message("winrm.fault-processes", "the quota of processes in a WinRM shell is used up"),
         message(
             "winrm.fault-processes.remedy",
@@ -105,7 +105,7 @@ TABLE: Final = (
         codes=frozenset({2150859241}),
     ),
     Meaning(
-        Effect.PASSING,
+        Effect.TRANSIENT,
         message("winrm.fault-quota", "a quota of the node's WinRM is used up"),
         message(
             "winrm.fault-quota.remedy",
@@ -116,7 +116,7 @@ TABLE: Final = (
         names=frozenset({"QuotaLimit"}),
     ),
     Meaning(
-        Effect.PASSING,
+        Effect.TRANSIENT,
         message(
             "winrm.fault-memory",
             "the node has too little memory, or the shell has reached the quota MaxMemoryPerShellMB",
@@ -129,7 +129,7 @@ TABLE: Final = (
         codes=frozenset({8, 14, 1450, 1455, 1816}),
     ),
     Meaning(
-        Effect.PASSING,
+        Effect.TRANSIENT,
         message("winrm.fault-host-not-started", "WinRM could not start its host process on the node"),
         message(
             "winrm.fault-host-not-started.remedy",
@@ -152,7 +152,7 @@ TABLE: Final = (
         codes=frozenset({109, 232, 233, 1722, 1726, 1727}),
     ),
     Meaning(
-        Effect.PASSING,
+        Effect.TRANSIENT,
         message("winrm.fault-shutdown", "the node is shutting down"),
         message("winrm.fault-shutdown.remedy", "connect again when the node has started"),
         codes=frozenset({1115}),
@@ -334,7 +334,7 @@ class Fault:
             if not row.names.isdisjoint((self.subcode, self.name)):
                 return row
         # SOAP: the sender's message is wrong, so that the same one fails again.
-        effect = Effect.PERMANENT if self.name == "Sender" else Effect.PASSING
+        effect = Effect.PERMANENT if self.name == "Sender" else Effect.TRANSIENT
         if self.code is None:
             return Meaning(effect, remedy=_UNKNOWN_REMEDY)
         return Meaning(effect, remedy=_code_remedy(self.code))
@@ -378,7 +378,7 @@ class StatusMeaning:
 def http_status(status: int, at: Request) -> StatusMeaning:
     """Return the meaning of an HTTP status of 400 or more.
 
-    While a shell is used, each one is passing, because the same service had opened the shell before.
+    While a shell is used, each one is transient, because the same service had opened the shell before.
     """
     if status == 400 and at not in _STREAMS:
         return StatusMeaning(
@@ -415,7 +415,7 @@ def http_status(status: int, at: Request) -> StatusMeaning:
             ),
         )
     return StatusMeaning(
-        Effect.PASSING,
+        Effect.TRANSIENT,
         message("winrm.http-status", "the node answered with HTTP status {status}", status=status),
         message(
             "winrm.http-status.remedy",

@@ -26,7 +26,7 @@ _LINE_SHOWN = 300
 def add(subparsers: Subparsers) -> None:
     """Declare the command."""
     parser = subparsers.add_parser(
-        "diagnose", help=message("help.diagnose", "tell the cause of a failure, of a run or in any log")
+        "diagnose", help=message("help.diagnose", "explain a failure, of a run or in any log")
     )
     parser.add_argument(
         "what",
