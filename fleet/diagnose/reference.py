@@ -39,8 +39,8 @@ def page(translate: Callable[[Message], str] = str) -> str:
     intro = message(
         "causes.intro",
         "dtui recognizes {causes} causes. A cause is claimed only when its rule matches the exception that "
-        "ended the program, or how the program ended; otherwise dtui shows what is known. `\\1` stands for a part "
-        "of the line.",
+        "ended the program, or how the program ended; otherwise dtui shows what is known. `\\1` stands for "
+        "a part of the line.",
         causes=len(rules),
     )
     parts = [f"# {translate(_TITLE)}", "", translate(intro), ""]
