@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from agent.wire.operations import OPERATIONS
 from fleet import commands
 from fleet.deploy import DeployOptions
-from fleet.events import Event, MetricsSeen, NodeDeployed, Notice, RankExited, RunFinished
+from fleet.events import CheckFinished, Event, MetricsSeen, NodeDeployed, Notice, RankExited, RunFinished
 from fleet.facts import own_part
 from fleet.fleet import Fleet
 from fleet.inventory import RunSettings
@@ -72,6 +72,13 @@ async def go(fleet: Fleet) -> list[Event]:
     return [event async for event in run_steps(job, steps)]
 
 
+def complaints(events: list[Event]) -> str:
+    """What went wrong by the command's own account."""
+    failed = [event for event in of(events, CheckFinished) if event.status == "fail"]
+    errors = [event for event in of(events, Notice) if event.level == "error"]
+    return "\n".join(map(repr, (*failed, *errors)))
+
+
 def check_trained(events: list[Event]) -> None:
     assert [event for event in of(events, Notice) if event.level == "error"] == []
     (end,) = of(events, RunFinished)
@@ -88,7 +95,7 @@ def check_trained(events: list[Event]) -> None:
 async def test_two_windows_nodes_train_one_model(fleet: Fleet) -> None:
     settle(fleet)
     events = await go(fleet)
-    assert [end.ok for end in of(events, NodeDeployed)] == [True, True]
+    assert [end.ok for end in of(events, NodeDeployed)] == [True, True], complaints(events)
     check_trained(events)
     records = [event.record for event in of(events, MetricsSeen) if event.record.kind == "phase"]
     joined = [record for record in records if record.phase == "joined"]
