@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os.path
 import re
 from fnmatch import fnmatchcase
 from itertools import islice
@@ -10,15 +9,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from transports import regular_files
-from transports.ssh.config_syntax import without_comment, words_of
+from transports.ssh.config_syntax import included_files, without_comment, words_of
 
 _DEEPEST = 8
-#: Limits: bytes of a file, characters of a line, lines and hosts in all, files of one Include.
+#: Limits: bytes of a file, characters of a line, lines and hosts in all.
 _MAX_SIZE = 4 << 20
 _MAX_LINE = 4096
 _MAX_LINES = 50_000
 _MAX_HOSTS = 10_000
-_MAX_INCLUDED = 256
 #: Blocks with patterns: each is compared with every host.
 _MAX_PATTERNS = 64
 _LINE = re.compile(r"\s*(\w+)(?:\s*=\s*|\s+)(.*)")
@@ -69,18 +67,8 @@ def _collect(path: Path, folder: Path, depth: int, found: list[tuple[str, str]])
         # An include counts as well: one without lines costs time, too.
         found.append((key, value))
         if key == "include" and depth < _DEEPEST:
-            for pattern in words_of(value):
-                for included in _included(pattern, folder):
-                    _collect(included, folder, depth + 1, found)
-
-
-def _included(pattern: str, folder: Path) -> list[Path]:
-    place = Path(os.path.expanduser(pattern))  # noqa: PTH111 -- Path's own raises for an unknown user
-    root, relative = (place.parent, place.name) if place.is_absolute() else (folder, pattern)
-    try:
-        return sorted(islice(root.glob(relative), _MAX_INCLUDED))
-    except (OSError, ValueError, NotImplementedError, IndexError):
-        return []  # not a pattern, or not a path
+            for included in included_files(value, folder):
+                _collect(included, folder, depth + 1, found)
 
 
 class _Blocks(NamedTuple):

@@ -43,7 +43,7 @@ class NodeSpace(Struct, frozen=True, kw_only=True):
         return sum(run["bytes"] for run in self.runs if run["state"] in ("idle", "removed", "failed"))
 
 
-class Kept(Struct, frozen=True, kw_only=True):
+class KeptRun(Struct, frozen=True, kw_only=True):
     """A run that was not deleted everywhere: on which node, the reason, and the remedy."""
 
     run: str
@@ -57,7 +57,7 @@ class Survey(Struct, frozen=True, kw_only=True):
 
     runs: tuple[RunSummary, ...]
     nodes: tuple[NodeSpace, ...]
-    refused: tuple[Kept, ...] = ()
+    refused: tuple[KeptRun, ...] = ()
 
 
 class Pruned(Struct, frozen=True, kw_only=True):
@@ -66,14 +66,14 @@ class Pruned(Struct, frozen=True, kw_only=True):
     nodes: tuple[NodeSpace, ...] = ()
     master: int = 0
     removed: tuple[str, ...] = ()
-    kept: tuple[Kept, ...] = ()
+    kept: tuple[KeptRun, ...] = ()
 
 
 async def survey(fleet: Fleet, runs: Sequence[RunSummary], *, timeout: float = TIMEOUT) -> Survey:
     """Ask the nodes of ``runs`` what they have of them, and whether any has not ended; changes nothing."""
     nodes = await _ask(fleet, _on_nodes(fleet, runs), delete=False, timeout=timeout)
     refused = {
-        each["run"]: Kept(
+        each["run"]: KeptRun(
             run=each["run"],
             node=space.node,
             reason=from_data(each["reason"]),
@@ -85,7 +85,7 @@ async def survey(fleet: Fleet, runs: Sequence[RunSummary], *, timeout: float = T
     }
     for summary in runs:
         if summary.run not in refused and _is_recorded_now(fleet.home, summary.run):
-            refused[summary.run] = Kept(
+            refused[summary.run] = KeptRun(
                 run=summary.run,
                 node="",
                 reason=message("prune.recording", "another dtui on this machine is recording it"),
@@ -124,7 +124,7 @@ async def prune(fleet: Fleet, runs: Sequence[RunSummary], *, timeout: float = TI
             master += await asyncio.to_thread(_remove_record, fleet.home, summary.run)
         except (FleetError, OSError) as error:
             reason = error.what if isinstance(error, FleetError) else reason_of(error)
-            kept.append(Kept(run=summary.run, node="", reason=reason, remedy=_AGAIN))
+            kept.append(KeptRun(run=summary.run, node="", reason=reason, remedy=_AGAIN))
         else:
             removed.append(summary.run)
     return Pruned(nodes=tuple(nodes), master=master, removed=tuple(removed), kept=tuple(kept))
@@ -180,10 +180,10 @@ def _on_nodes(fleet: Fleet, runs: Sequence[RunSummary]) -> dict[str, list[str]]:
     return found
 
 
-def _missing(fleet: Fleet, runs: Sequence[RunSummary]) -> list[Kept]:
+def _missing(fleet: Fleet, runs: Sequence[RunSummary]) -> list[KeptRun]:
     known = {node.name for node in fleet.nodes}
     return [
-        Kept(
+        KeptRun(
             run=summary.run,
             node=part.node,
             reason=left_inventory(),
@@ -200,20 +200,20 @@ def _missing(fleet: Fleet, runs: Sequence[RunSummary]) -> list[Kept]:
     ]
 
 
-def _kept(nodes: Sequence[NodeSpace], wanted: Mapping[str, Sequence[str]]) -> list[Kept]:
+def _kept(nodes: Sequence[NodeSpace], wanted: Mapping[str, Sequence[str]]) -> list[KeptRun]:
     found = []
     for space in nodes:
         if space.error is not None:
             what = space.error.what
             remedy: Message = space.error.remedy or _AGAIN
             found += [
-                Kept(run=run, node=space.node, reason=what, remedy=remedy) for run in wanted[space.node]
+                KeptRun(run=run, node=space.node, reason=what, remedy=remedy) for run in wanted[space.node]
             ]
         for each in space.runs:
             if each["state"] not in ("removed", "absent"):
                 remedy = _stop_first(each["run"]) if each["state"] == "active" else _AGAIN
                 reason = from_data(each["reason"])
-                found.append(Kept(run=each["run"], node=space.node, reason=reason, remedy=remedy))
+                found.append(KeptRun(run=each["run"], node=space.node, reason=reason, remedy=remedy))
     return found
 
 

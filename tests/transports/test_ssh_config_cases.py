@@ -75,12 +75,13 @@ async def test_an_entry_that_cannot_be_read_costs_that_entry_only(
     assert await read_all(await transport.open(["echo", "here"])) == b"here\n"
 
 
+@pytest.mark.parametrize("keyword", ["Include ", "include=", "INCLUDE = "])
 async def test_an_included_file_costs_its_own_entries_only(
-    node: SshNode, connect: Connect, ssh_folder: Path
+    node: SshNode, connect: Connect, ssh_folder: Path, keyword: str
 ) -> None:
     (ssh_folder / "more").mkdir()
     (ssh_folder / "more/a.conf").write_text("Match sessiontype shell\n  HostName nowhere.invalid\n")
     (ssh_folder / "more/b.conf").write_text(f"Host gpu1 # ours\n  HostName {node.address}\n")
-    (ssh_folder / "config").write_text("Include more/*.conf # all\nInclude config\nHost *\n  Port 1\n")
+    (ssh_folder / "config").write_text(f"{keyword}more/*.conf # all\nInclude config\nHost *\n  Port 1\n")
     transport = connect(node, host="gpu1")
     assert await read_all(await transport.open(["echo", "here"])) == b"here\n"

@@ -10,15 +10,13 @@ from __future__ import annotations
 import re
 import tempfile
 from collections.abc import Callable
-from itertools import islice
 from pathlib import Path
 
 from transports.regular_files import read_regular, read_start
-from transports.ssh.config_syntax import without_comment, words_of
+from transports.ssh.config_syntax import included_files, without_comment
 
 _DEEPEST = 8
 _MAX_SIZE = 4 << 20
-_MAX_INCLUDED = 256
 _MAX_FILES = 512
 _MAX_REPAIRS = 200
 _OPTION = re.compile(r"(\s*)(\w+)(\s*=\s*|\s+)(.*)")
@@ -133,21 +131,10 @@ class ClientConfig:
         return place
 
     def _included(self, line: str) -> list[Path]:
-        if _key(line) != "include":
+        option = _OPTION.match(line)
+        if option is None or option[2].lower() != "include":
             return []
-        found: list[Path] = []
-        for word in words_of(without_comment(line).split(None, 1)[-1]):
-            try:
-                place = Path(word).expanduser()
-                root, pattern = (
-                    (Path(place.anchor), str(place.relative_to(place.anchor)))
-                    if (place.is_absolute())
-                    else (self.path.parent, word)
-                )
-                found += sorted(islice(root.glob(pattern), _MAX_INCLUDED))
-            except (OSError, ValueError, RuntimeError, NotImplementedError, IndexError):
-                continue
-        return found
+        return included_files(option[4], self.path.parent)
 
 
 def _text(path: Path) -> tuple[str, bool]:

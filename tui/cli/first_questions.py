@@ -70,7 +70,7 @@ def as_worker(host: Host, project: Path) -> Node:
     )
 
 
-class Asker:
+class InitPrompts:
     """Asks on stderr, reads stdin; an empty answer selects the value in brackets."""
 
     def __init__(self, texts: Texts) -> None:

@@ -26,7 +26,7 @@ class LogRequests:
     def _prompt(self) -> Prompt:
         return self._screen.query_one(Prompt)
 
-    def answer(self, event: LogPane.Asked, run: str) -> None:
+    def answer(self, event: LogPane.Requested, run: str) -> None:
         """Answer a pane of a run."""
         pane, texts = event.pane, self._screen.texts
         if event.what == "options":
@@ -58,7 +58,7 @@ class LogRequests:
             name = f"{run}-{pane.label}.log"
             self._prompt.ask(texts("monitor.ask_save"), name, lambda path: self._save(pane, path))
 
-    def seek_elsewhere(self, event: LogPane.Sought) -> None:
+    def seek_elsewhere(self, event: LogPane.NotFound) -> None:
         """Search the other panes for an error, then ranks that are not shown."""
         forward = event.what == "next"
         panes = self._tiles.panes

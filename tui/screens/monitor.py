@@ -61,12 +61,12 @@ class MonitorScreen(ModeScreen):
         """The log panes."""
         return self.query_one(Tiles)
 
-    def on_log_pane_asked(self, event: LogPane.Asked) -> None:
+    def on_log_pane_requested(self, event: LogPane.Requested) -> None:
         """Answer a pane."""
-        if not isinstance(event, LogPane.Sought):
+        if not isinstance(event, LogPane.NotFound):
             self._requests.answer(event, self._shown_run)
 
-    def on_log_pane_sought(self, event: LogPane.Sought) -> None:
+    def on_log_pane_not_found(self, event: LogPane.NotFound) -> None:
         """Search the other panes for an error."""
         self._requests.seek_elsewhere(event)
 

@@ -34,7 +34,7 @@ class LogPane(ActionOwner, SpanWidget, can_focus=True):
     LogPane { overflow: hidden; background: $background; }
     """
 
-    class Asked(Message):
+    class Requested(Message):
         """The pane needs something from its screen: ``what`` is search, filter, context, copy, save or clear.
 
         It is options when the user changes how lines are shown. ``typed`` is what the user has typed already.
@@ -46,7 +46,7 @@ class LogPane(ActionOwner, SpanWidget, can_focus=True):
             self.what = what
             self.typed = typed
 
-    class Sought(Asked):
+    class NotFound(Requested):
         """A jump found nothing in this pane: the screen may search the others (``what``: next, previous)."""
 
     def __init__(self, source: Source, title: Callable[[], list[Span]], *, id: str | None = None) -> None:  # noqa: A002
@@ -234,7 +234,7 @@ class LogPane(ActionOwner, SpanWidget, can_focus=True):
     )
     def action_log_search(self, typed: str = "") -> None:
         """Ask for the text to search, unless it is typed already."""
-        self.post_message(self.Asked(self, "search", typed))
+        self.post_message(self.Requested(self, "search", typed))
 
     @action(
         "ampersand",
@@ -245,7 +245,7 @@ class LogPane(ActionOwner, SpanWidget, can_focus=True):
     )
     def action_log_filter(self, typed: str = "") -> None:
         """Ask what lines to show, unless it is typed already."""
-        self.post_message(self.Asked(self, "filter", typed))
+        self.post_message(self.Requested(self, "filter", typed))
 
     @action(
         "c",
@@ -254,7 +254,7 @@ class LogPane(ActionOwner, SpanWidget, can_focus=True):
     )
     def action_log_context(self) -> None:
         """Show more lines around each that the filter lets through, or none again."""
-        self.post_message(self.Asked(self, "context"))
+        self.post_message(self.Requested(self, "context"))
 
     @action(
         "n",
@@ -285,7 +285,7 @@ class LogPane(ActionOwner, SpanWidget, can_focus=True):
     def action_log_next_error(self) -> None:
         """Go to the next error, in this pane or else in another."""
         if not self.seek(ERRORS, forward=True):
-            self.post_message(self.Sought(self, "next"))
+            self.post_message(self.NotFound(self, "next"))
 
     @action(
         "E",
@@ -295,7 +295,7 @@ class LogPane(ActionOwner, SpanWidget, can_focus=True):
     def action_log_previous_error(self) -> None:
         """Go to the previous error, in this pane or else in another."""
         if not self.seek(ERRORS, forward=False):
-            self.post_message(self.Sought(self, "previous"))
+            self.post_message(self.NotFound(self, "previous"))
 
     @action(
         "w",
@@ -323,7 +323,7 @@ class LogPane(ActionOwner, SpanWidget, can_focus=True):
     )
     def action_log_copy(self) -> None:
         """Copy the lines in view."""
-        self.post_message(self.Asked(self, "copy"))
+        self.post_message(self.Requested(self, "copy"))
 
     @action(
         "s",
@@ -332,7 +332,7 @@ class LogPane(ActionOwner, SpanWidget, can_focus=True):
     )
     def action_log_save(self) -> None:
         """Save all lines that are kept."""
-        self.post_message(self.Asked(self, "save"))
+        self.post_message(self.Requested(self, "save"))
 
     @action(
         "escape",
@@ -343,7 +343,7 @@ class LogPane(ActionOwner, SpanWidget, can_focus=True):
     def action_log_clear(self) -> None:
         """Forget search and mark, follow again."""
         self.search = None
-        self.post_message(self.Asked(self, "clear"))
+        self.post_message(self.Requested(self, "clear"))
         self.follow()
 
     @action(
@@ -440,7 +440,7 @@ class LogPane(ActionOwner, SpanWidget, can_focus=True):
     def _turn(self, options: LineOptions) -> None:
         self.options = options
         self.tick()
-        self.post_message(self.Asked(self, "options"))
+        self.post_message(self.Requested(self, "options"))
 
 
 def find(source: Source, matcher: Matcher, start: int, forward: bool) -> int | None:

@@ -78,7 +78,7 @@ def run(args: argparse.Namespace) -> int:
     from fleet.init import begin, detect, find_candidates
     from fleet.init.importers import import_file
     from fleet.init.project import ACCELERATE, INVENTORY
-    from tui.cli.first_questions import Asker, as_worker, named_workers
+    from tui.cli.first_questions import InitPrompts, as_worker, named_workers
 
     project = project_of(args)
     given = (args.workers, args.workers_file, args.from_ssh, args.from_file)
@@ -92,11 +92,11 @@ def run(args: argparse.Namespace) -> int:
             ),
         )
     texts = texts_of(args)
-    asker = Asker(texts)
+    prompts = InitPrompts(texts)
     overwrite = args.force
     if (project / INVENTORY).exists() and not overwrite:
         existing = str(project / INVENTORY)
-        if named or not asker.yes(
+        if named or not prompts.yes(
             message("cli-init.replace", "{path} exists already. Replace it?", path=existing)
         ):
             raise UsageError(
@@ -109,7 +109,7 @@ def run(args: argparse.Namespace) -> int:
         line = message("cli-init.skipped", "{where}: {reason}", where=skipped.where, reason=skipped.reason)
         err(f"! {texts.translate(line)}")
     candidates = find_candidates(Path.home() / ".ssh")
-    workers = named_workers(args, candidates, project) if named else asker.workers(candidates, project)
+    workers = named_workers(args, candidates, project) if named else prompts.workers(candidates, project)
     if imported is not None:
         workers = (*workers, *(as_worker(host, project) for host in imported.hosts))
     workers = tuple(
@@ -119,7 +119,7 @@ def run(args: argparse.Namespace) -> int:
     without_user = [worker for worker in workers if worker.user is None and "user" in worker.kind.uses]
     user = args.user
     if user is None and not named and without_user:
-        user = asker.text(
+        user = prompts.text(
             message("cli-init.ask-user", "login user on the workers"),
             message("cli-init.same-user", "the same name as here"),
         )
@@ -130,7 +130,7 @@ def run(args: argparse.Namespace) -> int:
         if found.programs:
             script, module = found.programs[0].script, found.programs[0].module
         elif not named:
-            answer = asker.text(
+            answer = prompts.text(
                 message("cli-init.ask-script", "script that each rank runs, such as train.py"),
                 message("cli-init.module-trainer", "the module trainer"),
             )

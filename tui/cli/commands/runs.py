@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from fleet.fleet import Fleet
     from fleet.inventory import Inventory
     from fleet.runs import RunSummary
-    from fleet.runs.prune import Kept, NodeSpace, Pruned, Survey
+    from fleet.runs.prune import KeptRun, NodeSpace, Pruned, Survey
     from tui.i18n import Texts
 
 _UNITS = {"m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
@@ -252,14 +252,14 @@ def _print_pruned(done: Pruned, texts: Texts) -> None:
     err(texts.sentence(message("cli.pruned", "{count:n run} deleted", count=len(done.removed))))
 
 
-def _print_kept(kept: Kept, texts: Texts) -> None:
+def _print_kept(kept: KeptRun, texts: Texts) -> None:
     from tui.cli.narrate import GLYPHS
 
     what = message("cli.not-pruned", "run {run} is not deleted: {why}", run=kept.run, why=kept.reason)
     err(f"{GLYPHS['fail']} {failure_text(kept.node, what, kept.remedy, texts)}")
 
 
-def _record(done: Pruned | None, refused: tuple[Kept, ...]) -> dict[str, object]:
+def _record(done: Pruned | None, refused: tuple[KeptRun, ...]) -> dict[str, object]:
     kept = [*refused, *(done.kept if done else ())]
     return {
         "removed": list(done.removed) if done else [],
