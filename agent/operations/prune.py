@@ -1,11 +1,11 @@
 """``prune``: delete this node's folders of runs that have ended, or measure them.
 
 Arguments: ``project``; ``node``; ``runs``: ids; ``delete``: false only measures. Only
-``<project>/.dtui/runs/<id>`` is deleted: what a training program wrote into the project (``checkpoints/``,
-``logs/``) stays. The result is ``{"runs": [{"run", "bytes", "state", "reason"}]}`` in the order asked for.
-``state`` is ``absent`` (this node has no such folder), ``idle`` (it can be deleted), ``removed``, ``active``
-(not deleted: the run has not ended here, or processes of it are left) or ``failed`` (not deleted, or not
-wholly). ``reason`` explains the last two.
+``<project>/.dtui/runs/<id>`` and ``.dtui/displaced-<id>-*`` are deleted: what a training program wrote into
+the project (``checkpoints/``, ``logs/``) stays. The result is ``{"runs": [{"run", "bytes", "state",
+"reason"}]}`` in the order asked for. ``state`` is ``absent`` (this node has no such folder), ``idle`` (it can
+be deleted), ``removed``, ``active`` (not deleted: the run has not ended here, or processes of it are left) or
+``failed`` (not deleted, or not wholly). ``reason`` explains the last two.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from agent.operations.run_arguments import project_of
 from agent.paths import PathRejected, shown
 from agent.private import OWN
 from agent.server import OperationError
-from agent.supervisor.folder import RunFolder, folder_of_node, shared_folders
+from agent.supervisor.folder import RunFolder, displaced_folders, folder_of_node, shared_folders
 from agent.supervisor.status import FINAL, START_LIMIT, rank_processes, seen
 from agent.wire.message import EMPTY, Message, message, to_data
 from agent.wire.reasons import system_reason
@@ -92,7 +92,7 @@ def _outcome(folder: RunFolder, delete: bool) -> Tuple[int, FolderState, Message
     if not os.path.isdir(folder.path):
         return 0, "absent", EMPTY
     active = _activity(folder)
-    size = _size(folder.path)
+    size = _size_of(folder)
     if active:
         return size, "active", active
     if not delete:
@@ -100,7 +100,7 @@ def _outcome(folder: RunFolder, delete: bool) -> Tuple[int, FolderState, Message
     try:
         _remove(folder)
     except OSError as error:
-        left = _size(folder.path)
+        left = _size_of(folder)
         place = shown(str(error.filename or folder.path))
         what = message(
             "prune.failed",
@@ -114,6 +114,8 @@ def _outcome(folder: RunFolder, delete: bool) -> Tuple[int, FolderState, Message
 
 def _remove(folder: RunFolder) -> None:
     """Delete the folder, but for what other nodes and the master have in it; raises OSError."""
+    for displaced in displaced_folders(folder):
+        shutil.rmtree(displaced)
     others = {os.path.basename(one.path) for one in shared_folders(folder)}
     above = os.path.dirname(folder.path)
     if not others:
@@ -155,6 +157,10 @@ def _activity(folder: RunFolder) -> Message:
     if not left:
         return EMPTY
     return message("prune.processes", "{count:n process/processes} of it still running", count=len(left))
+
+
+def _size_of(folder: RunFolder) -> int:
+    return sum(_size(path) for path in (folder.path, *displaced_folders(folder)))
 
 
 def _size(path: str) -> int:

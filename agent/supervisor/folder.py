@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
 from contextlib import suppress
 from typing import Any, Dict, List, Optional
@@ -171,6 +172,21 @@ def shared_folders(folder: RunFolder) -> List[RunFolder]:
             with suppress(paths.PathRejected):
                 found.append(RunFolder(folder.root, folder.run, name[len(_OF_NODE) :]))
     return found
+
+
+def displaced_folder(folder: RunFolder) -> str:
+    """Return a new path for what a program has put in the place of its run's folder."""
+    return os.path.join(folder.root, private.OWN, "displaced-%s-%d" % (folder.run, time.time_ns()))
+
+
+def displaced_folders(folder: RunFolder) -> List[str]:
+    """Return the paths of the run that :func:`displaced_folder` gave."""
+    own = re.compile(r"displaced-%s-\d+" % re.escape(folder.run))
+    place = os.path.join(folder.root, private.OWN)
+    try:
+        return sorted(os.path.join(place, name) for name in os.listdir(place) if own.fullmatch(name))
+    except OSError:
+        return []
 
 
 def run_folders(root: str, node: Optional[str] = None) -> List[RunFolder]:

@@ -16,7 +16,7 @@ from typing import Callable, Optional, Tuple
 
 from agent import private
 from agent.processes import Identity
-from agent.supervisor.folder import RunFolder, write
+from agent.supervisor.folder import RunFolder, displaced_folder, write
 from agent.supervisor.spec import RunSpec
 from agent.wire.message import Message, message
 from agent.wire.reasons import reason_of
@@ -123,8 +123,7 @@ class FolderMonitor:
         except FileNotFoundError:
             return
         if stat.S_ISDIR(found.st_mode):
-            name = "displaced-%s-%d" % (self._folder.run, time.time_ns())
-            os.rename(path, os.path.join(self._folder.root, private.OWN, name))
+            os.rename(path, displaced_folder(self._folder))
         else:
             os.remove(path)
 

@@ -66,6 +66,22 @@ async def test_a_run_is_deleted_on_all_nodes_and_here_and_nothing_else(tmp_path:
             assert (project(fleet, name) / "program.py").exists()
 
 
+async def test_what_a_program_put_in_the_place_of_its_run_is_deleted_with_the_run(tmp_path: Path) -> None:
+    async with fleet_of(inventory(tmp_path, DONE, gpu1=1)) as fleet:
+        await trained(fleet, "run-1", "run-1-5")
+        own = project(fleet, "gpu1") / ".dtui"
+        for name in ("displaced-run-1-17", "displaced-run-1-5-17", "displaced-run-1-x"):
+            (own / name).mkdir()
+            (own / name / "status.json").write_text("x" * 9000)
+        found = await survey(fleet, [run for run in find_runs(fleet.home) if run.run == "run-1"])
+        assert found.nodes[-1].size > 14000
+        assert (await prune(fleet, found.runs)).removed == ("run-1",)
+        assert {path.name for path in own.glob("displaced-*")} == {
+            "displaced-run-1-5-17",
+            "displaced-run-1-x",
+        }
+
+
 async def test_a_run_that_has_not_ended_on_one_node_is_deleted_on_none(tmp_path: Path) -> None:
     program = "RANK and wait_for('go', 100)"
     async with fleet_of(inventory(tmp_path, program, master=1, gpu1=1)) as fleet:
