@@ -36,6 +36,8 @@ class GangStart:
         self._plan = plan
         self._nodes = nodes
         self._options = options
+        #: Whether another run is the only reason for which this one did not start.
+        self.refused = False
 
     async def run(self) -> list[Event]:
         """Return RankStarted of all ranks; or what failed on which node, and last a RunFinished."""
@@ -51,6 +53,7 @@ class GangStart:
                 # Most likely the console is quitting before all ranks have started.
                 await asyncio.shield(self._undo(starting))
                 raise
+            self.refused = bool(failures) and all(_is_refusal(error) for error in failures.values())
             if not failures:
                 ranks = [event for events in started.values() for event in events]
                 ranks.sort(key=lambda event: event.rank)
@@ -164,6 +167,10 @@ class GangStart:
             ),
             remedy=error.remedy,
         )
+
+
+def _is_refusal(error: FleetError) -> bool:
+    return isinstance(error, OperationFailed) and error.code == "busy"
 
 
 async def _all(jobs: Mapping[str, Awaitable[T]]) -> tuple[dict[str, T], dict[str, FleetError]]:

@@ -17,8 +17,9 @@ from fleet.plan.model import INTERPRETER
 from fleet.runs.gangstart import GangStart
 from fleet.runs.options import LaunchOptions
 from fleet.runs.origin import Origin, read_origin
+from fleet.runs.prune import prune
 from fleet.runs.recorder import Recorder
-from fleet.runs.store import RunStore
+from fleet.runs.store import RunStore, RunSummary
 from fleet.secrets import Secret, masked_arguments
 
 __all__ = ["LaunchFailed", "LaunchOptions", "launch"]
@@ -33,9 +34,9 @@ async def launch(
 ) -> AsyncGenerator[Event, None]:
     """Yield RunPlanned, then RankStarted for every rank; the run then continues on its own, see ``watch``.
 
-    When a node can't start its part: a Notice for each such node, RunFinished, and LaunchFailed is raised.
-    Raises FleetError before anything happens when a run of this id exists, a node is not known, or a secret
-    of the run has no value.
+    When a node can't start its part: a Notice for each such node, RunFinished, and LaunchFailed is raised. A
+    launch that is refused because of another run leaves no files behind. Raises FleetError before anything
+    happens when a run of this id exists, a node is not known, or a secret of the run has no value.
     """
     options = options or LaunchOptions()
     nodes = {part.node: _node(fleet, part) for part in plan.nodes}
@@ -48,13 +49,16 @@ async def launch(
         for announced in announce(plan, fleet.clock(), origin):
             recorder.write(announced)
             yield announced
-        outcome = await GangStart(fleet, plan, nodes, options).run()
+        start = GangStart(fleet, plan, nodes, options)
+        outcome = await start.run()
         for event in outcome:
             recorder.write(event)
             yield event
-        last = outcome[-1]
-        if isinstance(last, RunFinished):
-            raise LaunchFailed(last.cause, remedy=last.remedy)
+    last = outcome[-1]
+    if isinstance(last, RunFinished):
+        if start.refused:
+            await prune(fleet, [RunSummary(plan.run, plan, last)])
+        raise LaunchFailed(last.cause, remedy=last.remedy)
 
 
 def _node(fleet: Fleet, part: NodePlan) -> Node:

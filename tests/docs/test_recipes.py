@@ -184,10 +184,11 @@ def test_the_check_is_evaluated_on_a_node(copy: Copy, nodes: Path, project: Proj
 
 @pytest.mark.full
 def test_the_rule_explains_a_failed_run(copy: Copy, nodes: Path, project: Project) -> None:
-    project.write("train.py", "raise RuntimeError('received 0 items of ancdata')\n")
+    error = "prefetch_factor option could only be specified in multiprocessing."
+    project.write("train.py", f"raise ValueError('{error}')\n")
     done = copy.run("-m", "tui", "up", "--script", "train.py", folder=project.folder)
-    assert "the rank has reached its limit of open files" in done.stderr
-    assert "ulimit -n 65536" in done.stderr
+    assert "prefetch_factor is set, but the loader has no processes of its own" in done.stderr
+    assert "set num_workers above 0, or leave prefetch_factor out" in done.stderr
 
 
 NVML = """

@@ -18,7 +18,8 @@ from fleet.events import (
     RankPhase,
     RankStarted,
 )
-from fleet.runs import LaunchFailed, LaunchOptions, launch, replay
+from fleet.plan import plan_run
+from fleet.runs import LaunchFailed, LaunchOptions, find_runs, launch, replay
 from tests.runs.fleets import (
     collect,
     finish,
@@ -31,6 +32,7 @@ from tests.runs.fleets import (
     until,
     watched,
 )
+from tests.support import wire
 
 
 async def test_when_one_node_cannot_start_none_stays(tmp_path: Path) -> None:
@@ -83,6 +85,20 @@ async def test_a_second_run_in_the_same_project_is_refused_unless_forced(tmp_pat
         await collect(launch(fleet, plan_of(fleet.inventory, "run-3"), LaunchOptions(force=True)))
         with pytest.raises(FleetError, match="run run-3 already exists"):
             await collect(launch(fleet, plan_of(fleet.inventory, "run-3")))
+
+
+async def test_a_refused_launch_leaves_nothing_behind(tmp_path: Path) -> None:
+    both = inventory(tmp_path, "time.sleep(100)", master=1, gpu1=1)
+    fleet = fleet_of(both)
+    async with fleet:
+        await collect(
+            launch(fleet, plan_run(both, {"gpu1": wire.facts()}, run_id="run-1", nodes=both.workers))
+        )
+        with pytest.raises(LaunchFailed, match="gpu1 failed to start its ranks: run run-1 is under way"):
+            await collect(launch(fleet, plan_of(both, "run-2")))
+        assert [run.run for run in find_runs(fleet.home)] == ["run-1"]
+        for name in ("master", "gpu1"):
+            assert not (project(fleet, name) / ".dtui" / "runs" / "run-2").exists()
 
 
 async def test_a_launch_that_is_left_half_way_leaves_no_rank(tmp_path: Path) -> None:
