@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -23,7 +23,7 @@ from fleet.link.bundle import Bundle, pack_agent
 from fleet.link.client import AgentClient
 from fleet.private_files import claim
 from fleet.streams import contained, merge
-from transports.base import NoPrompts, Prompts, Transport
+from transports.base import Endpoint, NoPrompts, Prompts, Transport
 from transports.errors import AuthenticationFailed, TransportError
 from transports.guarded import GuardedPrompts
 from transports.registry import open_transport
@@ -64,6 +64,11 @@ class Fleet:
     def asked_at(self) -> float:
         """When a login last asked the user, by ``time.monotonic``: now, while a question is open."""
         return self._prompts.asked_at
+
+    @property
+    def passwords(self) -> Mapping[Endpoint, str]:
+        """The passwords of the logins so far. They stay in memory."""
+        return self._prompts.given
 
     async def __aenter__(self) -> Self:
         try:

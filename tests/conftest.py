@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sys
+import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
 
+import psutil
 import pytest
 import pytest_textual_snapshot
 from hypothesis import settings
@@ -29,7 +34,12 @@ class _Nothing(dict[str, str]):
         super().__init__()
 
 
+#: Where the run controllers of this process's tests have their sockets.
+_RUNTIME = Path(tempfile.mkdtemp(prefix="dtui-tests-"))
+
+
 def pytest_configure(config: pytest.Config) -> None:
+    os.environ["XDG_RUNTIME_DIR"] = str(_RUNTIME)
     # A shell starts background jobs with SIGINT ignored, which the programs of the tests would inherit.
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -64,6 +74,27 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if os.environ.get("CI") and (absent := missing()):
         terminalreporter.write_sep("=", "Pythons that no agent was tested with")
         terminalreporter.write_line(", ".join(absent))
+
+
+@pytest.fixture(autouse=True)
+def no_controller_stays() -> Iterator[None]:
+    """End the run controllers that a test has started: each would stay for ten minutes."""
+    yield
+    sockets = set(_RUNTIME.iterdir())
+    if sockets:
+        for process in psutil.process_iter(["cmdline"]):
+            if "tui.operations.run_controller" not in (process.info["cmdline"] or ()):
+                continue
+            with suppress(psutil.Error):
+                if process.environ().get("XDG_RUNTIME_DIR") == str(_RUNTIME):
+                    process.kill()
+                    process.wait(60)
+        for socket in sockets:
+            shutil.rmtree(socket, ignore_errors=True)
+
+
+def pytest_unconfigure() -> None:
+    shutil.rmtree(_RUNTIME, ignore_errors=True)
 
 
 @pytest.fixture

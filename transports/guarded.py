@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from agent.wire.message import Message
@@ -28,6 +28,11 @@ class GuardedPrompts:
     def asked_at(self) -> float:
         """When the user was asked last, by ``time.monotonic``: now, while a question is open."""
         return time.monotonic() if self._open else self._answered_at
+
+    @property
+    def given(self) -> Mapping[Endpoint, str]:
+        """The passwords that were given and not rejected."""
+        return dict(self._given)
 
     def reject(self, endpoint: Endpoint) -> None:
         """Record that the node rejected the last password for this endpoint, if there was one."""

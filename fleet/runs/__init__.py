@@ -6,7 +6,7 @@ from fleet.runs.ids import new_run_id
 from fleet.runs.launch import LaunchFailed, LaunchOptions, announce, launch
 from fleet.runs.read import read_logs
 from fleet.runs.record.replay import replay
-from fleet.runs.restart import run_to_end
+from fleet.runs.restart import follow, run_to_end
 from fleet.runs.sample import SampleFailed, sample
 from fleet.runs.stacks import NodeStacks, folded, last_collective, other_threads, read_stacks, run_stacks
 from fleet.runs.status import NodeRuns, NodeSweep, node_runs, sweep
@@ -28,6 +28,7 @@ __all__ = [
     "announce",
     "find_runs",
     "folded",
+    "follow",
     "last_collective",
     "launch",
     "new_run_id",

@@ -19,6 +19,21 @@ from fleet.runs.record.thinning import StepThinning
 from fleet.runs.store import RunStore
 
 
+class NoRecorder:
+    """Stands in for a Recorder where another process records."""
+
+    recording = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def write(self, event: Event) -> None:
+        """Write nothing."""
+
+
 class Recorder:
     """Holds the run's lock while it is open. Use as context manager.
 

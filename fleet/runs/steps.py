@@ -8,20 +8,28 @@ from contextlib import aclosing
 from msgspec import Struct
 
 from fleet.events import Event, RunPreview
+from fleet.runs.keeper import Keeper
 from fleet.runs.launch import announce, launch
 from fleet.runs.options import LaunchOptions, WatchOptions
-from fleet.runs.restart import run_to_end
+from fleet.runs.restart import launch_and_leave, run_to_end
 from fleet.steps import Job
 
 
 class Launch(Struct, frozen=True):
-    """Starts the run, which then continues on its own."""
+    """Starts the run, which then continues on its own; a keeper watches it as ``watching`` says."""
 
     options: LaunchOptions = LaunchOptions()
+    watching: WatchOptions = WatchOptions()
+    keeper: Keeper | None = None
 
     async def run(self, job: Job) -> AsyncGenerator[Event, None]:
         """Yield the launch's events; raises LaunchFailed."""
-        async with aclosing(launch(job.fleet, job.plan, self.options)) as events:
+        launched = (
+            launch(job.fleet, job.plan, self.options)
+            if self.keeper is None
+            else launch_and_leave(job.fleet, job.plan, self.options, self.watching, self.keeper)
+        )
+        async with aclosing(launched) as events:
             async for event in events:
                 yield event
 
@@ -31,10 +39,12 @@ class RunToEnd(Struct, frozen=True):
 
     launching: LaunchOptions = LaunchOptions()
     watching: WatchOptions = WatchOptions()
+    keeper: Keeper | None = None
 
     async def run(self, job: Job) -> AsyncGenerator[Event, None]:
         """Yield the run's events; raises LaunchFailed."""
-        async with aclosing(run_to_end(job.fleet, job.plan, self.launching, self.watching)) as events:
+        run = run_to_end(job.fleet, job.plan, self.launching, self.watching, self.keeper)
+        async with aclosing(run) as events:
             async for event in events:
                 yield event
 

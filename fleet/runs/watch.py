@@ -23,7 +23,7 @@ from fleet.runs.nodewatch import UNREAD, NodeWatch
 from fleet.runs.options import WatchOptions
 from fleet.runs.printed import PrintedFigures
 from fleet.runs.progress import Progress, failed
-from fleet.runs.recorder import Recorder
+from fleet.runs.recorder import NoRecorder, Recorder
 from fleet.runs.stacks import SAVED, run_stacks
 from fleet.runs.stalls import StepPace, watch_stalls
 from fleet.runs.store import RunStore
@@ -42,12 +42,17 @@ __all__ = ["WatchOptions", "watch"]
 
 
 async def watch(
-    fleet: Fleet, run: str, options: WatchOptions | None = None, *, history: bool = True
+    fleet: Fleet,
+    run: str,
+    options: WatchOptions | None = None,
+    *,
+    history: bool = True,
+    record: bool = True,
 ) -> AsyncGenerator[Event, None]:
     """Yield what was recorded of the run (``history``), then what happens, until RunFinished.
 
-    The first console that watches records; others only watch. Closing the iterator leaves the run alone.
-    When a rank fails, the others are ended on all nodes. Raises NoSuchRun.
+    The first process that watches records, unless ``record`` is false; others only watch. Closing the
+    iterator leaves the run alone. When a rank fails, the others are ended on all nodes. Raises NoSuchRun.
     """
     store = RunStore(fleet.home, run)
     plan = store.plan()
@@ -55,7 +60,7 @@ async def watch(
     tails = LogTails(contexts_of(plan))
     printed = PrintedFigures(fleet.inventory.run.progress)
     telemetry = RunTelemetry(store.folder)
-    with Recorder(store) as recorder:
+    with Recorder(store) if record else NoRecorder() as recorder:
         for number, event in enumerate(store.events(), 1):
             progress.add(event)
             telemetry.add(event)

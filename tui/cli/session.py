@@ -29,6 +29,7 @@ class Tally:
     failed: dict[str, str] = field(default_factory=dict)
     #: Nodes without a connection now. A reconnected one is not a failure.
     _apart: dict[str, str] = field(default_factory=dict)
+    _failed_runs: set[str] = field(default_factory=set)
 
     def count(self, event: Event) -> None:
         """Take one event into account."""
@@ -45,8 +46,15 @@ class Tally:
             isinstance(event, NodeDeployed) and not event.ok
         ):
             self.failed[event.node] = event.detail
-        elif isinstance(event, RunFinished) and event.outcome == "failed":
-            self.failed[event.run] = event.cause
+        elif isinstance(event, RunFinished):
+            if event.outcome == "failed":
+                self.failed[event.run] = event.cause
+                self._failed_runs.add(event.run)
+            elif event.outcome == "succeeded":
+                # A restart has made up for the attempts before it.
+                for run in self._failed_runs:
+                    del self.failed[run]
+                self._failed_runs.clear()
 
     @property
     def status(self) -> int:

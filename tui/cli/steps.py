@@ -17,6 +17,7 @@ from tui.cli.output import is_terminal
 from tui.cli.printers import make_printer
 from tui.cli.prompts import TerminalConfirmation
 from tui.cli.session import run_operation
+from tui.operations.run_controller import controller_keeper
 
 
 def run_command(
@@ -40,12 +41,13 @@ def deploy_options_of(args: argparse.Namespace, secrets: Mapping[str, Secret]) -
 def start_of(args: argparse.Namespace, secrets: Mapping[str, Secret]) -> Launch | RunToEnd:
     """Return the step that starts the run with the options."""
     options = LaunchOptions(max_restarts=args.max_restarts, force=args.force, secrets=secrets)
-    if args.detach:
-        return Launch(options)
     # 0 is no limit.
     watching = WatchOptions(
         start_timeout=args.start_timeout or None,
         stall_timeout=args.stall_timeout or None,
         unreachable_limit=args.node_timeout or None,
     )
-    return RunToEnd(options, watching)
+    keeper = controller_keeper()
+    if args.detach:
+        return Launch(options, watching, keeper)
+    return RunToEnd(options, watching, keeper)

@@ -180,10 +180,11 @@ class FleetOperations:
         from fleet import commands
         from fleet.deploy import DeployOptions
         from fleet.runs.steps import RunToEnd
+        from tui.operations.run_controller import controller_keeper
 
         launching = await self._launching()
         options = DeployOptions(secrets=launching.secrets, confirm=self._confirm)
-        steps = commands.up(RunToEnd(launching), options)
+        steps = commands.up(RunToEnd(launching, keeper=controller_keeper()), options)
         async with aclosing(self._run(nodes, steps)) as events:
             async for event in events:
                 yield event
@@ -193,9 +194,11 @@ class FleetOperations:
         from fleet import commands
         from fleet.deploy import DeployOptions
         from fleet.runs.steps import RunToEnd
+        from tui.operations.run_controller import controller_keeper
 
         launching = await self._launching()
-        steps = commands.launch(RunToEnd(launching), DeployOptions(secrets=launching.secrets))
+        start = RunToEnd(launching, keeper=controller_keeper())
+        steps = commands.launch(start, DeployOptions(secrets=launching.secrets))
         arguments = ("--resume", resume) if resume else ()
         async with aclosing(self._run(nodes, steps, arguments)) as events:
             async for event in events:
@@ -223,9 +226,10 @@ class FleetOperations:
 
     def attach(self, run: str) -> AsyncIterator[Event]:
         """Follow a run that was started before, from its first event."""
-        from fleet.runs import watch
+        from fleet.runs import follow
+        from tui.operations.run_controller import controller_keeper
 
-        return watch(self._open(), run)
+        return follow(self._open(), run, keeper=controller_keeper())
 
     def stop(self, run: str, *, followed: bool) -> AsyncIterator[Event]:
         """End a run on all its nodes."""

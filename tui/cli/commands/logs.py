@@ -41,11 +41,12 @@ def run(args: argparse.Namespace) -> int:
     """Print the recording, then with --follow new output; fails if the run failed."""
     from fleet.events import Event, LogChunk
     from fleet.fleet import Fleet
-    from fleet.runs import read_logs, watch
+    from fleet.runs import follow, read_logs
     from tui.cli.printers import make_printer
     from tui.cli.printing import Printer, RawPrinter
     from tui.cli.runs import chosen_run
     from tui.cli.session import run_operation
+    from tui.operations.run_controller import controller_keeper
 
     inventory = inventory_of(args)
     chosen = chosen_run(home_of(inventory), args.run)
@@ -72,7 +73,11 @@ def run(args: argparse.Namespace) -> int:
     to_the_end = args.follow or chosen.finished is not None
 
     async def wanted(fleet: Fleet) -> AsyncGenerator[Event, None]:
-        source = watch(fleet, chosen.run) if to_the_end else read_logs(fleet, chosen.run)
+        source = (
+            follow(fleet, chosen.run, keeper=controller_keeper())
+            if to_the_end
+            else read_logs(fleet, chosen.run)
+        )
         async with aclosing(source) as events:
             async for event in events:
                 if not isinstance(event, LogChunk) or event.rank in ranks:

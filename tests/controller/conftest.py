@@ -1,0 +1,3 @@
+from tests.runs.conftest import nothing_stays
+
+__all__ = ["nothing_stays"]
