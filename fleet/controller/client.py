@@ -80,7 +80,9 @@ class ControllerKeeper:
                 started = self._start(home)
             if asyncio.get_running_loop().time() > deadline:
                 late = message(
-                    "controller.late", "the run controller did not start within {seconds:.0f} s", seconds=_START_SECONDS
+                    "controller.late",
+                    "the run controller did not start within {seconds:.0f} s",
+                    seconds=_START_SECONDS,
                 )
                 raise NotKeptError(late, remedy=_REMEDY)
             await asyncio.sleep(_POLL_INTERVAL)

@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, TypeVar
+from types import UnionType
+from typing import TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -118,7 +119,7 @@ class Connection:
         self._writer.write(encoded_line(value))
         await self._writer.drain()
 
-    async def receive(self, kind: type[T] | Any) -> T:
+    async def receive(self, kind: type[T] | UnionType) -> T:
         """Return the next object, of this type or union; raises WireError."""
         try:
             line = await self._reader.readuntil(b"\n")
@@ -141,9 +142,9 @@ def encoded_line(value: Request | Reply) -> bytes:
     return msgspec.json.encode(value, enc_hook=_encoded) + b"\n"
 
 
-def decoded_line(line: bytes, kind: type[T] | Any) -> T:
+def decoded_line(line: bytes, kind: type[T] | UnionType) -> T:
     """Return the object of this type or union; raises as msgspec does."""
-    return msgspec.json.decode(line, type=kind, dec_hook=_decoded)  # type: ignore[no-any-return]
+    return msgspec.json.decode(line, type=kind, dec_hook=_decoded)
 
 
 def _encoded(value: object) -> object:
