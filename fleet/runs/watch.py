@@ -35,6 +35,8 @@ from fleet.telemetry import RunTelemetry, record_telemetry
 
 #: Reading a long recording must leave the screen alive.
 _BREATH = 200
+#: Seconds in which another process, which also watches the run, records its end.
+_RECORDED_SECONDS, _RECORDED_POLL = 10.0, 0.05
 #: Seconds after which the last figures of a rank that has paused are reported.
 _FIGURES_INTERVAL = 1.0
 
@@ -49,7 +51,7 @@ async def watch(
     history: bool = True,
     record: bool = True,
 ) -> AsyncGenerator[Event, None]:
-    """Yield what was recorded of the run (``history``), then what happens, until RunFinished.
+    """Yield what was recorded of the run (``history``), then what happens; the last event is RunFinished.
 
     The first process that watches records, unless ``record`` is false; others only watch. Closing the
     iterator leaves the run alone. When a rank fails, the others are ended on all nodes. Raises NoSuchRun.
@@ -72,7 +74,10 @@ async def watch(
             if number % _BREATH == 0:
                 await asyncio.sleep(0)
         if progress.finished is not None:
+            if not history:
+                yield progress.finished
             return
+        elsewhere = record and not recorder.recording
         async with AsyncExitStack() as stack:
             if recorder.recording:
                 names = {part.node for part in plan.nodes}
@@ -86,6 +91,16 @@ async def watch(
                 yield event
                 if notice is not None:
                     yield notice
+    if elsewhere:
+        await _until_recorded(store)
+
+
+async def _until_recorded(store: RunStore) -> None:
+    """Wait until the process that records the run has recorded its end as well."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_RECORDED_SECONDS):
+            while store.finished() is None:  # noqa: ASYNC110 -- a file of another process
+                await asyncio.sleep(_RECORDED_POLL)
 
 
 class _Watch:

@@ -109,17 +109,18 @@ def compare(site: ProgramSite, shape: str, ours: Outcome, theirs: Outcome) -> No
         assert {name for name in more if not name.startswith("DTUI_")} == set()
 
 
-#: The last two want GPUs: whatever torchrun ends with is right.
+#: Scripts that want GPUs, or one folder for the processes of all nodes: whatever torchrun ends with is right.
 SAME = None
 CASES = [
     pytest.param("2x1", "test_sync", 0, id="2x1-test_sync"),
     *(
         pytest.param(shape, script, code, id=f"{shape}-{script}", marks=pytest.mark.full)
         for script, code, shapes in (
-            ("test_script", 0, SHAPES),
+            ("test_script", 0, ["1x2"]),
+            ("test_script", SAME, ["2x1", "3x1"]),
             ("test_sync", 0, ["1x2", "3x1"]),
             ("test_ops", 0, SHAPES),
-            ("test_merge_weights", 0, ["1x2"]),
+            ("test_merge_weights", SAME, ["1x2"]),
             ("test_ddp_comm_hook", SAME, ["2x1"]),
             ("test_notebook", SAME, ["2x1"]),
         )
@@ -152,5 +153,4 @@ def test_a_script_of_accelerate_as_a_module(site: ProgramSite) -> None:
     done = site.run("up", "--on", "master,node1", "-m", f"{SCRIPTS}.test_ops")
     assert done.code == 0, done.said
     assert "succeeded" in done.err
-    assert "Num processes: 2" in done.out
-    assert "testing sending tensors across devices" in done.out
+    assert done.out.count("testing sending tensors across devices") == 2
