@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Sequence
 from typing import Literal
 
@@ -23,9 +22,8 @@ _PLAIN_ARGUMENT = re.compile(r"[A-Za-z0-9_./+-]+")
 #: PowerShell splits a bare ``-Xa.b`` in two.
 _SPLIT_BY_POWERSHELL = re.compile(r"-.*[.:]")
 #: Each of them means something within double quotes to one of the shells; PowerShell takes typographic
-#: double quotes for plain ones.
-_SPECIAL = frozenset('"%$`!\u201c\u201d\u201e')
-_CONTROL = ("Cc", "Cs", "Zl", "Zp")
+#: double quotes for plain ones. The rest are control characters without tab, line ends and halves of pairs.
+_SPECIAL = re.compile('["%$`!\u201c\u201d\u201e\0-\x08\n-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]')
 
 
 class UnsafeWord(ValueError):
@@ -83,9 +81,8 @@ def _quotable(word: str, part: str) -> str:
 
 
 def _check(word: str) -> None:
-    for letter in word:
-        if letter in _SPECIAL or (letter != "\t" and unicodedata.category(letter) in _CONTROL):
-            raise UnsafeWord(word)
+    if _SPECIAL.search(word):
+        raise UnsafeWord(word)
 
 
 def _for_powershell(argv: Sequence[str]) -> str:

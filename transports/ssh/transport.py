@@ -39,10 +39,11 @@ _MOST_UNSENT = 32 << 20
 _UNSENT_EVERY = 1.0
 _WINDOWS_SERVER = re.compile(r"OpenSSH_for_Windows_(\d{1,4})\.(\d{1,4})")
 _KEEPS_QUOTES = (7, 9)
-#: Seconds in which the command that identifies the shell opens, and in which it answers.
+#: Seconds in which the command that identifies the shell opens, answers, and answers after the end of its input.
 _PROBE_OPENS = 20.0
 _PROBE_SECONDS = 10.0
-_MOST_PROBED = 1 << 16
+_PROBE_ENDS = 20.0
+_PROBE_KEPT = 1 << 16
 
 
 class SshTransport(Transport):
@@ -120,7 +121,7 @@ class SshTransport(Transport):
             held = not await _drained(channel, output, self._probe_seconds)
             if held:
                 await channel.write_eof()
-                if not await _drained(channel, output, self._probe_seconds):
+                if not await _drained(channel, output, _PROBE_ENDS):
                     return LoginShell(shell_kind(bytes(output), channel.stderr()), held)
             with suppress(TransportError):
                 await channel.wait()
@@ -304,13 +305,13 @@ def _starting(program: str, limit: float) -> Callable[[float], Message]:
 
 
 async def _drained(channel: SshChannel, output: bytearray, seconds: float) -> bool:
-    """Read stdout to its end; return False if it has none within ``seconds`` or much text comes."""
+    """Read stdout to its end and keep the last part; return False if it has no end within ``seconds``."""
     with suppress(TimeoutError, TransportError):
         async with asyncio.timeout(seconds):
-            while len(output) < _MOST_PROBED:
-                if not (data := await channel.read()):
-                    return True
+            while data := await channel.read():
                 output += data
+                del output[:-_PROBE_KEPT]
+            return True
     return False
 
 
