@@ -14,7 +14,7 @@ class LoginShell:
     """``program`` is the shell with its first words.
 
     ``loses_quotes`` is how OpenSSH for Windows before 7.9 starts each shell: it puts the line between double
-    quotes and changes nothing in it, so double quotes of the line itself are read as ends and starts of words.
+    quotes and changes nothing in it, so its own double quotes end and start words.
     """
 
     program: tuple[str, ...]

@@ -125,7 +125,7 @@ class Transport(abc.ABC):
 
     @property
     def loses_quotes(self) -> bool:
-        """Whether the node's shell may get a command line without its double quotes; False before the login."""
+        """Whether the node's shell may get a line without its double quotes; False before the login."""
         return False
 
     async def open_by_powershell(self, argv: Sequence[str]) -> Channel:

@@ -15,19 +15,19 @@ REPORT_EVERY: Final = 5.0
 
 @contextmanager
 def reported(
-    report: Callable[[Message], None], text: Callable[[float], Message], every: float = REPORT_EVERY
+    report: Callable[[Message], None], text: Callable[[float], Message], every: float | None = None
 ) -> Iterator[None]:
     """Call ``report`` with ``text(seconds waited)`` every few seconds until the block ends."""
     loop = asyncio.get_running_loop()
-    began = loop.time()
+    began, pause = loop.time(), every or REPORT_EVERY
     timer: asyncio.TimerHandle
 
     def fire() -> None:
         nonlocal timer
-        timer = loop.call_later(every, fire)
+        timer = loop.call_later(pause, fire)
         report(text(loop.time() - began))
 
-    timer = loop.call_later(every, fire)
+    timer = loop.call_later(pause, fire)
     try:
         yield
     finally:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -22,7 +21,6 @@ from tests.support.powershell import powershell_words
 from tests.transports.conftest import Connect
 from tests.transports.contract import TransportContract
 from transports.base import Transport
-from transports.login_shell import LoginShell as FoundShell
 from transports.ssh.transport import SshTransport
 
 full = pytest.mark.full
@@ -121,18 +119,20 @@ async def test_the_shell_is_found(shell: str, node: SshNode, connect: Connect) -
     transport = connect(node)
     assert await transport.login_shell() is None, "it makes no connection"
     await transport.connect()
-    assert await transport.login_shell() == FoundShell(SHELLS[shell])  # type: ignore[arg-type]
+    found = await transport.login_shell()
+    assert found is not None
+    assert found.kind == SHELLS[shell]
 
 
 class TestOldWindowsServer:
     """OpenSSH for Windows before 7.9 passes lines on without their double quotes, except to cmd.exe."""
 
     @pytest.fixture
-    async def old(self, node: SshNode, connect: Connect) -> AsyncIterator[SshTransport]:
+    async def old(self, node: SshNode, connect: Connect) -> SshTransport:
         await node.stop()
         node.software = "OpenSSH_for_Windows_7.7"
         await node.start()
-        yield connect(node)
+        return connect(node)
 
     @pytest.mark.parametrize("shell", EACH_SHELL)
     async def test_a_plain_interpreter_starts_without_quotes(
@@ -182,12 +182,12 @@ class TestOldWindowsServer:
 
 
 @pytest.fixture
-def profile(node: SshNode) -> Iterator[Path]:
+def profile(node: SshNode) -> Path:
     """The PowerShell profile of the node's account, whose folder exists."""
     path = node.home.folder / ".config" / "powershell" / "profile.ps1"
     path.parent.mkdir(parents=True)
     node.login_shell = login_shell("pwsh")
-    yield path
+    return path
 
 
 GOOD_PROFILES = [

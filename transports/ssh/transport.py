@@ -39,7 +39,8 @@ _MOST_UNSENT = 32 << 20
 _UNSENT_EVERY = 1.0
 _WINDOWS_SERVER = re.compile(r"OpenSSH_for_Windows_(\d{1,4})\.(\d{1,4})")
 _KEEPS_QUOTES = (7, 9)
-#: Seconds in which the command that identifies the shell opens, answers, and answers after the end of its input.
+#: Seconds in which the command that identifies the shell starts, and in which it answers before and after the
+#: end of its input.
 _PROBE_OPENS = 20.0
 _PROBE_SECONDS = 10.0
 _PROBE_ENDS = 20.0
@@ -50,7 +51,8 @@ class SshTransport(Transport):
     """One SSH connection, opened on first use; every channel is an exec session on it.
 
     ``known_hosts`` is dtui's own file of host keys. ``ssh_folder`` has OpenSSH's ``config`` and
-    ``known_hosts``. ``limits`` are those of the stages of a login; ``reach`` replaces the first of them.
+    ``known_hosts``. ``limits`` are those of the stages of a login; ``reach`` shortens those of
+    the first contact.
     After three missed keep-alives, one per ``keepalive`` seconds, the connection is lost.
     """
 
@@ -70,7 +72,9 @@ class SshTransport(Transport):
         super().__init__(endpoint, prompts or NoPrompts())
         folder = ssh_folder if ssh_folder is not None else Path.home() / ".ssh"
         limits = limits or LoginLimits()
-        self._limits = limits if reach is None else replace(limits, reach=reach)
+        if reach is not None:
+            limits = replace(limits, reach=reach, banner=min(limits.banner, 2 * reach))
+        self._limits = limits
         self._login = Login(
             self.prompts,
             KnownHosts(known_hosts, (folder / "known_hosts", _system_known_hosts())),
