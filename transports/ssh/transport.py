@@ -52,8 +52,7 @@ class SshTransport(Transport):
 
     ``known_hosts`` is dtui's own file of host keys. ``ssh_folder`` has OpenSSH's ``config`` and
     ``known_hosts``. ``limits`` are those of the stages of a login; ``reach`` shortens those of
-    the first contact.
-    After three missed keep-alives, one per ``keepalive`` seconds, the connection is lost.
+    the first contact. After three missed keep-alives, one per ``keepalive`` seconds, the connection is lost.
     """
 
     def __init__(
