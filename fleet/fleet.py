@@ -6,10 +6,11 @@ import asyncio
 import sys
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from contextlib import aclosing
 from pathlib import Path
 from typing import Self
 
-from agent.wire.message import Message, message
+from agent.wire.message import EMPTY, Message, message
 from agent.wire.operation import Nothing
 from agent.wire.operations import PING, PROBE
 from agent.wire.reasons import system_reason
@@ -21,6 +22,7 @@ from fleet.inventory import Inventory, Node
 from fleet.link.bootstrap import start_agent
 from fleet.link.bundle import Bundle, pack_agent
 from fleet.link.client import AgentClient
+from fleet.link.shell_problems import without_hello
 from fleet.private_files import claim
 from fleet.streams import contained, merge
 from transports.base import Endpoint, NoPrompts, Prompts, Transport
@@ -54,6 +56,7 @@ class Fleet:
         self._bundle: Bundle | None = None
         self._links: dict[str, tuple[Transport, AgentClient]] = {}
         self._turns: dict[str, asyncio.Lock] = {}
+        self._listeners: dict[str, set[asyncio.Queue[Message | None]]] = {}
 
     @property
     def nodes(self) -> tuple[Node, ...]:
@@ -87,6 +90,29 @@ class Fleet:
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()
+
+    async def connecting(self, node: Node) -> AsyncGenerator[LinkChanged, None]:
+        """Yield what the connection is waiting for until there is a link; raises FleetError."""
+
+        def changed(what: Message = EMPTY) -> LinkChanged:
+            return LinkChanged(
+                node=node.name, at=self.clock(), state="connecting", transport=node.transport, detail=what
+            )
+
+        yield changed()
+        waits: asyncio.Queue[Message | None] = asyncio.Queue()
+        listeners = self._listeners.setdefault(node.name, set())
+        listeners.add(waits)
+        opening = asyncio.create_task(self.link(node))
+        opening.add_done_callback(lambda _: waits.put_nowait(None))
+        try:
+            while (what := await waits.get()) is not None:
+                yield changed(what)
+            await opening
+        finally:
+            listeners.discard(waits)
+            opening.cancel()
+            await asyncio.gather(opening, return_exceptions=True)
 
     async def link(self, node: Node) -> AgentClient:
         """Return the node's live link, connecting when there is none; raises FleetError."""
@@ -126,8 +152,10 @@ class Fleet:
         return contained(source, during, failed)
 
     async def _connect_one(self, node: Node, probe: bool) -> AsyncGenerator[Event, None]:
-        yield LinkChanged(node=node.name, at=self.clock(), state="connecting", transport=node.transport)
         try:
+            async with aclosing(self.connecting(node)) as waits:
+                async for wait in waits:
+                    yield wait
             link = await self.link(node)
             method = self._links[node.name][0].method
             started = time.monotonic()
@@ -162,11 +190,20 @@ class Fleet:
         transport = self._open_transport(
             node.transport, endpoint, known_hosts=self.home / "known_hosts", prompts=self._prompts
         )
+
+        def waiting(what: Message) -> None:
+            for listener in self._listeners.get(node.name, ()):
+                listener.put_nowait(what)
+
+        transport.waiting = waiting
         try:
             await transport.connect()
             python = node.python or (sys.executable if node.kind.is_local else None)
             started = await start_agent(transport, self._bundle, node=node.name, python=python)
-            client = await AgentClient.open(started.channel, node=node.name, head=started.head)
+            try:
+                client = await AgentClient.open(started.channel, node=node.name, head=started.head)
+            except LinkLost as error:
+                raise await without_hello(transport, error, node.name) from error
         except TransportError as error:
             await transport.close()
             if isinstance(error, AuthenticationFailed):

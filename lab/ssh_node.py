@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import asyncssh
 
 from lab.home import NodeHome
+from lab.login_shell import LoginShell
 from lab.node import LabNode
 from lab.ssh_session import SshSession
 
@@ -29,7 +30,8 @@ class SshNode(LabNode):
     """An SSH server on its own address.
 
     ``identity`` is the private key file that may log in, as well as the password. Setting ``refuse_logins``
-    makes the server reject every login; ``forwarding`` lets it be a jump host.
+    makes the server reject every login; ``forwarding`` lets it be a jump host. ``login_shell`` runs the
+    commands, the system's usual shell without one; ``software`` is the server's name in its banner.
     """
 
     kind = "ssh"
@@ -38,6 +40,8 @@ class SshNode(LabNode):
         super().__init__(home, address)
         self.refuse_logins = False
         self.forwarding = True
+        self.login_shell: LoginShell | None = None
+        self.software = ""
         self.identity = home.root / "id_ed25519"
         #: Connections made since the start, those that did not log in included.
         self.connections_made = 0
@@ -104,10 +108,11 @@ class SshNode(LabNode):
             "allow_pty": False,
             "agent_forwarding": False,
             "reuse_address": True,
+            "server_version": self.software or (),
         }
 
     def _session(self, request: asyncssh.SSHServerProcess[bytes]) -> Session:
-        return SshSession(request, self.home)
+        return SshSession(request, self.home, self.login_shell)
 
     async def _serve(self, request: asyncssh.SSHServerProcess[bytes]) -> None:
         session = self._session(request)

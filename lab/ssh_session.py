@@ -7,25 +7,30 @@ import os
 import signal
 from asyncio.subprocess import PIPE, Process, SubprocessStreamProtocol
 from contextlib import suppress
+from typing import Any
 
 import asyncssh
 
 from lab.ending import end_session
 from lab.home import NodeHome
+from lab.login_shell import LoginShell
 
 _CHUNK = 1 << 16
 _STDIN, _STDOUT, _STDERR = range(3)
 
 
 class SshSession:
-    """A command that runs through ``/bin/sh -c`` (``cmd.exe /c`` on Windows), as OpenSSH does it.
+    """A command that runs through ``/bin/sh -c`` (``cmd.exe /c`` on Windows), or through ``shell``.
 
     It has its own process session. When the client closes the channel or is lost, the command sees
     its pipes closed, and nothing else happens to it: that is how sshd behaves, too.
     """
 
-    def __init__(self, request: asyncssh.SSHServerProcess[bytes], home: NodeHome) -> None:
+    def __init__(
+        self, request: asyncssh.SSHServerProcess[bytes], home: NodeHome, shell: LoginShell | None = None
+    ) -> None:
         self._request = request
+        self._shell = shell
         self._home = home
         self._transport: asyncio.SubprocessTransport | None = None
         self._ended = False
@@ -37,16 +42,7 @@ class SshSession:
             self._request.exit(1)
             return
         loop = asyncio.get_running_loop()
-        self._transport, protocol = await loop.subprocess_shell(
-            lambda: SubprocessStreamProtocol(limit=_CHUNK, loop=loop),
-            self._request.command,
-            stdin=PIPE,
-            stdout=PIPE,
-            stderr=PIPE,
-            cwd=self._home.folder,
-            env=self._home.environment(),
-            start_new_session=os.name != "nt",
-        )
+        self._transport, protocol = await self._start(loop, self._request.command)
         if self._ended:  # while the process was being made
             self.end()
         child = Process(self._transport, protocol, loop)
@@ -63,6 +59,25 @@ class SshSession:
             for task in watching:
                 task.cancel()
             self._transport.close()
+
+    async def _start(
+        self, loop: asyncio.AbstractEventLoop, line: str
+    ) -> tuple[asyncio.SubprocessTransport, SubprocessStreamProtocol]:
+        options: dict[str, Any] = {
+            "stdin": PIPE,
+            "stdout": PIPE,
+            "stderr": PIPE,
+            "cwd": self._home.folder,
+            "env": self._home.environment(),
+            "start_new_session": os.name != "nt",
+        }
+
+        def protocol() -> SubprocessStreamProtocol:
+            return SubprocessStreamProtocol(limit=_CHUNK, loop=loop)
+
+        if self._shell is not None:
+            return await loop.subprocess_exec(protocol, *self._shell.command(line), **options)
+        return await loop.subprocess_shell(protocol, line, **options)
 
     def end(self) -> None:
         """End the command and its children."""

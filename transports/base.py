@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from agent.wire.message import EMPTY, Message, message
+from agent.wire.message import EMPTY, Message
+from transports.login_shell import LoginShell
 
 READ_SIZE = 1 << 16
 #: Number of final bytes of a process's stderr that a channel stores.
@@ -96,12 +97,18 @@ class Channel(abc.ABC):
         """Close the channel: the process gets end of file. Safe to call twice."""
 
 
+def _ignore(_: Message) -> None:
+    """Report nothing."""
+
+
 @dataclass
 class Transport(abc.ABC):
     """A login on one node, on which channels are opened. Use one event loop for all calls."""
 
     endpoint: Endpoint
     prompts: Prompts = field(default_factory=NoPrompts)
+    #: Called, again and again, with what a login or a start that takes long is waiting for.
+    waiting: Callable[[Message], None] = _ignore
 
     @property
     def method(self) -> Message:
@@ -116,30 +123,22 @@ class Transport(abc.ABC):
     async def open(self, argv: Sequence[str]) -> Channel:
         """Start ``argv`` on the node, connecting first if necessary; raises TransportError."""
 
+    @property
+    def loses_quotes(self) -> bool:
+        """Whether the node's shell may get a line without its double quotes; False before the login."""
+        return False
+
+    async def open_by_powershell(self, argv: Sequence[str]) -> Channel:
+        """Start ``argv`` where :attr:`loses_quotes` is true and the shell is PowerShell."""
+        return await self.open(argv)
+
+    async def login_shell(self) -> LoginShell | None:
+        """Return the shell that runs commands on the node, for a diagnosis.
+
+        It costs a start of that shell. None if the transport needs no shell or nothing answers.
+        """
+        return None
+
     @abc.abstractmethod
     async def close(self) -> None:
         """Log out, which ends the channels. Safe to call twice."""
-
-
-class UnsafeWord(ValueError):
-    """A word of a command that shells interpret differently."""
-
-    def __init__(self, word: str) -> None:
-        self.what = message(
-            "command.unsafe-word", "{word!r} contains a character that a shell interprets", word=word
-        )
-        super().__init__(self.what)
-
-
-def command_line(argv: Sequence[str]) -> str:
-    """Join ``argv`` so that cmd.exe, PowerShell and POSIX shells all parse the same words.
-
-    Only words that all three interpret identically are accepted: no quote, ``%``, ``$``, ``<``, ``>``,
-    backtick, ``!`` or line break; other data is sent through stdin. Raises UnsafeWord.
-    """
-    words = []
-    for word in argv:
-        if any(character in "\"'%$<>`!\r\n" for character in word):
-            raise UnsafeWord(word)
-        words.append(word if word and not set(word) & set(" ()&|;^*?~#{}[],=") else f'"{word}"')
-    return " ".join(words)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from agent.wire.message import message
-from transports.base import UnsafeWord
+from transports.command_line import UnsafeWord
 from transports.errors import CommandNotStarted
 
 #: cmd.exe accepts no longer command line. It may ignore a longer one and report success.

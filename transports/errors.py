@@ -41,6 +41,12 @@ class Refused(Unreachable):
     """The address answered, and no program listens on the port."""
 
 
+class SlowLogin(TransportError):
+    """The node's service answered, and the login did not end within its limit."""
+
+    transient = True
+
+
 class AuthenticationFailed(TransportError):
     """The node does not accept any of the offered keys or the password."""
 

@@ -12,7 +12,16 @@ import sys
 from typing import List, NamedTuple, Optional, Tuple
 
 from agent.facts.routes import Adapter
-from agent.wire.facts import CpuFacts, DiskFacts, OsFacts, PagingFacts, PowerFacts, PythonFacts, RamFacts
+from agent.wire.facts import (
+    CpuFacts,
+    DiskFacts,
+    LoginShellFacts,
+    OsFacts,
+    PagingFacts,
+    PowerFacts,
+    PythonFacts,
+    RamFacts,
+)
 
 WINDOWS = os.name == "nt"
 
@@ -123,6 +132,7 @@ class Settings(NamedTuple):
 
     long_paths: Optional[bool]
     execution_policy: Optional[str]
+    login_shell: Optional[LoginShellFacts]
     elevated: bool
 
 
@@ -131,8 +141,10 @@ def settings() -> Settings:
     if WINDOWS:
         from agent.facts import windows
 
-        return Settings(windows.long_paths(), windows.execution_policy(), windows.elevated())
-    return Settings(None, None, os.geteuid() == 0)
+        return Settings(
+            windows.long_paths(), windows.execution_policy(), windows.login_shell(), windows.elevated()
+        )
+    return Settings(None, None, None, os.geteuid() == 0)
 
 
 def display_vendors() -> List[str]:

@@ -8,7 +8,7 @@ import os
 import struct
 from typing import Any, List, Optional, Tuple
 
-from agent.wire.facts import PagingFacts, RamFacts
+from agent.wire.facts import LoginShellFacts, PagingFacts, RamFacts
 
 _WINDOWS_11 = 22000
 _CURRENT_VERSION = r"SOFTWARE\Microsoft\Windows NT\CurrentVersion"
@@ -16,6 +16,8 @@ _PROCESSOR = r"HARDWARE\DESCRIPTION\System\CentralProcessor\0"
 _FILE_SYSTEM = r"SYSTEM\CurrentControlSet\Control\FileSystem"
 _POLICY = r"SOFTWARE\Policies\Microsoft\Windows\PowerShell"
 _SHELL = r"SOFTWARE\Microsoft\PowerShell\1\ShellIds\Microsoft.PowerShell"
+_OPENSSH = r"SOFTWARE\OpenSSH"
+_COMMAND_PROCESSOR = r"SOFTWARE\Microsoft\Command Processor"
 _PCI = r"SYSTEM\CurrentControlSet\Enum\PCI"
 
 
@@ -161,6 +163,15 @@ def execution_policy() -> str:
             return found
     server = registry("HKLM", _CURRENT_VERSION, "InstallationType") == "Server"
     return "RemoteSigned" if server else "Restricted"
+
+
+def login_shell() -> LoginShellFacts:
+    """Return the shell of the SSH server, and the commands that each cmd.exe runs first."""
+    autorun = [registry_text(root, _COMMAND_PROCESSOR, "AutoRun") for root in ("HKLM", "HKCU")]
+    return {
+        "default_shell": registry_text("HKLM", _OPENSSH, "DefaultShell") or None,
+        "autorun": [command for command in autorun if command and command.strip()],
+    }
 
 
 def elevated() -> bool:

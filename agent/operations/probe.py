@@ -51,6 +51,7 @@ def probe(call: Request) -> Facts:
             power=machine.power(),
             long_paths=settings.long_paths,
             execution_policy=settings.execution_policy,
+            login_shell=settings.login_shell,
             elevated=settings.elevated,
             gpus=[],
             gpu_source="none",

@@ -106,8 +106,18 @@ class PowerFacts(TypedDict):
     battery: Optional[BatteryFacts]
 
 
+class LoginShellFacts(TypedDict):
+    """What runs the commands of a login on Windows.
+
+    ``default_shell`` is that of the SSH server, None for cmd.exe. ``autorun`` is what cmd.exe runs first.
+    """
+
+    default_shell: Optional[str]
+    autorun: List[str]
+
+
 class Facts(TypedDict):
-    """The result of ``probe``. ``long_paths`` and ``execution_policy`` are None outside Windows.
+    """The result of ``probe``. ``long_paths``, ``execution_policy``, ``login_shell``: None outside Windows.
 
     ``login`` are the variables of agent.wire.known_variables that a login sets, without values that may be
     secrets; ``login_problem`` is why variables of a login are missing.
@@ -127,6 +137,7 @@ class Facts(TypedDict):
     power: PowerFacts
     long_paths: Optional[bool]
     execution_policy: Optional[str]
+    login_shell: Optional[LoginShellFacts]
     elevated: bool
     gpus: List[ProbedGpu]
     gpu_source: GpuSource

@@ -173,7 +173,10 @@ class NodeDeploy:
 
     async def _connect(self) -> AsyncGenerator[Event, None]:
         yield self._report.begin("connect")
-        await self._fleet.link(self._node)
+        async with aclosing(self._fleet.connecting(self._node)) as waits:
+            async for wait in waits:
+                if wait.detail:
+                    yield self._report.running(wait.detail)
         yield self._report.done()
 
     async def _write_files(self) -> AsyncGenerator[Event, None]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from msgspec import Struct
@@ -13,21 +13,27 @@ from msgspec import Struct
 from agent.wire.message import Message, message
 from fleet.errors import LinkLost, NoAgent
 from fleet.link.bundle import Bundle
+from fleet.link.interpreter_answers import decoded, ended_early, too_old, with_output
+from fleet.link.shell_problems import prints_too_much, stage_swallowed
 from transports.base import Channel, Transport
+from transports.command_line import needs_quotes
 from transports.errors import ChannelLost, CommandNotStarted
+from transports.waiting import reported
 
 #: ``-I`` keeps the node's PYTHON* variables, user site and working folder out of the agent.
 STAGE_ONE = ("-I", "-c", "import sys;exec(sys.stdin.buffer.readline())")
+#: The same without quotes: the interactive interpreter runs the first line of its input, quietly.
+STAGE_ONE_UNQUOTED = ("-I", "-q", "-i")
 #: Tried in this order when the inventory names none.
 INTERPRETERS = (("python3",), ("python",), ("py", "-3"))
 
 _ANSWER = re.compile(rb"^DTUI1 (have|need|damaged|old [\d.]+)\r?\n", re.MULTILINE)
-#: A login banner may come first; a longer text is not a banner.
+#: Text of start files may come first.
 _NOISE_LIMIT = 1 << 16
-#: Characters of a program's output that are shown.
-_SHOWN = 300
+#: For an interpreter with the shell that starts it; a profile of PowerShell can take half a minute.
+_START_SECONDS = 60.0
 #: For all interpreters together: a node that answers nothing must not hold a command once for each of them.
-_ALL_SECONDS = 40.0
+_ALL_SECONDS = 90.0
 
 
 class Started(Struct, frozen=True):
@@ -41,29 +47,69 @@ class Started(Struct, frozen=True):
     head: bytes
 
 
+class _Attempt(Struct, frozen=True):
+    """A way to start ``interpreter``; ``by_powershell`` is the one that PowerShell alone reads."""
+
+    interpreter: tuple[str, ...]
+    stage: tuple[str, ...]
+    by_powershell: bool = False
+
+    async def open(self, transport: Transport) -> Channel:
+        argv = [*self.interpreter, *self.stage]
+        return await (transport.open_by_powershell(argv) if self.by_powershell else transport.open(argv))
+
+
+def _attempts(transport: Transport, interpreters: Sequence[tuple[str, ...]]) -> list[_Attempt]:
+    if not transport.loses_quotes:
+        return [_Attempt(interpreter, STAGE_ONE) for interpreter in interpreters]
+    attempts = []
+    for interpreter in interpreters:
+        attempts.append(_Attempt(interpreter, STAGE_ONE_UNQUOTED))
+        if needs_quotes(interpreter[0]):
+            # The first one is for cmd.exe, which gets the line as it is.
+            attempts.append(_Attempt(interpreter, STAGE_ONE_UNQUOTED, by_powershell=True))
+    return attempts
+
+
 async def start_agent(
-    transport: Transport, bundle: Bundle, *, node: str, python: str | None, timeout: float = 30.0
+    transport: Transport,
+    bundle: Bundle,
+    *,
+    node: str,
+    python: str | None,
+    timeout: float = _START_SECONDS,
 ) -> Started:
     """Return a channel to a running agent.
 
     ``python`` is the inventory's interpreter; without one the usual names are tried. Raises NoAgent
     with what each of them answered, TransportError when the node itself can't be used.
     """
-    candidates: Sequence[tuple[str, ...]] = ((python,),) if python else INTERPRETERS
+    await transport.connect()
     deadline = time.monotonic() + _ALL_SECONDS
     refusals: list[Message] = []
-    for interpreter in candidates:
+    for attempt in _attempts(transport, ((python,),) if python else INTERPRETERS):
+        interpreter = attempt.interpreter
         try:
-            channel = await transport.open([*interpreter, *STAGE_ONE])
+            channel = await attempt.open(transport)
         except CommandNotStarted as error:
             refusals.append(_tried(interpreter, error.what))
             continue
+        seconds = min(timeout, max(1.0, deadline - time.monotonic()))
+        received = bytearray()
         try:
-            async with asyncio.timeout(min(timeout, max(1.0, deadline - time.monotonic()))):
-                return await _handshake(channel, bundle, interpreter)
+            with reported(transport.waiting, _starting(interpreter, seconds)):
+                async with asyncio.timeout(seconds):
+                    return await _handshake(channel, bundle, interpreter, received)
         except TimeoutError:
-            late = message("link.interpreter-late", "no answer within {seconds:.0f} s", seconds=timeout)
-            refusals.append(_tried(interpreter, late))
+            output = bytes(received), channel.stderr()
+            await channel.close()
+            refusals.append(_tried(interpreter, _late(seconds, *output)))
+            # The next name would wait for the same start file.
+            if (problem := await stage_swallowed(transport, interpreter, node, seconds)) is not None:
+                raise problem from None
+        except _Noise as noise:
+            await channel.close()
+            raise await prints_too_much(transport, noise.text, node) from None
         except _Refused as refusal:
             refusals.append(_tried(interpreter, refusal.why))
         except ChannelLost as error:
@@ -96,6 +142,26 @@ def _tried(interpreter: tuple[str, ...], why: Message) -> Message:
     return message("link.interpreter-tried", "tried {command}: {why}", command=" ".join(interpreter), why=why)
 
 
+def _starting(interpreter: tuple[str, ...], limit: float) -> Callable[[float], Message]:
+    def text(waited: float) -> Message:
+        return message(
+            "link.waiting",
+            "{command} was started through the login shell, and has not answered for {waited:duration} (at "
+            "most {limit:duration})",
+            command=" ".join(interpreter),
+            waited=waited,
+            limit=limit,
+        )
+
+    return text
+
+
+def _late(seconds: float, stdout: bytes, stderr: bytes) -> Message:
+    late = message("link.interpreter-late", "no answer within {seconds:.0f} s", seconds=seconds)
+    text = " ".join(f"{decoded(stdout)}\n{decoded(stderr)}".split())
+    return with_output(late, text) if text else late
+
+
 class _Refused(Exception):
     """This interpreter can't run the agent, for the reason given."""
 
@@ -104,22 +170,34 @@ class _Refused(Exception):
         self.why = why
 
 
-async def _handshake(channel: Channel, bundle: Bundle, interpreter: tuple[str, ...]) -> Started:
-    received = bytearray()
+class _Noise(Exception):
+    """Too much text came before an answer."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.text = text
+
+
+async def _handshake(
+    channel: Channel, bundle: Bundle, interpreter: tuple[str, ...], received: bytearray
+) -> Started:
+    """Send the stage and the archive. ``received`` keeps what has arrived, for a caller that gives up."""
     sent = False
     with suppress(ChannelLost):  # it may have ended already: its output has the reason
         await channel.write(bundle.stage)
     while True:
         answer = _ANSWER.search(received)
         if answer is None:
-            data = await channel.read() if len(received) < _NOISE_LIMIT else b""
+            if len(received) >= _NOISE_LIMIT:
+                raise _Noise(decoded(bytes(received)))
+            data = await channel.read()
             if not data:
-                raise _Refused(await _explain(channel, bytes(received)))
+                raise _Refused(await _explain(channel, interpreter, bytes(received)))
             received += data
             continue
         word = answer.group(1).decode("ascii")
         rest = bytes(received[answer.end() :])
-        received = bytearray(rest)
+        received[:] = rest
         if word == "need":
             await channel.write(bundle.archive)
             sent = True
@@ -128,38 +206,14 @@ async def _handshake(channel: Channel, bundle: Bundle, interpreter: tuple[str, .
         elif word == "damaged":
             raise _Refused(message("link.archive-damaged", "the agent's archive arrived damaged"))
         else:
-            raise _Refused(_too_old(word.split()[1]))
+            raise _Refused(too_old(word.split()[1]))
 
 
-async def _explain(channel: Channel, output: bytes) -> Message:
+async def _explain(channel: Channel, interpreter: tuple[str, ...], output: bytes) -> Message:
     """Return why an interpreter ended before it answered."""
     try:
         async with asyncio.timeout(5):
             status = await channel.wait()
     except (TimeoutError, ChannelLost):
         status = None
-    text = " ".join((output + b"\n" + channel.stderr()).decode("utf-8", "replace").split())
-    if "Microsoft Store" in text or "Python was not found" in text:
-        return message("link.python-store", "it is the Microsoft Store's placeholder, not Python")
-    if status in (127, 9009, 49) or re.search(r"not found|not recognized|No such file", text):
-        return message("link.python-missing", "not installed, or not on the PATH")
-    if "has no attribute 'buffer'" in text or 'no attribute "buffer"' in text:
-        return _too_old("2")
-    if status is None:
-        ended = message("link.interpreter-ended", "it ended without an exit status")
-    else:
-        ended = message("link.interpreter-exited", "it ended with status {status}", status=status)
-    if not text:
-        return message("link.no-output", "{ended}, without output", ended=ended)
-    return with_output(ended, text)
-
-
-def _too_old(version: str) -> Message:
-    return message(
-        "link.python-too-old", "it is Python {version}, and 3.9 or newer is needed", version=version
-    )
-
-
-def with_output(ended: Message, output: str) -> Message:
-    """Return how a program ended, with the end of its output."""
-    return message("link.output", "{ended}, output: {output!r}", ended=ended, output=output[-_SHOWN:])
+    return ended_early(interpreter, status, output, channel.stderr())

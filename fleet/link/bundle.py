@@ -18,6 +18,22 @@ with open(__loader__.archive, "rb") as file:
 from agent.main import main
 raise SystemExit(main())
 """
+_GUARD = """try:
+ exec({program!r})
+except SystemExit as end:
+ import sys
+ sys.stderr.write(str(end) + "\\n")
+except BaseException:
+ import traceback
+ traceback.print_exc()
+finally:
+ import os, sys
+ try:
+  sys.stdout.flush()
+  sys.stderr.flush()
+ finally:
+  os._exit(1)
+"""
 # A fixed date (the zip format's first), so that the digest depends on the sources alone.
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
@@ -46,8 +62,16 @@ def pack_agent() -> Bundle:
     archive = _zip(sources)
     digest = hashlib.sha256(archive).hexdigest()
     importer, program = (sources[f"agent/{name}.py"].decode("utf-8") for name in ("archive", "bootstrap"))
-    stage = f"exec({importer!r});exec({program!r});boot({digest!r},{len(archive)})\n"
+    stage = _guarded(f"exec({importer!r});exec({program!r});boot({digest!r},{len(archive)})")
     return Bundle(archive, digest, stage.encode("ascii", "backslashreplace"))
+
+
+def _guarded(program: str) -> str:
+    """Return one line that runs ``program`` and ends Python after it, whatever happens.
+
+    An interactive interpreter would run what follows on its input: half of an archive, or a request.
+    """
+    return f"exec({_GUARD.format(program=program)!r})\n"
 
 
 def _zip(sources: dict[str, bytes]) -> bytes:

@@ -26,7 +26,7 @@ from agent.wire.message import Message, message
 from agent.wire.operation import Operation
 from agent.wire.reasons import reason_of
 from fleet.errors import FleetError, LinkLost
-from fleet.link.bootstrap import with_output
+from fleet.link.interpreter_answers import with_output
 from fleet.link.request import AnyRequest, Item, Limits, Request
 from transports.base import Channel
 from transports.errors import TransportError

@@ -22,13 +22,13 @@ class WindowsSshNode(SshNode):
         home = windows.as_home(lab, extra)
         super().__init__(home, address)
         self.python = windows.python
+        self.software = "OpenSSH_for_Windows_9.5"
         self._windows = windows
         self._logins = WindowsLogin(windows, home)
 
     def _server_options(self) -> dict[str, Any]:
         return {
             **super()._server_options(),
-            "server_version": "OpenSSH_for_Windows_9.5",
             "sftp_factory": lambda channel: WindowsFiles(channel, self._windows),
             "allow_scp": True,
         }

@@ -16,6 +16,7 @@ from tests.support.memory import Allocations, PeakMemory
 from tests.support.person import Person
 from transports.base import STDERR_KEPT, Endpoint
 from transports.errors import TransportError
+from transports.ssh.stages import LoginLimits
 from transports.ssh.transport import SshTransport
 
 HOST = "127.0.12.3"
@@ -36,7 +37,7 @@ def transport_to(port: int, folder: Path, person: Person, **options: int) -> Ssh
         person,
         known_hosts=folder / "known_hosts",
         ssh_folder=folder / ".ssh",
-        reach=REACH,
+        limits=LoginLimits(REACH, REACH, REACH, REACH, 2 * REACH),
         **options,
     )
 

@@ -26,7 +26,8 @@ def test_verdict(case: Case) -> None:
 
 #: Foreign texts and figures, which are the same in every language.
 FOREIGN = re.compile(
-    r"Debian 12|RemoteSigned|default(, exclusive)?|(Python|torch|accelerate) [\d.]+|Python [\d.]+ \(.*\)"
+    r"cmd\.exe|C:.*bash\.exe|Debian 12|RemoteSigned"
+    r"|default(, exclusive)?|(Python|torch|accelerate) [\d.]+|Python [\d.]+ \(.*\)"
     r"|it said no|ask again|it ended with status 1|Ethernet, [\d.]+, [\d.]+ Gbit/s"
     r"|Python [\d.]+, uv, .*|2 x NVIDIA GeForce RTX 4090, 24.0 GiB each|port \d+ .*"
     r"|port 22: SSH-2.0-.*|configs/train_config.yaml:3: .*|there is no train_config.yaml"

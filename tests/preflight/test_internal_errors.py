@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from agent.wire.frames import Hello
 from agent.wire.message import Message
 from fleet.errors import InvalidAnswer, LinkLost, OperationFailed
-from fleet.events import CheckFinished
+from fleet.events import CheckFinished, LinkChanged
 from fleet.inventory import Node
 from fleet.preflight import PreflightOptions, checks_for, preflight, run
 from fleet.preflight.board import Board
@@ -57,6 +57,9 @@ class FakeFleet:
 
     def clock(self) -> float:
         return 0.0
+
+    async def connecting(self, node: Node) -> AsyncGenerator[LinkChanged, None]:
+        yield LinkChanged(node=node.name, at=self.clock(), state="connecting")
 
     async def link(self, node: Node) -> FakeLink:
         return FakeLink(node.name, observations({})[node.name], self._answer)

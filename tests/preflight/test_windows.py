@@ -44,6 +44,10 @@ async def test_windows_nodes_are_checked_and_fixed(korean: WindowsMachine, tmp_p
             for node in ("node1", "node2"):
                 assert cells[node, "utf8"].seen.startswith("code page 949")
                 assert cells[node, "long-paths"].status == "warn"
+                assert (cells[node, "login-shell"].status, cells[node, "login-shell"].seen) == (
+                    "ok",
+                    "cmd.exe",
+                )
 
             (fix,) = await find_fixes(fleet, fleet.nodes, {"node1": ["long-paths"]})
             assert fix.node == "node1"

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.powershell import POWERSHELL_REMEDY, find_powershell
 from tests.support.pythons import OLDEST, VERSIONS, find, remedy
 
 
@@ -43,12 +44,14 @@ NEEDS: dict[str, tuple[Callable[[], bool], str]] = {
     "iptables": (_program("iptables", "/usr/sbin/iptables"), "apt-get install iptables"),
     "git": (_program("git"), "apt-get install git"),
     "tmux": (_program("tmux"), "apt-get install tmux"),
-    "pwsh": (_program("pwsh"), "install PowerShell 7 and put `pwsh` on the PATH"),
+    "pwsh": (lambda: find_powershell() is not None, POWERSHELL_REMEDY),
+    "fish": (_program("fish"), "apt-get install fish"),
+    "tcsh": (_program("tcsh"), "apt-get install tcsh"),
     **{f"python{version}": (partial(_python, version), remedy(version)) for version in VERSIONS},
     "posix": (lambda: os.name == "posix", "run the tests on Linux"),
 }
 #: What `make full` requires and `.ci/run` does not.
-_NOT_IN_CI = {"pwsh", *(f"python{version}" for version in VERSIONS if version != OLDEST)}
+_NOT_IN_CI = {f"python{version}" for version in VERSIONS if version != OLDEST}
 #: A test's marker -> what it needs.
 MARKERS = {"wine": ("wine", "mingw"), "namespaces": ("root", "ip", "nft", "iptables")}
 

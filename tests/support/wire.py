@@ -70,6 +70,7 @@ _FACTS: dict[str, object] = {
     "power": dict.fromkeys(("plan", "sleep_minutes_ac", "hibernate_minutes_ac", "on_ac", "battery")),
     "long_paths": None,
     "execution_policy": None,
+    "login_shell": None,
     "elevated": False,
     "gpus": [],
     "gpu_source": "none",

@@ -13,7 +13,8 @@ from tests.telemetry.conftest import FakeNvidiaSmi, samplers
 
 FIELDS = {
     "host", "user", "time", "os", "cpu", "ram", "paging", "disk", "python", "adapters", "route", "power",
-    "long_paths", "execution_policy", "elevated", "gpus", "gpu_source", "gpu_error", "login", "login_problem",
+    "long_paths", "execution_policy", "login_shell", "elevated", "gpus", "gpu_source", "gpu_error",
+    "login", "login_problem",
 }  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from lab.ssh_node import SshNode
 from tests.support.person import Person
 from tests.support.sshd import OpenSshServer
 from transports.base import Endpoint, Prompts
+from transports.ssh.stages import LoginLimits
 from transports.ssh.transport import SshTransport
 
 Connect = Callable[..., SshTransport]
@@ -50,11 +51,17 @@ def openssh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenSshServer]
 
 @pytest.fixture
 async def connect(ssh_folder: Path, known_hosts: Path) -> AsyncIterator[Connect]:
-    """Make transports: ``connect(node, prompts, trust=True, **fields of the endpoint)``."""
+    """Make transports: ``connect(node, prompts, trust=True, limits=None, **fields of the endpoint)``."""
     made: list[SshTransport] = []
 
     def make(
-        node: SshNode, prompts: Prompts | None = None, *, trust: bool = True, **fields: Any
+        node: SshNode,
+        prompts: Prompts | None = None,
+        *,
+        trust: bool = True,
+        limits: LoginLimits | None = None,
+        probe_seconds: float = 10.0,
+        **fields: Any,
     ) -> SshTransport:
         if trust:
             known_hosts.parent.mkdir(exist_ok=True)
@@ -65,7 +72,12 @@ async def connect(ssh_folder: Path, known_hosts: Path) -> AsyncIterator[Connect]
             | fields
         )
         transport = SshTransport(
-            endpoint, prompts or Person(), known_hosts=known_hosts, ssh_folder=ssh_folder, reach=10.0
+            endpoint,
+            prompts or Person(),
+            known_hosts=known_hosts,
+            ssh_folder=ssh_folder,
+            limits=limits,
+            probe_seconds=probe_seconds,
         )
         made.append(transport)
         return transport

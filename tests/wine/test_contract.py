@@ -43,8 +43,16 @@ def address() -> Iterator[str]:
 class WindowsContract(TransportContract):
     """What is different: a Windows pid means nothing here, and what is not there ends with Wine's 49."""
 
-    python = r"C:\Python311\python.exe"
     BULK = 24 << 20
+
+    @pytest.fixture(autouse=True)
+    def _odd_interpreter(self, machine: WindowsMachine) -> Iterator[None]:
+        """An interpreter whose path has a blank, parentheses, Hangul, an apostrophe and signs of cmd.exe."""
+        folder = machine.drive / "my (x86) 한글 it's & ^ python"
+        folder.symlink_to(machine.drive / "Python311")
+        self.python = rf"C:\{folder.name}\python.exe"
+        yield
+        folder.unlink()
 
     async def ended(self, transport: Transport, pid: int) -> bool:
         code = f"""

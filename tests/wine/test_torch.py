@@ -112,6 +112,9 @@ async def test_accelerate_launch_trains_with_the_shim(fleet: Fleet) -> None:
 async def test_plain_accelerate_launch_fails_and_the_reason_is_named(fleet: Fleet) -> None:
     settle(fleet, method="accelerate")
     workers = fleet.inventory.workers
+    deploy = commands.deploy(DeployOptions(environment="existing"))
+    events = [event async for event in run_steps(Job(fleet, workers, cpu=True), deploy)]
+    assert [end.ok for end in of(events, NodeDeployed)] == [True, True], complaints(events)
     facts = {
         node.name: own_part(
             node,

@@ -19,6 +19,7 @@ from transports.errors import (
     Unresolved,
 )
 from transports.kind import AutoMethod, TransportKind
+from transports.login_shell import LoginShell
 from transports.questions import is_passphrase
 
 
@@ -91,6 +92,21 @@ class AutoTransport(Transport):
         assert self._transport is not None
         return await self._transport.open(argv)
 
+    @property
+    def loses_quotes(self) -> bool:
+        """Whether the method that works may lose double quotes."""
+        return self._transport is not None and self._transport.loses_quotes
+
+    async def open_by_powershell(self, argv: Sequence[str]) -> Channel:
+        """Start ``argv`` over the method that works; raises TransportError."""
+        await self.connect()
+        assert self._transport is not None
+        return await self._transport.open_by_powershell(argv)
+
+    async def login_shell(self) -> LoginShell | None:
+        """Return the shell behind the method that works."""
+        return await self._transport.login_shell() if self._transport is not None else None
+
     async def close(self) -> None:
         """Log out."""
         transport, self._transport = self._transport, None
@@ -105,6 +121,7 @@ class AutoTransport(Transport):
                 failures.append(MethodFailure(method.name, forbidden))
                 continue
             transport = method.create(endpoint, prompts, self._known_hosts, self._reach)
+            transport.waiting = lambda what: self.waiting(what)
             try:
                 await transport.connect()
             except TransportError as error:

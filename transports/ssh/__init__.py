@@ -11,7 +11,7 @@ from transports.kind import AutoMethod, Service, ServiceCheck, TransportKind
 if TYPE_CHECKING:
     from transports.base import Endpoint, Prompts, Transport
 
-#: Bounds a login in seconds.
+#: Bounds the TCP connection in seconds.
 _REACH = 15.0
 
 

@@ -15,6 +15,7 @@ from transports.questions import PASSWORD, passphrase_of
 from transports.quoting import quoted
 from transports.ssh.keys import key_locked
 from transports.ssh.known_hosts import KnownHosts
+from transports.ssh.stages import LoginStages
 
 #: Different questions of a server that are answered in one login.
 _MOST_QUESTIONS = 3
@@ -25,12 +26,10 @@ _LONGEST_QUESTION = 100
 class LoginClient(asyncssh.SSHClient):
     """The callbacks for one login. The user is asked each question once, and no answer is stored.
 
-    ``limit`` is the timeout of the login. It is paused while the user answers.
+    ``stages`` limit the login. They are paused while the user answers.
     """
 
-    def __init__(
-        self, endpoint: Endpoint, prompts: Prompts, known: KnownHosts, limit: asyncio.Timeout, seconds: float
-    ) -> None:
+    def __init__(self, endpoint: Endpoint, prompts: Prompts, known: KnownHosts, stages: LoginStages) -> None:
         self.endpoint = endpoint
         self.host, self.port = endpoint.host, endpoint.port or 22
         #: The host's key if it is not trusted.
@@ -42,8 +41,11 @@ class LoginClient(asyncssh.SSHClient):
         self._asked: set[str] = set()
         self._prompts = prompts
         self._known = known
-        self._limit = limit
-        self._seconds = seconds
+        self.stages = stages
+
+    def connection_made(self, conn: asyncssh.SSHClientConnection) -> None:
+        """Begin the stage of the banner."""
+        self.stages.connected(conn)
 
     def trusted_keys(self, host: str, address: str, port: int | None) -> tuple[Any, ...]:
         """Return the trusted, authority and revoked keys; the configuration may rename the host."""
@@ -99,8 +101,8 @@ class LoginClient(asyncssh.SSHClient):
         if question in self._asked or len(self._asked) == _MOST_QUESTIONS:
             return None  # a second try with the same answer could lock the account
         self._asked.add(question)
-        self._limit.reschedule(None)
+        self.stages.stop()
         try:
             return await self._prompts.password(replace(self.endpoint, port=self.port), question)
         finally:
-            self._limit.reschedule(asyncio.get_running_loop().time() + self._seconds)
+            self.stages.start()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from transports.ssh.client_config import ClientConfig
 from transports.ssh.keys import Identities, open_identities
 from transports.ssh.known_hosts import KnownHosts, KnownKey
 from transports.ssh.problems import explain, other_kind_of_host_key
+from transports.ssh.stages import LoginLimits, LoginStages
 from transports.system_errors import system_error
 
 #: AES-GCM first: it needs about half the processor time of asyncssh's default.
@@ -49,17 +50,25 @@ _IGNORED_SHOWN = 5
 class Login:
     """Opens connections with the user's keys, ssh agent and answers.
 
-    ``config`` is OpenSSH's client configuration, which may be absent; ``reach`` bounds the TCP connection
-    and the login, in seconds, not including the time that the user takes to answer.
+    ``config`` is OpenSSH's client configuration, which may be absent. ``waiting`` gets what a slow login
+    waits for.
     """
 
     def __init__(
-        self, prompts: Prompts, known: KnownHosts, *, config: Path, reach: float, keepalive: float
+        self,
+        prompts: Prompts,
+        known: KnownHosts,
+        *,
+        config: Path,
+        limits: LoginLimits,
+        keepalive: float,
+        waiting: Callable[[Message], None],
     ) -> None:
         self._prompts = prompts
         self._known = known
         self._config = ClientConfig(config)
-        self._reach = reach
+        self._limits = limits
+        self._waiting = waiting
         self._keepalive = keepalive
 
     async def open(self, endpoint: Endpoint) -> list[asyncssh.SSHClientConnection]:
@@ -131,10 +140,11 @@ class Login:
         identities = await open_identities(endpoint, self._prompts)
         confirmed = any_kind = False
         while True:
-            limit = asyncio.timeout(self._reach)
-            client = LoginClient(endpoint, self._prompts, self._known, limit, self._reach)
+            stages = LoginStages(self._limits, self._waiting)
+            client = LoginClient(endpoint, self._prompts, self._known, stages)
             try:
-                async with limit:
+                async with stages.timeout:
+                    stages.start()
                     return await self._attempt(client, tunnel, identities, any_kind)
             except asyncssh.HostKeyNotVerifiable as error:
                 if client.offered is None or confirmed:
@@ -145,7 +155,9 @@ class Login:
                 if other_kind_of_host_key(error) and not any_kind:
                     any_kind = True  # retry, to get the key that the host has now
                     continue
-                raise self._with_ignored(explain(error, client, self._reach)) from error
+                raise self._with_ignored(explain(error, client)) from error
+            finally:
+                stages.stop()
 
     def _with_ignored(self, error: TransportError) -> TransportError:
         """Add the entries of the configuration that were left out, since one may be the cause."""

@@ -14,6 +14,7 @@ from transports.errors import (
     ChannelLost,
     HostKeyChanged,
     Refused,
+    SlowLogin,
     TransportError,
     Unreachable,
     Unresolved,
@@ -22,6 +23,7 @@ from transports.errors import (
 from transports.quoting import quoted
 from transports.ssh.client import LoginClient
 from transports.ssh.keys import KEY_LOCKED_REMEDY, key_unusable
+from transports.ssh.stages import LoginStages
 from transports.system_errors import NAME_NOT_RESOLVED, system_error
 
 _SETUP = message(
@@ -45,8 +47,8 @@ def other_kind_of_host_key(error: BaseException) -> bool:
     return isinstance(error, asyncssh.KeyExchangeFailed) and "host key" in str(error)
 
 
-def explain(error: BaseException, client: LoginClient, reach: float) -> TransportError:
-    """Return the TransportError for what asyncssh or the system raised, after ``reach`` seconds at most."""
+def explain(error: BaseException, client: LoginClient) -> TransportError:
+    """Return the TransportError for what asyncssh or the system raised during a login."""
     where = str(client.endpoint)
     if isinstance(error, TransportError):
         return error
@@ -90,7 +92,7 @@ def explain(error: BaseException, client: LoginClient, reach: float) -> Transpor
         return _key_file(problem, where)
     if isinstance(error, OSError) and error.filename:
         return _key_file(key_unusable(str(error.filename), system_error(error)), where)
-    return _from_system(error, where, reach)
+    return _from_system(error, client)
 
 
 def _key_file(problem: Message, where: str) -> AuthenticationFailed:
@@ -128,7 +130,8 @@ def _denied(where: str, client: LoginClient) -> AuthenticationFailed:
     )
 
 
-def _from_system(error: BaseException, where: str, reach: float) -> TransportError:
+def _from_system(error: BaseException, client: LoginClient) -> TransportError:
+    where = str(client.endpoint)
     if isinstance(error, (socket.gaierror, UnicodeError)):
         return Unresolved(
             NAME_NOT_RESOLVED,
@@ -136,14 +139,7 @@ def _from_system(error: BaseException, where: str, reach: float) -> TransportErr
             remedy=message("ssh.name.remedy", "set the node's `address` to its IP address"),
         )
     if isinstance(error, TimeoutError):
-        return Unreachable(
-            no_answer(reach),
-            where=where,
-            remedy=message(
-                "ssh.no-answer.remedy",
-                "check that the machine is on, the address is right and its firewall allows SSH",
-            ),
-        )
+        return _late(client.stages, where)
     if _refused(error):
         return Refused(
             message("ssh.refused", "the connection was refused: no program listens on this port"),
@@ -159,6 +155,65 @@ def _from_system(error: BaseException, where: str, reach: float) -> TransportErr
         where=where,
         remedy=message("ssh.unreachable.remedy", "check the node's address and the network"),
     )
+
+
+def _late(stages: LoginStages, where: str) -> TransportError:
+    """Return the error for a stage of the login that has lasted too long."""
+    match stages.stage:
+        case "reach":
+            return Unreachable(
+                no_answer(stages.limit),
+                where=where,
+                remedy=message(
+                    "ssh.no-answer.remedy",
+                    "check that the machine is on, the address is right and its firewall allows SSH",
+                ),
+            )
+        case "banner":
+            return Unreachable(
+                message(
+                    "ssh.no-banner",
+                    "the port is open, and no SSH server has answered within {seconds:duration}",
+                    seconds=stages.limit,
+                ),
+                where=where,
+                remedy=message(
+                    "ssh.no-banner.remedy",
+                    "check that an SSH server listens on this port, and the load of the node (restart sshd "
+                    "if it hangs)",
+                ),
+            )
+        case "key-exchange":
+            return SlowLogin(
+                message(
+                    "ssh.no-key-exchange",
+                    "the SSH server {server} has answered, and the key exchange did not end within "
+                    "{seconds:duration}",
+                    server=quoted(stages.server_version),
+                    seconds=stages.limit,
+                ),
+                where=where,
+                remedy=message(
+                    "ssh.no-key-exchange.remedy",
+                    "check the load of the node, and that the network carries large packets (MTU of a VPN)",
+                ),
+            )
+        case "authentication":
+            return SlowLogin(
+                message(
+                    "ssh.slow-logon",
+                    "the SSH server {server} has answered, and the logon did not end within "
+                    "{seconds:duration}",
+                    server=quoted(stages.server_version),
+                    seconds=stages.limit,
+                ),
+                where=where,
+                remedy=message(
+                    "ssh.slow-logon.remedy",
+                    "check on the node why the logon of this account is slow (on Windows: an unreachable "
+                    "domain controller, a roaming profile), then try again",
+                ),
+            )
 
 
 def _refused(error: BaseException) -> bool:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import asyncssh
 
-from agent.wire.message import message
+from agent.wire.message import Message, message
 from transports.base import (
     READ_SIZE,
     STDERR_KEPT,
@@ -19,28 +21,38 @@ from transports.base import (
     NoPrompts,
     Prompts,
     Transport,
-    UnsafeWord,
-    command_line,
 )
+from transports.command_line import Form, UnsafeWord, command_line
 from transports.command_problems import LONGEST_LINE, long_command, unsafe_command
 from transports.errors import PROCESS_ENDED, ChannelLost, CommandNotStarted, TransportError
+from transports.login_shell import PROBE, LoginShell, shell_kind
 from transports.quoting import quoted
 from transports.ssh.known_hosts import KnownHosts
 from transports.ssh.login import Login
 from transports.ssh.problems import connection_broke
+from transports.ssh.stages import LoginLimits, server_version
+from transports.waiting import reported
 
 _CLOSING_GRACE = 5.0
 #: Bytes that may wait for a node to read them. Channels have windows of 2 MiB.
 _MOST_UNSENT = 32 << 20
 _UNSENT_EVERY = 1.0
+_WINDOWS_SERVER = re.compile(r"OpenSSH_for_Windows_(\d{1,4})\.(\d{1,4})")
+_KEEPS_QUOTES = (7, 9)
+#: Seconds in which the command that identifies the shell starts, and in which it answers before and after the
+#: end of its input.
+_PROBE_OPENS = 20.0
+_PROBE_SECONDS = 10.0
+_PROBE_ENDS = 20.0
+_PROBE_KEPT = 1 << 16
 
 
 class SshTransport(Transport):
     """One SSH connection, opened on first use; every channel is an exec session on it.
 
     ``known_hosts`` is dtui's own file of host keys. ``ssh_folder`` has OpenSSH's ``config`` and
-    ``known_hosts``. ``reach`` limits a login, in seconds; the start of a program may take twice as long.
-    After three missed keep-alives, one per ``keepalive`` seconds, the connection is lost.
+    ``known_hosts``. ``limits`` are those of the stages of a login; ``reach`` shortens those of
+    the first contact. After three missed keep-alives, one per ``keepalive`` seconds, the connection is lost.
     """
 
     def __init__(
@@ -50,21 +62,28 @@ class SshTransport(Transport):
         *,
         known_hosts: Path,
         ssh_folder: Path | None = None,
-        reach: float = 15.0,
+        reach: float | None = None,
+        limits: LoginLimits | None = None,
         keepalive: float = 15.0,
         most_unsent: int = _MOST_UNSENT,
+        probe_seconds: float = _PROBE_SECONDS,
     ) -> None:
         super().__init__(endpoint, prompts or NoPrompts())
         folder = ssh_folder if ssh_folder is not None else Path.home() / ".ssh"
+        limits = limits or LoginLimits()
+        if reach is not None:
+            limits = replace(limits, reach=reach, banner=min(limits.banner, 2 * reach))
+        self._limits = limits
         self._login = Login(
             self.prompts,
             KnownHosts(known_hosts, (folder / "known_hosts", _system_known_hosts())),
             config=folder / "config",
-            reach=reach,
+            limits=self._limits,
             keepalive=keepalive,
+            waiting=lambda what: self.waiting(what),
         )
-        self._answer = 2 * reach
         self._most_unsent = most_unsent
+        self._probe_seconds = probe_seconds
         self._guard: asyncio.Task[None] | None = None
         self._connections: list[asyncssh.SSHClientConnection] = []
         self._lock = asyncio.Lock()
@@ -75,12 +94,51 @@ class SshTransport(Transport):
 
     async def open(self, argv: Sequence[str]) -> SshChannel:
         """Start ``argv`` through the node's default shell; raises TransportError."""
+        return await self._start(argv[0], _line(argv, "any", str(self.endpoint)))
+
+    async def open_by_powershell(self, argv: Sequence[str]) -> SshChannel:
+        """Start ``argv`` by a line without double quotes that PowerShell alone reads."""
+        return await self._start(argv[0], _line(argv, "powershell", str(self.endpoint)))
+
+    @property
+    def loses_quotes(self) -> bool:
+        """Whether this is OpenSSH for Windows before 7.9: only cmd.exe gets double quotes from it.
+
+        It is part of Windows Server 2019 and of Windows 10 from 1809 on.
+        """
+        connection = self._connections[-1] if self._connections else None
+        found = _WINDOWS_SERVER.match(server_version(connection)) if connection is not None else None
+        return found is not None and (int(found[1]), int(found[2])) < _KEEPS_QUOTES
+
+    async def login_shell(self) -> LoginShell | None:
+        """Return the shell that runs commands on the node; None without an answer or a connection."""
+        if not self._connections or self._connections[-1].is_closed():
+            return None
+        try:
+            async with asyncio.timeout(_PROBE_OPENS):
+                channel = await self._start("echo", PROBE)
+        except (TransportError, TimeoutError):
+            return None
+        output = bytearray()
+        try:
+            held = not await _drained(channel, output, self._probe_seconds)
+            if held:
+                await channel.write_eof()
+                if not await _drained(channel, output, _PROBE_ENDS):
+                    return LoginShell(shell_kind(bytes(output), channel.stderr()), held)
+            with suppress(TransportError):
+                await channel.wait()
+            return LoginShell(shell_kind(bytes(output), channel.stderr()), held)
+        finally:
+            await channel.close()
+
+    async def _start(self, program: str, line: str) -> SshChannel:
         where = str(self.endpoint)
-        line = _line(argv, where)
         connection = await self._connected()
         try:
-            async with asyncio.timeout(self._answer):
-                process = await connection.create_process(line, encoding=None, request_pty=False)
+            with reported(lambda what: self.waiting(what), _starting(program, self._limits.session)):
+                async with asyncio.timeout(self._limits.session):
+                    process = await connection.create_process(line, encoding=None, request_pty=False)
         except TimeoutError as error:
             # Nor would it answer to the end of a session.
             connection.abort()
@@ -88,8 +146,8 @@ class SshTransport(Transport):
                 message(
                     "ssh.no-session",
                     "the node accepted the login and did not start {program} within {seconds:duration}",
-                    program=argv[0],
-                    seconds=self._answer,
+                    program=program,
+                    seconds=self._limits.session,
                 ),
                 where=where,
                 remedy=message("ssh.no-session.remedy", "check the load and the SSH server of the node"),
@@ -101,7 +159,7 @@ class SshTransport(Transport):
                 message(
                     "ssh.not-started",
                     "the node refused to start {program}: {error}",
-                    program=argv[0],
+                    program=program,
                     error=quoted(error.reason),
                 ),
                 where=where,
@@ -235,9 +293,34 @@ def _system_known_hosts() -> Path:
     return folder / "ssh" / "ssh_known_hosts"
 
 
-def _line(argv: Sequence[str], where: str) -> str:
+def _starting(program: str, limit: float) -> Callable[[float], Message]:
+    def text(waited: float) -> Message:
+        return message(
+            "ssh.waiting.session",
+            "the login succeeded, and the node has taken {waited:duration} so far to start {program} (at "
+            "most {limit:duration})",
+            waited=waited,
+            program=program,
+            limit=limit,
+        )
+
+    return text
+
+
+async def _drained(channel: SshChannel, output: bytearray, seconds: float) -> bool:
+    """Read stdout to its end and keep the last part; return False if it has no end within ``seconds``."""
+    with suppress(TimeoutError, TransportError):
+        async with asyncio.timeout(seconds):
+            while data := await channel.read():
+                output += data
+                del output[:-_PROBE_KEPT]
+            return True
+    return False
+
+
+def _line(argv: Sequence[str], form: Form, where: str) -> str:
     try:
-        line = command_line(argv)
+        line = command_line(argv, form)
     except UnsafeWord as error:
         raise unsafe_command(error, where) from error
     if len(line) > LONGEST_LINE:

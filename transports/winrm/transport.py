@@ -16,7 +16,8 @@ from winrm.exceptions import WinRMOperationTimeoutError, WSManFaultError
 from winrm.protocol import Protocol
 
 from agent.wire.message import message
-from transports.base import Channel, Endpoint, NoPrompts, Prompts, Transport, UnsafeWord, command_line
+from transports.base import Channel, Endpoint, NoPrompts, Prompts, Transport
+from transports.command_line import UnsafeWord, command_line
 from transports.command_problems import unsafe_command
 from transports.errors import (
     AuthenticationFailed,

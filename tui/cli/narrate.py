@@ -67,6 +67,8 @@ def narration_of(event: Event) -> Narration | None:
 def _(event: LinkChanged) -> Narration | None:
     if event.state in ("failed", "lost"):
         return Narration("fail", event.detail, event.remedy)
+    if event.state == "connecting" and event.detail:
+        return Narration("info", event.detail)
     if event.state != "up":
         return None
     if event.latency_ms is None:

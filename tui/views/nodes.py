@@ -219,6 +219,8 @@ def details(
     lines: list[Spans] = [[(card.name, "title"), ("  ", "text"), mark("link", node.link.state, texts)]]
     if card.is_master:
         lines[0] = [*lines[0], (f"  ★ {texts('nodes.master')}", "accent")]
+    if node.link.detail and node.link.state == "connecting":
+        lines += [[(text, "text")] for text in wrap(texts.translate(node.link.detail), width)]
     if node.link.detail and node.link.state in ("failed", "lost"):
         lines += [[(text, "fail")] for text in wrap(texts.translate(node.link.detail), width)]
     if node.link.remedy and node.link.state in ("failed", "lost"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from agent.wire.facts import AdapterFacts
@@ -13,6 +14,7 @@ from fleet.preflight.checks.machine import NOT_REPORTED
 from fleet.preflight.observations import CONDITIONS, FACTS
 
 _NOT_WINDOWS = skip(message("preflight.windows-only", "Windows only"))
+_POWERSHELL = re.compile(r"(?:powershell|pwsh)(?:\.exe)?$", re.IGNORECASE)
 #: Words in the names of power plans that slow the CPU down, in the languages seen so far.
 _SAVING_PLANS = ("power saver", "절전", "powersave")
 
@@ -259,6 +261,38 @@ def execution_policy(subject: Subject) -> Verdict:
     return ok(Message(value))
 
 
+def login_shell(subject: Subject) -> Verdict:
+    """Evaluate what runs the commands of a login: it works, since the agent was started through it."""
+    found = subject[FACTS]["login_shell"]
+    if found is None:
+        return _NOT_WINDOWS
+    shell = found["default_shell"] or "cmd.exe"
+    if found["autorun"]:
+        return warn(
+            message(
+                "preflight.login-shell-autorun",
+                "{shell}; each cmd.exe first runs {commands:; } (AutoRun)",
+                shell=shell,
+                commands=found["autorun"],
+            ),
+            message(
+                "preflight.login-shell-autorun.remedy",
+                "if logins to {node} fail or are slow, remove the value AutoRun in "
+                r"Software\Microsoft\Command Processor of HKLM and HKCU",
+                node=subject.node.name,
+            ),
+        )
+    if _POWERSHELL.search(shell):
+        return ok(
+            message(
+                "preflight.login-shell-powershell",
+                "{shell}; each connection starts it with the account's profile",
+                shell=shell,
+            )
+        )
+    return ok(Message(shell))
+
+
 def defender(subject: Subject) -> Verdict:
     """Evaluate whether the virus scanner reads the project."""
     found = subject[CONDITIONS]["defender"]
@@ -336,6 +370,9 @@ CHECKS: Final = (
     Check("execution-policy", message("check.execution-policy", "execution policy"), "machine",
           message("check.execution-policy.why", "a strict policy prevents scripts from running"),
           (FACTS,), execution_policy),
+    Check("login-shell", message("check.login-shell", "login shell"), "machine",
+          message("check.login-shell.why", "start files of a login shell can disturb connections"),
+          (FACTS,), login_shell),
     Check("defender", message("check.defender", "Defender exclusion"), "machine",
           message("check.defender.why", "a virus scanner slows deploys and data loading down"),
           (CONDITIONS,), defender),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 
 from agent.wire.facts import RouteArgs
 from agent.wire.message import Message, message
@@ -26,8 +27,10 @@ _LOGIN_REJECTED = (AuthenticationFailed, CertificateRejected, HostKeyChanged, Ho
 
 async def observe_link(fleet: Fleet, node: Node) -> AsyncGenerator[Event | LinkUp | LinkFailed, None]:
     """Yield the link's changes, and last its state."""
-    yield LinkChanged(node=node.name, at=fleet.clock(), state="connecting", transport=node.transport)
     try:
+        async with aclosing(fleet.connecting(node)) as waits:
+            async for wait in waits:
+                yield wait
         link = await fleet.link(node)
         begun, sent = time.monotonic(), fleet.clock()
         answer = await link.call(PING, Nothing())
