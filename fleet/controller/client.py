@@ -36,7 +36,7 @@ from fleet.runs.options import LaunchOptions, WatchOptions
 
 #: Seconds in which a controller has to start, and to answer.
 _START_SECONDS = 30.0
-_ANSWER_SECONDS = 90.0
+_ANSWER_SECONDS = 300.0
 _POLL_INTERVAL = 0.05
 _REMEDY = message("controller.remedy", "`dtui doctor` and .dtui/internal-errors.log may tell more")
 R = TypeVar("R")

@@ -36,7 +36,7 @@ IDLE = 600.0
 _POLL_INTERVAL = 1.0
 #: Seconds in which a client has to introduce itself, and in which the nodes have to be connected.
 _HELLO_SECONDS = 10.0
-_CONNECT_SECONDS = 60.0
+_CONNECT_SECONDS = 240.0
 #: Connections at once: each console and command has one.
 _MAX_CLIENTS = 64
 
