@@ -24,7 +24,8 @@ from tui.internal_errors import InternalErrors, install
 #: Each is a module of ``tui.cli.commands`` with ``add(subparsers)``; the order is that of ``--help``.
 COMMANDS = (
     "demo", "init", "up", "preflight", "forecast", "deploy", "launch", "status", "runs", "logs", "stacks",
-    "diagnose", "stop", "sweep", "sample", "replay", "nodes", "gpu", "lab", "doctor", "completion",
+    "diagnose", "stop", "sweep", "sample", "replay", "nodes", "gpu", "lab", "worker-script", "doctor",
+    "completion",
 )  # fmt: skip
 #: Those that take a program: ``dtui up train.py --lr 3e-4``.
 PROGRAM_COMMANDS = ("up", "deploy", "launch")
@@ -64,7 +65,7 @@ def build_parser(texts: Texts | None = None) -> argparse.ArgumentParser:
             parser_class=partial(Parser, texts=texts),
         )
         for name in COMMANDS:
-            importlib.import_module(f"tui.cli.commands.{name}").add(commands)
+            importlib.import_module(f"tui.cli.commands.{name.replace('-', '_')}").add(commands)
     return parser
 
 

@@ -26,7 +26,7 @@ from fleet.preflight.fixes import FixContext, fixes_for
 from fleet.preflight.pairs import peer_address, source_of
 from tests.plan.fleets import facts, inventory, worker
 from tests.support.agents import local_agent
-from tests.support.needs import need
+from tests.support.needs import needed_pwsh
 
 #: Every quote of PowerShell, and what expands, ends or continues something in it.
 SIGNS = "'\u2018\u2019\u201a\u201b\"\u201c\u201d\u201e`$();|&{}@#%\n\\ a"
@@ -100,8 +100,7 @@ def test_what_a_command_cannot_carry_is_refused(text: str) -> None:
 @pytest.fixture(scope="session")
 def pwsh() -> str:
     # The tokenizer's rules are tested without it, too.
-    need("pwsh")
-    return "pwsh"
+    return needed_pwsh()
 
 
 def run_powershell(pwsh: str, script: str) -> str:
