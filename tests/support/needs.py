@@ -29,7 +29,7 @@ def _program(*places: str) -> Callable[[], bool]:
 def find_pwsh() -> str | None:
     """Return PowerShell 7: on PATH, in $DTUI_PWSH, or unpacked beside this repository."""
     beside = Path(__file__).parents[3] / "shared" / "powershell" / "pwsh"
-    return shutil.which("pwsh") or shutil.which(os.environ.get("DTUI_PWSH", "")) or shutil.which(beside)
+    return shutil.which("pwsh") or shutil.which(os.environ.get("DTUI_PWSH", "")) or shutil.which(str(beside))
 
 
 def needed_pwsh() -> str:
