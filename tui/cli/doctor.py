@@ -159,7 +159,7 @@ def _keys(folder: Path) -> Finding:
             message("doctor.no-key", "none in {folder}", folder=str(folder)),
             message(
                 "doctor.no-key.remedy",
-                "run `ssh-keygen -t ed25519`, then `worker_setup.ps1 -PublicKey` on each worker, "
+                "run `ssh-keygen -t ed25519`, then `dtui worker-script --public-key FILE` for the Windows workers, "
                 "or use passwords",
             ),
         )
