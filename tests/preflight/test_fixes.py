@@ -122,4 +122,7 @@ def test_a_name_with_a_quote_stays_one_word_of_powershell() -> None:
 def test_what_has_no_fix_is_not_offered() -> None:
     assert not fixable("gpu")
     assert fixes_for(context(), ["gpu", "ram"]) == []
-    assert command_text(["reg", "a b", ""]) == 'reg "a b" ""'
+    assert command_text(["reg", "a b", ""], windows=True) == 'reg "a b" ""'
+    assert command_text(["firewall-cmd", '--add=rule family="ipv4"'], windows=False) == (
+        "firewall-cmd '--add=rule family=\"ipv4\"'"
+    )

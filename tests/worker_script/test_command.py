@@ -17,7 +17,7 @@ def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     # These two change this process for good.
     monkeypatch.setattr("tui.cli.main.prepare_streams", lambda: None)
-    monkeypatch.setattr("tui.cli.main._end_as_interrupted", lambda: None)
+    monkeypatch.setattr("tui.cli.main.end_as_interrupted", lambda: None)
 
 
 def written() -> str:
