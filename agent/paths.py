@@ -68,7 +68,10 @@ def reject_other_system(text: str, windows: bool = WINDOWS) -> None:
         )
     if not windows and re.match(r"[A-Za-z]:[\\/]|\\\\", text):
         raise ProjectRejected(
-            text, message("path.of-windows", "{path!r} is a path of Windows, but this is another system", path=text)
+            text,
+            message(
+                "path.of-windows", "{path!r} is a path of Windows, but this is another system", path=text
+            ),
         )
 
 

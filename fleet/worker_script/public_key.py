@@ -57,7 +57,9 @@ def _read(path: Path) -> str:
         raise KeyFault(what) from None
     except (OSError, ValueError) as error:
         reason = system_reason(error) if isinstance(error, OSError) else Message(str(error))
-        what = message("public-key.unreadable", "{path} cannot be read: {reason}", path=str(path), reason=reason)
+        what = message(
+            "public-key.unreadable", "{path} cannot be read: {reason}", path=str(path), reason=reason
+        )
         raise KeyFault(what, EMPTY) from None
     # Windows PowerShell's `>` writes UTF-16.
     encoding = "utf-16" if content.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
@@ -66,11 +68,17 @@ def _read(path: Path) -> str:
 
 def _checked(text: str) -> str:
     if "PRIVATE KEY" in text:
-        raise KeyFault(message("public-key.private", "this is a private key, which must not leave this machine"))
+        raise KeyFault(
+            message("public-key.private", "this is a private key, which must not leave this machine")
+        )
     lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
     if len(lines) > 1:
         raise KeyFault(
-            message("public-key.several", "there are {count} lines, but one public key is needed", count=len(lines))
+            message(
+                "public-key.several",
+                "there are {count} lines, but one public key is needed",
+                count=len(lines),
+            )
         )
     kind, _, rest = (lines[0] if lines else "").strip().partition(" ")
     word, _, comment = rest.strip().partition(" ")

@@ -57,4 +57,7 @@ def test_ctrl_c_and_ctrl_break_are_left_to_python(event: int) -> None:
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
 def test_a_request_to_end_is_an_interruption(name: str) -> None:
     words = [sys.executable, "-c", PROGRAM, name, str(ROOT)]
-    assert subprocess.run(words, capture_output=True, text=True, check=True, timeout=120).stdout == "cleaned up\n"
+    assert (
+        subprocess.run(words, capture_output=True, text=True, check=True, timeout=120).stdout
+        == "cleaned up\n"
+    )

@@ -63,5 +63,7 @@ def test_the_way_of_the_readme_lets_two_workers_reach_each_other_and_the_master(
         (path,) = (one for one in DOCUMENTS if one.name == name)
         given = list(lines(path))
         workers = "192.168.1.101,192.168.1.102"
-        assert any(line.startswith("dtui worker-script ") and f"--workers {workers}" in line for line in given)
+        assert any(
+            line.startswith("dtui worker-script ") and f"--workers {workers}" in line for line in given
+        )
         assert any("master_setup.ps1" in line and f'-WorkerIPs "{workers}"' in line for line in given)

@@ -57,7 +57,9 @@ def test_powershell_reads_its_script() -> None:
     assert [fault for fault in faults(text.encode()) if fault.what != "an asterisk"] == []
 
 
-def in_powershell(folder: Path, lines: list[str], texts: Texts, profile: str = "") -> dict[str, dict[str, str]]:
+def in_powershell(
+    folder: Path, lines: list[str], texts: Texts, profile: str = ""
+) -> dict[str, dict[str, str]]:
     """Return what PowerShell offers at the end of each line, with the tips."""
     file = folder / "completion.ps1"
     # With a mark, as PowerShell on Windows needs for signs that are not ASCII; the script itself has none.

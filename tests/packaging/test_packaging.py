@@ -63,12 +63,15 @@ def test_the_command_tells_its_version(installed: Path, tmp_path: Path) -> None:
     assert Path(where.strip()).is_relative_to(installed.parent)
 
 
-def test_the_installed_dtui_writes_the_same_worker_script_as_the_checkout(installed: Path, tmp_path: Path) -> None:
+def test_the_installed_dtui_writes_the_same_worker_script_as_the_checkout(
+    installed: Path, tmp_path: Path
+) -> None:
     given = ("worker-script", "--master", "192.168.1.100", "--workers", "192.168.1.101", "--output")
     run(installed / "dtui", *given, "installed.ps1", cwd=tmp_path)
     run(sys.executable, "-m", "tui", *given, tmp_path / "checkout.ps1", cwd=ROOT)
     first, second = (
-        (tmp_path / name).read_bytes().replace(name.encode(), b"") for name in ("installed.ps1", "checkout.ps1")
+        (tmp_path / name).read_bytes().replace(name.encode(), b"")
+        for name in ("installed.ps1", "checkout.ps1")
     )
     assert first == second
     assert b"function Invoke-WorkerSetup" in first

@@ -55,7 +55,11 @@ class Master:
 
     def run(self, *words: str, before: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
         script = str(self.checkout / "scripts" / "master_deploy.ps1")
-        given = ["-Command", f"{before}; & '{script}' {' '.join(words)}; exit $LASTEXITCODE"] if before else ["-File", script, *words]
+        given = (
+            ["-Command", f"{before}; & '{script}' {' '.join(words)}; exit $LASTEXITCODE"]
+            if before
+            else ["-File", script, *words]
+        )
         return subprocess.run(
             [self.pwsh, "-NoLogo", "-NoProfile", "-NonInteractive", *given],
             cwd=self.folder,
@@ -132,7 +136,12 @@ def test_without_a_terminal_it_names_the_options(master: Master) -> None:
 
 @pytest.mark.parametrize(
     ("given", "passed"),
-    [("D:\\AI Project\\", "D:\\AI Project"), ("D:\\", "D:\\"), ("~/train", "~/train"), ("\\\\s\\my share\\", "\\\\s\\my share")],
+    [
+        ("D:\\AI Project\\", "D:\\AI Project"),
+        ("D:\\", "D:\\"),
+        ("~/train", "~/train"),
+        ("\\\\s\\my share\\", "\\\\s\\my share"),
+    ],
 )
 def test_a_folder_that_ends_in_a_backslash(master: Master, given: str, passed: str) -> None:
     """Windows PowerShell would pass `"D:\\AI Project\\"`, whose last quote is escaped."""

@@ -16,7 +16,7 @@ from tests.scripts.reading import SCRIPTS, functions, parts
 from tests.support.needs import needed_pwsh
 
 MASTER, WORKERS = "192.168.1.100", ("192.168.1.101", "2001:db8::2")
-KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKq2 kim's \"key\" $(Write-Output PWNED) `a; #>"
+KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKq2 kim\'s "key" $(Write-Output PWNED) `a; #>'
 SECONDS = 120
 
 #: What PowerShell's own parser finds in a file: its errors, defaults of parameters, functions, dot-sourcing.
@@ -68,9 +68,7 @@ def pwsh() -> str:
     return needed_pwsh()
 
 
-def run(
-    pwsh: str, *words: str, stdin: str = "", **environment: str
-) -> subprocess.CompletedProcess[str]:
+def run(pwsh: str, *words: str, stdin: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
     given = {"PATH": "/usr/bin:/bin", "HOME": str(Path.home()), **environment}
     return subprocess.run(
         [pwsh, "-NoLogo", "-NoProfile", *words],
@@ -138,7 +136,10 @@ def test_the_real_setup_starts_without_the_files_beside_it(pwsh: str, written: P
         ([], {}),
         (["-Undo"], {"undo": True}),
         (["-Undo:$false", "-WhatIf"], {"undo": False, "whatif": True}),
-        (["-MasterIP", "10.0.0.1", "-ClusterIPs", "10.0.0.2"], {"master": "10.0.0.1", "cluster": ["10.0.0.2"]}),
+        (
+            ["-MasterIP", "10.0.0.1", "-ClusterIPs", "10.0.0.2"],
+            {"master": "10.0.0.1", "cluster": ["10.0.0.2"]},
+        ),
     ],
 )
 def test_started_from_the_file_it_takes_the_options_of_the_setup(
@@ -169,7 +170,7 @@ def windows(pwsh: str, tmp_path: Path) -> Path:
 
 def test_pasted_it_runs_as_a_file_in_windows_powershell(pwsh: str, speaking: Path, windows: Path) -> None:
     """Read from a console line by line, where a blank line ends the input."""
-    pasted = f"{speaking.read_text('ascii')}Write-Host \"the console is open: $LASTEXITCODE\"\n"
+    pasted = f'{speaking.read_text("ascii")}Write-Host "the console is open: $LASTEXITCODE"\n'
     done = run(pwsh, "-Command", "-", stdin=pasted, SystemRoot=str(windows))
     assert told(done.stdout)["file"]
     assert told(done.stdout)["key"] == KEY

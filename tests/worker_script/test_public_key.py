@@ -33,7 +33,9 @@ DEVICES = (
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_a_key_generator_writes(kind: str, tmp_path: Path) -> None:
-    key = asyncssh.generate_private_key(kind, comment="kim@master", **({"key_size": 2048} if "rsa" in kind else {}))
+    key = asyncssh.generate_private_key(
+        kind, comment="kim@master", **({"key_size": 2048} if "rsa" in kind else {})
+    )
     file = tmp_path / "id.pub"
     key.write_public_key(str(file))
     assert public_key(str(file)) == file.read_text("ascii").strip() == public_key(file.read_text("ascii"))

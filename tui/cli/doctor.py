@@ -175,7 +175,9 @@ def _keys(folder: Path) -> Finding:
     else:
         loose = [name for name in found if (folder / name).stat().st_mode & 0o077]
         if loose:
-            return _readable(folder / loose[0], command_line(["chmod", "600", str(folder / loose[0])], windows=False))
+            return _readable(
+                folder / loose[0], command_line(["chmod", "600", str(folder / loose[0])], windows=False)
+            )
     text = message("doctor.keys", "{keys} in {folder}", keys=found, folder=str(folder))
     return Finding("ssh keys", "ok", text)
 
@@ -184,7 +186,9 @@ def _readable(key: Path, command: str) -> Finding:
     return Finding(
         "ssh keys",
         "warn",
-        message("doctor.readable-key", "other users can read {key}, so OpenSSH does not use it", key=key.name),
+        message(
+            "doctor.readable-key", "other users can read {key}, so OpenSSH does not use it", key=key.name
+        ),
         message("doctor.readable-key.remedy", "run `{command}`", command=Message(command)),
     )
 
@@ -210,8 +214,10 @@ def readers(access_list: str, user: str) -> tuple[str, ...]:
     found = []
     for entry in re.findall(r"\(([^()]*)\)", access_list):
         kind, _, rights, _, _, who, *_ = [*entry.split(";"), *[""] * 6]
-        reads = int(rights, 16) & 0x80000001 if rights.startswith("0x") else any(
-            rights[at : at + 2] in (*_READING, "CC") for at in range(0, len(rights), 2)
+        reads = (
+            int(rights, 16) & 0x80000001
+            if rights.startswith("0x")
+            else any(rights[at : at + 2] in (*_READING, "CC") for at in range(0, len(rights), 2))
         )
         if kind == "A" and reads and who not in _MAY_READ and who != user:
             found.append(who)

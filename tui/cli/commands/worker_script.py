@@ -39,9 +39,7 @@ def add(subparsers: Subparsers) -> None:
         "--workers",
         required=True,
         metavar="IP,IP",
-        help=message(
-            "help.worker-script.workers", "addresses of all workers, also as 192.168.1.[101-104]"
-        ),
+        help=message("help.worker-script.workers", "addresses of all workers, also as 192.168.1.[101-104]"),
     )
     parser.add_argument(
         "--public-key",
@@ -126,6 +124,10 @@ def _refuse_another_file(output: Path, *, force: bool) -> None:
     if read_start(output, len(MARK)) == MARK.encode("ascii"):
         return
     raise UsageError(
-        message("cli-worker-script.exists", "{path} exists already, and dtui has not written it", path=str(output)),
-        message("cli-worker-script.exists.remedy", "name another file with --output, or add --force to replace it"),
+        message(
+            "cli-worker-script.exists", "{path} exists already, and dtui has not written it", path=str(output)
+        ),
+        message(
+            "cli-worker-script.exists.remedy", "name another file with --output, or add --force to replace it"
+        ),
     )
