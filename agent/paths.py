@@ -9,8 +9,8 @@ from typing import List
 from agent.wire.message import Message, message
 
 WINDOWS = os.name == "nt"
-#: CreateProcess takes paths of up to 259 characters whatever LongPathsEnabled is, and the longest program of an
-#: environment is ``.venv\\Scripts\\python.exe``.
+#: CreateProcess takes paths of up to 259 characters whatever LongPathsEnabled is, and the longest program of
+#: an environment is ``.venv\\Scripts\\python.exe``.
 LONGEST_ON_WINDOWS = 259 - len("\\.venv\\Scripts\\python.exe")
 
 _FORBIDDEN = re.compile(r'[<>:"|?*\x00-\x1f]')
@@ -61,7 +61,7 @@ def project_root(text: str) -> str:
 
 
 def reject_other_system(text: str, windows: bool = WINDOWS) -> None:
-    """Raise ProjectRejected for an absolute path of another system, which this one would read as a name here."""
+    """Raise ProjectRejected for an absolute path of another system, which would be a name on this one."""
     if windows and text.startswith("/") and not text.startswith("//"):
         raise ProjectRejected(
             text, message("path.of-linux", "{path!r} is a path of Linux, but this is Windows", path=text)

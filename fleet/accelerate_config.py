@@ -67,7 +67,7 @@ def _fields(plan: RunPlan, node: str) -> dict[str, object]:
 
 
 def _command(plan: RunPlan, node: str) -> str:
-    """Return the node's launch command for its own shell (PowerShell on Windows), with the variables it needs."""
+    """Return the node's launch command for its shell (PowerShell on Windows), with the variables it needs."""
     part = plan.part(node)
     process = part.processes[0]
     # The file stays on the node, and the record of the run has a copy.

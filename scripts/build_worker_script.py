@@ -1,4 +1,4 @@
-"""The step of setuptools' build that puts the joined worker_setup.ps1 into the wheel, for `dtui worker-script`."""
+"""The step of the build that puts the joined worker_setup.ps1 into the wheel, for `dtui worker-script`."""
 
 from __future__ import annotations
 

@@ -70,7 +70,7 @@ def address(value: str) -> Problem | None:
 
 
 def other_machine(value: str) -> Problem | None:
-    """Return what is wrong with an address for a firewall rule: only the IP address of another machine is good."""
+    """Return what is wrong with an address for a firewall rule, None for the IP address of a machine."""
     problem = address(value)
     ip = _ip_address(value)
     if problem is not None:

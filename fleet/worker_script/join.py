@@ -1,6 +1,6 @@
 """Joins scripts/worker_setup.ps1 and the files that it dot-sources into one text.
 
-The build of a wheel runs this file by its path (scripts/build_worker_script.py), so it imports nothing of dtui.
+The build of a wheel runs this file by its path (scripts/build_worker_script.py): it imports nothing of dtui.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""One file that prepares a Windows worker: the setup script with the cluster's addresses and the master's key."""
+"""One file that prepares a Windows worker: the setup script with addresses and the master's key."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from fleet.worker_script.join import joined
 #: The beginning of every such file, by which one that may be replaced is known.
 MARK = "# dtui worker script"
 
-#: Started from a file, the script runs as it is. Pasted into a console or piped to Invoke-Expression it has no
-#: path, and is started as a file first: there it needs one to continue in another PowerShell, its `exit` ends
-#: no console, and no profile interferes. In that folder no other user can change the file of an administrator.
+#: Started from a file, the script runs as it is. Pasted into a console or piped to Invoke-Expression it has
+#: no path, and is started as a file first: with a path it can continue in another PowerShell, its `exit` ends
+#: no console, and no profile interferes. In that folder no other user can change an administrator's file.
 _BEGINNING = """\
 {mark} {version}
 # for the master {master}
@@ -49,7 +49,8 @@ for ($i = 0; $i -lt $args.Count; $i++) {
     if ($i + 1 -lt $args.Count) {
         $next = $args[$i + 1]
     }
-    if ($args[$i] -is [string] -and $args[$i] -match '^-(\\w+):?$' -and ($next -is [bool] -or $args[$i].EndsWith(':'))) {
+    $value = $next -is [bool] -or "$($args[$i])".EndsWith(':')
+    if ($value -and $args[$i] -is [string] -and $args[$i] -match '^-(\\w+):?$') {
         $named[$Matches[1]] = $next
         $i++
     } else {
@@ -63,7 +64,7 @@ for ($i = 0; $i -lt $args.Count; $i++) {
 
 
 def worker_script(master: str, workers: Sequence[str], key: str = "", name: str = "worker.ps1") -> str:
-    """Return the text of the file, in ASCII and with CR LF, for checked addresses and a checked public key."""
+    """Return the text of the file, in ASCII with CR LF, for checked addresses and a checked public key."""
     text = source()
     for parameter, value in (
         ("MasterIP", powershell(master)),

@@ -11,13 +11,14 @@ import pytest
 from tests.scripts.reading import SCRIPTS
 from tests.support.needs import needed_pwsh
 
-#: Makes a folder with a python and a dtui as `-m venv` and `-m pip install` do; 0.1.0 is the checkout's version.
+#: Makes a python and a dtui as `-m venv` and `-m pip install` do; 0.1.0 is the checkout's version.
 PYTHON = """#!/bin/sh
+APP="$LOCALAPPDATA/dtui/app/Scripts"
 echo "python $*" >> "$LOG"
 case "$*" in
     *base64*) printf %s "$SELF" | base64 -w0; echo ;;
-    *venv*) mkdir -p "$LOCALAPPDATA/dtui/app/Scripts"; cp "$SELF" "$LOCALAPPDATA/dtui/app/Scripts/python.exe" ;;
-    *pip*) cp "$DTUI" "$LOCALAPPDATA/dtui/app/Scripts/dtui.exe" ;;
+    *venv*) mkdir -p "$APP"; cp "$SELF" "$APP/python.exe" ;;
+    *pip*) cp "$DTUI" "$APP/dtui.exe" ;;
 esac
 """
 DTUI = """#!/bin/sh

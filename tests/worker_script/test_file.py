@@ -20,19 +20,22 @@ KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKq2 kim\'s "key" $(Write-Output PWNE
 SECONDS = 120
 
 #: What PowerShell's own parser finds in a file: its errors, defaults of parameters, functions, dot-sourcing.
-PARSED = """
+PARSED = """\
+using namespace System.Management.Automation.Language
 $errors = $null
-$tree = [System.Management.Automation.Language.Parser]::ParseFile($env:FILE, [ref]$null, [ref]$errors)
-$block = $tree.Find({ param($one) $one -is [System.Management.Automation.Language.ParamBlockAst] }, $true)
+$tree = [Parser]::ParseFile($env:FILE, [ref]$null, [ref]$errors)
+$block = $tree.Find({ param($one) $one -is [ParamBlockAst] }, $true)
 $defaults = [ordered]@{}
 foreach ($one in $block.Parameters) {
     $name = $one.Name.VariablePath.UserPath
-    if ($name -in 'MasterIP', 'ClusterIPs', 'PublicKey') { $defaults[$name] = $one.DefaultValue.SafeGetValue() }
+    if ($name -in 'MasterIP', 'ClusterIPs', 'PublicKey') {
+        $defaults[$name] = $one.DefaultValue.SafeGetValue()
+    }
     if ("$($one.Attributes)" -match 'Mandatory') { $defaults[$name] = 'asked for' }
 }
-$found = $tree.FindAll({ param($one) $one -is [System.Management.Automation.Language.FunctionDefinitionAst] }, $true)
+$found = $tree.FindAll({ param($one) $one -is [FunctionDefinitionAst] }, $true)
 $sourced = $tree.FindAll({ param($one)
-    $one -is [System.Management.Automation.Language.CommandAst] -and $one.InvocationOperator -eq 'Dot' }, $true)
+    $one -is [CommandAst] -and $one.InvocationOperator -eq 'Dot' }, $true)
 [ordered]@{
     errors = @($errors | ForEach-Object { "$_" })
     defaults = $defaults

@@ -215,8 +215,8 @@ _POWERSHELL = """\
             $due = $null
         } elseif ($word.StartsWith('-')) {
             # An option may stand before its command.
-            $known = @($command) + $commands | ForEach-Object { $_.options } | Where-Object { $_.names -ccontains $word }
-            $due = @($known | Where-Object { $true })[0] | Where-Object { $_.value }
+            $options = @($command) + $commands | ForEach-Object { $_.options }
+            $due = @($options | Where-Object { $_.names -ccontains $word })[0] | Where-Object { $_.value }
         } elseif (-not $command.name) {
             $command = @(@($commands | Where-Object { $_.name -ceq $word }) + $command)[0]
         }
@@ -225,7 +225,8 @@ _POWERSHELL = """\
     if (-not $due -and $text -match '^(--[^=]+=)(.*)$') {
         $option = $Matches[1]
         $text = $Matches[2]
-        $due = @($command.options | Where-Object { $_.names -ccontains $option.TrimEnd('=') -and $_.value })[0]
+        $name = $option.TrimEnd('=')
+        $due = @($command.options | Where-Object { $_.names -ccontains $name -and $_.value })[0]
     }
     $quote = ''
     if ($text -match '^["'']') {
@@ -237,7 +238,8 @@ _POWERSHELL = """\
             $due.value -eq 'file' -or $_.ResultType -eq 'ProviderContainer'
         } | ForEach-Object {
             $whole = $option + $_.CompletionText
-            [System.Management.Automation.CompletionResult]::new($whole, $_.ListItemText, $_.ResultType, $_.ToolTip)
+            $listed = $_.ListItemText
+            [System.Management.Automation.CompletionResult]::new($whole, $listed, $_.ResultType, $_.ToolTip)
         }
         return
     }
@@ -247,7 +249,8 @@ _POWERSHELL = """\
     } elseif (-not $option) {
         $offered += @($command.choices | ForEach-Object { @{ word = $_; tip = $_ } })
         if (-not $command.name) {
-            $offered += @($commands | Where-Object { $_.name } | ForEach-Object { @{ word = $_.name; tip = $_.help } })
+            $named = $commands | Where-Object { $_.name }
+            $offered += @($named | ForEach-Object { @{ word = $_.name; tip = $_.help } })
         }
         foreach ($one in $command.options) {
             $offered += @($one.names | ForEach-Object { @{ word = $_; tip = $one.help } })

@@ -160,8 +160,8 @@ def _keys(folder: Path) -> Finding:
             message("doctor.no-key", "none in {folder}", folder=str(folder)),
             message(
                 "doctor.no-key.remedy",
-                "run `ssh-keygen -t ed25519`, then `dtui worker-script --public-key FILE` for the Windows workers, "
-                "or use passwords",
+                "run `ssh-keygen -t ed25519`, then `dtui worker-script --public-key FILE` for the Windows "
+                "workers, or use passwords",
             ),
         )
     if sys.platform == "win32":
@@ -205,7 +205,7 @@ _READING = ("GA", "GR", "FA", "FR")
 
 
 def readers(access_list: str, user: str) -> tuple[str, ...]:
-    """Return who else may read a file, as SDDL names them: its access list is ``access_list``, its user's SID ``user``.
+    """Return who may read a file besides the user with the SID ``user``, as its access list does (SDDL).
 
     A file without an access list can be read by everybody.
     """
@@ -213,7 +213,7 @@ def readers(access_list: str, user: str) -> tuple[str, ...]:
         return ("WD",)
     found = []
     for entry in re.findall(r"\(([^()]*)\)", access_list):
-        kind, _, rights, _, _, who, *_ = [*entry.split(";"), *[""] * 6]
+        kind, _, rights, _, _, who = [*str(entry).split(";"), *[""] * 6][:6]
         reads = (
             int(rights, 16) & 0x80000001
             if rights.startswith("0x")

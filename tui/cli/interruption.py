@@ -27,7 +27,8 @@ def end_as_interrupted() -> None:
 class ClosedWindow:
     """Handles the events of a Windows console on a thread of the system's.
 
-    Windows ends the process as soon as the handler of a closed window returns, so it waits for the main thread.
+    Windows ends the process as soon as the handler of a closed window returns, so it waits for the main
+    thread.
     """
 
     def __init__(self, interrupt: Callable[[], object], seconds: float = _SECONDS) -> None:

@@ -127,14 +127,16 @@ def test_real_powershell_reads_every_hostile_name_as_itself(pwsh: str) -> None:
 
 #: Words that people type, and those that a shell reads in its own way.
 TYPED = [
-    "plain", "", "a b", "C:\\Program Files\\x", "C:\\dir\\", "C:\\my dir\\", "--lr=3e-4", "-c.d", "--a.b", "x&y", "a,b",
-    "@file", "#1", "$HOME", "`n", 'say "so"', "it's", "(1)", "{2}", "%PATH%", "~", "\u2019;", "한글 폴더", "a;b", "*",
+    "plain", "", "a b", "C:\\Program Files\\x", "C:\\dir\\", "C:\\my dir\\", "--lr=3e-4", "-c.d", "--a.b",
+    "x&y", "a,b", "@file", "#1", "$HOME", "`n", 'say "so"', "it's", "(1)", "{2}", "%PATH%", "~", "\u2019;",
+    "한글 폴더", "a;b", "*",
 ]  # fmt: skip
 
 
 def test_a_command_on_windows_is_shown_as_powershell_reads_it(pwsh: str) -> None:
     lines = [
-        f"$told = @($null); function program {{ $script:told = $args }}; {command_line(['program', *TYPED], True)}",
+        "$told = @($null); function program { $script:told = $args }",
+        command_line(["program", *TYPED], True),
         "ConvertTo-Json -Compress -EscapeHandling EscapeNonAscii @($told | ForEach-Object { [string]$_ })",
         command_line(["C:\\my tools\\no.exe"], True).replace("& ", "Write-Output "),
     ]

@@ -24,9 +24,9 @@ def add(subparsers: Subparsers) -> None:
         help=message("help.worker-script", "write the setup of a Windows worker as one PowerShell file"),
         description=message(
             "help.worker-script.text",
-            "writes worker_setup.ps1 with all its parts, the cluster's addresses and the key into one file, so "
-            "that a worker needs no clone of dtui. The same file is for all workers: run it on each one as "
-            "administrator",
+            "writes worker_setup.ps1 with all its parts, the cluster's addresses and the key into one file, "
+            "so that a worker needs no clone of dtui. The same file is for all workers: run it on each one "
+            "as administrator",
         ),
     )
     parser.add_argument(
