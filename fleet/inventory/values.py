@@ -12,7 +12,6 @@ from collections.abc import Callable
 
 import yaml
 
-from agent import paths
 from agent.wire.message import EMPTY, Message, message
 from agent.wire.text import fits_process, quote
 from fleet.inventory import secrets
@@ -277,6 +276,9 @@ def project_problem(value: str) -> Problem | None:
         return what, _PATH_ON_NODE
     if drive[1:] != ":":
         return None
+    # Imported here: the first frame does not wait for it.
+    from agent import paths
+
     try:
         paths.split(rest, windows=True)
         paths.reject_long(value.rstrip("\\/"))
