@@ -9,6 +9,9 @@ from typing import List
 from agent.wire.message import Message, message
 
 WINDOWS = os.name == "nt"
+#: CreateProcess takes paths of up to 259 characters whatever LongPathsEnabled is, and the longest program of
+#: an environment is ``.venv\\Scripts\\python.exe``.
+LONGEST_ON_WINDOWS = 259 - len("\\.venv\\Scripts\\python.exe")
 
 _FORBIDDEN = re.compile(r'[<>:"|?*\x00-\x1f]')
 _DEVICES = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³])\s*(\..*)?", re.IGNORECASE)
@@ -23,24 +26,68 @@ class PathRejected(ValueError):
         self.message = message
 
 
+class ProjectRejected(PathRejected):
+    """The project's own folder can't be used here; ``remedy`` says what to change."""
+
+    remedy = message(
+        "project.path.remedy",
+        "set the node's `project` to a folder on one of its disks, such as D:\\train\\project on Windows or "
+        "~/project",
+    )
+
+
 def project_root(text: str) -> str:
-    """Return a project's folder as an absolute path, symbolic links resolved; raises PathRejected.
+    """Return a project's folder as an absolute path, symbolic links resolved; raises ProjectRejected.
 
     ``~`` is the user's home, where a relative path starts, too. On Windows the result has the ``\\\\?\\``
     prefix, which lifts the limit of 260 characters for everything that is joined to it.
     """
     if not text.strip() or "\0" in text:
-        raise PathRejected(
+        raise ProjectRejected(
             text, message("path.not-a-folder-name", "{path!r} is not a folder's name", path=text)
         )
+    reject_other_system(text)
     path = os.path.join(os.path.expanduser("~"), os.path.expanduser(text))
     path = os.path.realpath(path)
     if os.path.dirname(path) == path:
-        raise PathRejected(
+        raise ProjectRejected(
             text,
             message("path.disk-root", "{path!r} is the root of a disk, not a project's folder", path=text),
         )
-    return extended(path) if WINDOWS else path
+    if not WINDOWS:
+        return path
+    reject_long(shown(path))
+    return extended(path)
+
+
+def reject_other_system(text: str, windows: bool = WINDOWS) -> None:
+    """Raise ProjectRejected for an absolute path of another system, which would be a name on this one."""
+    if windows and text.startswith("/") and not text.startswith("//"):
+        raise ProjectRejected(
+            text, message("path.of-linux", "{path!r} is a path of Linux, but this is Windows", path=text)
+        )
+    if not windows and re.match(r"[A-Za-z]:[\\/]|\\\\", text):
+        raise ProjectRejected(
+            text,
+            message(
+                "path.of-windows", "{path!r} is a path of Windows, but this is another system", path=text
+            ),
+        )
+
+
+def reject_long(path: str) -> None:
+    """Raise ProjectRejected for a folder in which Windows can't start a program."""
+    if len(path) > LONGEST_ON_WINDOWS:
+        raise ProjectRejected(
+            path,
+            message(
+                "path.too-long",
+                "{path!r} has {length} characters; a program can be started in a folder with {limit} at most",
+                path=path,
+                length=len(path),
+                limit=LONGEST_ON_WINDOWS,
+            ),
+        )
 
 
 def extended(path: str) -> str:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import shlex
+from typing import Sequence
 
 from agent.wire.message import Message, message
 from agent.wire.text import fits_process
@@ -16,6 +18,11 @@ from agent.wire.text import fits_process
 _SINGLE_QUOTES = re.compile("(['\u2018\u2019\u201a\u201b])")
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _WINDOWS_FOLDER = re.compile(r'(?:[A-Za-z]:|\\\\[^\\/:*?"<>|]+\\[^\\/:*?"<>|]+)(?:\\[^\\/:*?"<>|]+)+\\?')
+
+#: A word that PowerShell takes as it is, and cmd.exe, too. PowerShell makes two of -a.b.
+_BARE = re.compile(r"(?!-.*\.)[A-Za-z0-9_./\\:=+-]+")
+#: A word that both read alike between double quotes. A backslash at the end would escape the last one.
+_IN_DOUBLE_QUOTES = re.compile(r"[\w .,/\\:=+;&()@#{}\[\]'~*-]*(?<!\\)")
 
 #: A part that leads upwards. Windows drops dots and blanks at the end of a part.
 _DOTS = re.compile(r"\\[. ]+(?:\\|\Z)")
@@ -47,7 +54,27 @@ def powershell(text: str) -> str:
                 value=printable(text),
             )
         )
+    return powershell_shown(text)
+
+
+def powershell_shown(text: str) -> str:
+    """Return a literal as :func:`powershell`, for a person to read: no character is refused."""
     return "'" + _SINGLE_QUOTES.sub(r"\1\1", text) + "'"
+
+
+def command_line(argv: Sequence[str], windows: bool) -> str:
+    """Return a command as a person types it: in PowerShell on Windows, else in a POSIX shell."""
+    if not windows:
+        return " ".join(shlex.quote(word) for word in argv)
+    words = [_typed(word) for word in argv]
+    # PowerShell takes a quoted text at the beginning for an expression.
+    return ("& " if words and words[0] != argv[0] else "") + " ".join(words)
+
+
+def _typed(word: str) -> str:
+    if _BARE.fullmatch(word):
+        return word
+    return '"%s"' % word if _IN_DOUBLE_QUOTES.fullmatch(word) else powershell_shown(word)
 
 
 def address(value: object) -> str:

@@ -7,6 +7,7 @@ import shlex
 
 import yaml
 
+from agent.quoting import command_line, powershell_shown
 from fleet.plan import INTERPRETER, RunPlan
 from fleet.plan.processes import STORE_SHIM, accelerate_config_file, from_workdir
 from fleet.secrets import masked_arguments
@@ -66,7 +67,7 @@ def _fields(plan: RunPlan, node: str) -> dict[str, object]:
 
 
 def _command(plan: RunPlan, node: str) -> str:
-    """Return the node's launch command for its own shell (cmd on Windows), with the variables it needs."""
+    """Return the node's launch command for its shell (PowerShell on Windows), with the variables it needs."""
     part = plan.part(node)
     process = part.processes[0]
     # The file stays on the node, and the record of the run has a copy.
@@ -83,10 +84,9 @@ def _command(plan: RunPlan, node: str) -> str:
         variables["ACCELERATE_USE_CPU"] = "true"
     if part.windows:
         words = ["python", shim, *program, shim, *launch]
-        sets = "".join(f'set "{name}={value}" && ' for name, value in {**variables, "USE_LIBUV": "0"}.items())
-        return _one_line(
-            sets + " ".join(f'"{word}"' if set(word) & set(' &|<>^"') else word for word in words)
-        )
+        values = {**variables, "USE_LIBUV": "0"}.items()
+        sets = "".join(f"$env:{name} = {powershell_shown(value)}; " for name, value in values)
+        return _one_line(sets + command_line(words, windows=True))
     words = [*(f"{name}={value}" for name, value in variables.items()), "python", *program, *launch]
     return _one_line(" ".join(map(_quoted, words)))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Tuple
 
-from agent.paths import PathRejected, project_root
+from agent.paths import PathRejected, ProjectRejected, project_root
 from agent.server import OperationError
 from agent.supervisor.folder import RunFolder, folder_of_node
 from agent.supervisor.status import Status, seen
@@ -19,9 +19,8 @@ def project_of(call: AnyCall) -> str:
     """Return the project's root; raises OperationError."""
     try:
         return project_root(str(call.args["project"]))
-    except PathRejected as error:
-        remedy = message("project.path.remedy", "correct the node's `project`")
-        raise OperationError("path", error.message, remedy) from None
+    except ProjectRejected as error:
+        raise OperationError("path", error.message, error.remedy) from None
 
 
 def folder_of(call: AnyCall) -> RunFolder:

@@ -9,7 +9,6 @@ was done in ``.dtui/setup-<node>.json``.
 from __future__ import annotations
 
 import os
-import shlex
 import shutil
 from contextlib import suppress
 from typing import TYPE_CHECKING, BinaryIO, Callable, Dict, List, Optional
@@ -24,6 +23,7 @@ from agent.environments.variables import VariablesError, environment_of
 from agent.environments.wheelhouse import located
 from agent.paths import project_root, shown, split
 from agent.private import opener
+from agent.quoting import command_line
 from agent.server import OperationError
 from agent.supervisor.folder import environment_interpreter
 from agent.supervisor.spec import SpecError, workdir_in
@@ -181,7 +181,7 @@ def _resolved(argv: List[str], interpreter: str, folder: str, cache: str, progra
             message(
                 "setup.no-pip",
                 "the setup command {command} needs pip, and the training environment has none",
-                command=shlex.join(argv),
+                command=command_line(argv, os.name == "nt"),
             ),
             message("setup.no-pip.remedy", "write `uv pip install ...` instead of `pip install ...`"),
         )
@@ -191,7 +191,7 @@ def _resolved(argv: List[str], interpreter: str, folder: str, cache: str, progra
             message(
                 "setup.no-program",
                 "the setup command {command} needs {program}, which is not on this node's PATH",
-                command=shlex.join(argv),
+                command=command_line(argv, os.name == "nt"),
                 program=name,
             ),
             message(
@@ -204,7 +204,7 @@ def _resolved(argv: List[str], interpreter: str, folder: str, cache: str, progra
 
 
 def _run(argv: List[str], written: List[str], folder: str, programs: Programs) -> None:
-    shown_command = shlex.join(written)
+    shown_command = command_line(written, os.name == "nt")
     programs.send_text(f"$ {shown_command}\n")
     try:
         result = programs.run(argv, cwd=folder)

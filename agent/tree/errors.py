@@ -6,7 +6,7 @@ import errno
 from contextlib import contextmanager
 from typing import Iterator
 
-from agent.paths import PathRejected, shown
+from agent.paths import PathRejected, ProjectRejected, shown
 from agent.server import OperationError
 from agent.tree.commit import CommitFailed
 from agent.tree.format import ListError
@@ -36,6 +36,8 @@ def explained(root: str) -> Iterator[None]:
     """Turn errors with the project at ``root`` into OperationError."""
     try:
         yield
+    except ProjectRejected as error:
+        raise OperationError("path", error.message, error.remedy) from None
     except PathRejected as error:
         remedy = message("deploy.path.remedy", "rename it, remove the link, or list it in .dtuiignore")
         raise OperationError("path", error.message, remedy) from None

@@ -177,7 +177,7 @@ KEYS: Final[tuple[Key, ...]] = (
     Key("processes", _RANKS, values.whole_number(1, 256, message("inventory.ranks", "a number of ranks")),
         "1-256",
         "how many ranks a node without a GPU runs", "`1`"),
-    Key("project", _WORKERS, values.node_path, "path",
+    Key("project", _WORKERS, values.worker_project, "path",
         "folder of the project on the node", "`~/dtui/<project's name>`"),
     Key("interface", _RANKS, values.text, "name",
         "network adapter for the ranks' traffic, such as `Ethernet 2` or `eth0`",

@@ -19,7 +19,8 @@ _HOST_LABEL = re.compile(r"(?!-)[\w-]{1,63}(?<!-)")
 _OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
 _IPV4 = re.compile(rf"{_OCTET}(?:\.{_OCTET}){{3}}")
 #: Beginnings of addresses that may be those of no machine.
-_SPECIAL_IPV4 = ("0.", "255.", *(f"{first}." for first in range(224, 240)))
+_SPECIAL_IPV4 = ("0.", *(f"{first}." for first in range(224, 256)))
+_THIS_NETWORK, _RESERVED = ipaddress.IPv4Network("0.0.0.0/8"), ipaddress.IPv4Network("240.0.0.0/4")
 
 
 def name(value: str) -> Message | None:
@@ -43,7 +44,7 @@ def address(value: str) -> Problem | None:
         return None  # the usual case, five times as fast
     ip = _ip_address(value)
     if ip is not None:
-        if ip.is_multicast or ip.is_unspecified or value == "255.255.255.255":
+        if _is_special(ip):
             what = message(
                 "inventory.not-one-machine", "{address} is not the address of one machine", address=value
             )
@@ -65,6 +66,28 @@ def address(value: str) -> Problem | None:
             "inventory.not-a-host", "{value!r} is neither an IP address nor a host name", value=shown(value)
         )
         return what, EMPTY
+    return None
+
+
+def other_machine(value: str) -> Problem | None:
+    """Return what is wrong with an address for a firewall rule, None for the IP address of a machine."""
+    problem = address(value)
+    ip = _ip_address(value)
+    if problem is not None:
+        return problem
+    if ip is None:
+        return _host_name(value), message(
+            "inventory.host-name-in-rule.remedy", "write the IP address: a firewall rule can't have a name"
+        )
+    if ip.is_loopback or "%" in value:
+        what = message(
+            "inventory.not-another-machine",
+            "other machines can't be reached at {address}",
+            address=value,
+        )
+        return what, message(
+            "inventory.not-another-machine.remedy", "write the machine's address in the cluster's network"
+        )
     return None
 
 
@@ -104,7 +127,7 @@ def ip_literal(node: yaml.Node, place: Place) -> str | None:
     problem = address(value)
     if problem is None and _ip_address(value) is None:
         problem = (
-            message("inventory.host-name", "{value!r} is a host name, not an IP address", value=shown(value)),
+            _host_name(value),
             message(
                 "inventory.host-name.remedy", "write the IP address at which the workers reach the master"
             ),
@@ -113,6 +136,17 @@ def ip_literal(node: yaml.Node, place: Place) -> str | None:
         place.fault(node, *problem)
         return None
     return value
+
+
+def _host_name(value: str) -> Message:
+    return message("inventory.host-name", "{value!r} is a host name, not an IP address", value=shown(value))
+
+
+def _is_special(ip: IpAddress) -> bool:
+    """Return whether an address can be that of no single machine."""
+    inner = ip.ipv4_mapped if isinstance(ip, ipaddress.IPv6Address) else ip
+    special = inner is not None and (inner in _THIS_NETWORK or inner in _RESERVED or inner.is_multicast)
+    return special or ip.is_multicast or ip.is_unspecified
 
 
 def _ip_address(value: str) -> IpAddress | None:

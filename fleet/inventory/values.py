@@ -30,6 +30,10 @@ _WHOLE_NUMBER = re.compile(r"-?[0-9]{1,12}")
 _DOLLAR = re.compile(r"\$\$|\$\{[A-Za-z_][A-Za-z0-9_]*\}|(?P<bad>\$\{[^}]{0,40}\}?|\$\([^)]{0,40}\)?)")
 #: Control characters of ASCII and of Latin-1, and halves of characters.
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_PATH_ON_NODE = message(
+    "inventory.relative-path.remedy",
+    "write the path on the node: D:\\train\\project, /home/me/project or ~/project",
+)
 _REMOVE_CHARACTER = message("inventory.character.remedy", "remove the character")
 
 
@@ -232,13 +236,55 @@ def node_path(node: yaml.Node, place: Place) -> str | None:
         place.fault(
             node,
             message("inventory.relative-path", "{path!r} is not an absolute path", path=shown(value)),
-            message(
-                "inventory.relative-path.remedy",
-                "write the path on the node: D:\\train\\project, /home/me/project or ~/project",
-            ),
+            _PATH_ON_NODE,
         )
         return None
     return value
+
+
+def worker_project(node: yaml.Node, place: Place) -> str | None:
+    """The folder of the project on a node, which is not yet known to be Windows or Linux."""
+    value = node_path(node, place)
+    if value is None:
+        return None
+    problem = project_problem(value)
+    if problem is not None:
+        place.fault(node, *problem)
+        return None
+    return value
+
+
+def project_problem(value: str) -> Problem | None:
+    """Return why a path can be no project's folder on any node, or None."""
+    if not _ABSOLUTE.match(value) or _CONTROL.search(value):
+        return (
+            message("inventory.relative-path", "{path!r} is not an absolute path", path=shown(value)),
+            _PATH_ON_NODE,
+        )
+    if value.startswith(("\\\\", "//")):
+        return (
+            message(
+                "inventory.project-share",
+                "{path!r} is on a network share, where Windows starts no programs for a remote login",
+                path=shown(value),
+            ),
+            _PATH_ON_NODE,
+        )
+    drive, rest = value[:2], re.sub(r"[\\/]+", "/", value[2:]).strip("/")
+    if not value.strip("/") or (drive[1:] == ":" and not rest):
+        what = message("inventory.project-root", "{path!r} is the root of a disk", path=shown(value))
+        return what, _PATH_ON_NODE
+    if drive[1:] != ":":
+        return None
+    # Imported here: the first frame does not wait for it.
+    from agent import paths
+
+    try:
+        paths.split(rest, windows=True)
+        paths.reject_long(value.rstrip("\\/"))
+    except paths.PathRejected as error:
+        return error.message, _PATH_ON_NODE
+    return None
 
 
 def node_paths(node: yaml.Node, place: Place) -> dict[str, str] | None:

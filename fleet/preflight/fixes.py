@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from msgspec import Struct
 
 from agent.powershell import PROGRAM
-from agent.quoting import Unsafe, powershell
+from agent.quoting import Unsafe, command_line, powershell
 from agent.repairs import Argv, commands
 from agent.wire.message import Message, message
 from agent.wire.preflight import Conditions
@@ -35,6 +35,8 @@ class Fix(Struct, frozen=True):
     needs_administrator: bool = False
     repair: str = ""
     values: tuple[str, ...] = ()
+    #: Whether the node runs Windows, for the commands as they are shown.
+    windows: bool = False
 
     @property
     def shown(self) -> Message:
@@ -52,7 +54,7 @@ class Fix(Struct, frozen=True):
                 node=self.node,
                 adapter=self.interface,
             )
-        return Message("\n".join(command_text(argv) for argv in self.commands))
+        return Message("\n".join(command_text(argv, self.windows) for argv in self.commands))
 
 
 class FixContext(Struct, frozen=True):
@@ -81,11 +83,11 @@ def fixable(check: str, system: str = "") -> bool:
     return _maker(check, system or _WINDOWS) is not None
 
 
-def command_text(argv: Sequence[str]) -> str:
-    """Return a command as it is typed; the script of PowerShell as PowerShell reads it."""
+def command_text(argv: Sequence[str], windows: bool) -> str:
+    """Return a command as it is typed on its node; the script of PowerShell as PowerShell reads it."""
     if argv and argv[0] == PROGRAM:
         return " ".join([*argv[:-1], powershell(argv[-1])])
-    return " ".join(f'"{word}"' if not word or set(word) & set(" '&|;()") else word for word in argv)
+    return command_line(argv, windows)
 
 
 def _repair(
@@ -109,6 +111,7 @@ def _repair(
         needs_administrator=needs_administrator,
         repair=repair,
         values=values,
+        windows=context.facts["os"]["system"] == _WINDOWS,
     )
 
 

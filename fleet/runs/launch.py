@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import shlex
+import os
 from collections.abc import AsyncGenerator, Mapping, Sequence
 
+from agent.quoting import command_line
 from agent.wire.message import message
 from fleet.accelerate_config import accelerate_config
 from fleet.errors import FleetError
@@ -136,5 +137,6 @@ def announce(
 
 
 def _shown(argv: Sequence[str]) -> str:
-    """Return a rank's command as it is typed in a shell; each node has its own interpreter."""
-    return shlex.join("python" if word == INTERPRETER else word for word in masked_arguments(argv))
+    """Return a rank's command as it is typed in this machine's shell; each node has its own interpreter."""
+    words = ["python" if word == INTERPRETER else word for word in masked_arguments(argv)]
+    return command_line(words, os.name == "nt")

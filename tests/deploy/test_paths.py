@@ -7,7 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.paths import PathRejected, extended, project_root, shown, split
+from agent.paths import (
+    LONGEST_ON_WINDOWS,
+    PathRejected,
+    ProjectRejected,
+    extended,
+    project_root,
+    reject_long,
+    reject_other_system,
+    shown,
+    split,
+)
 from agent.tree.places import Tree
 
 
@@ -76,6 +86,25 @@ def test_a_project_may_be_given_below_home_and_the_root_of_a_disk_may_not(
     for bad in ("/", "", " "):
         with pytest.raises(PathRejected):
             project_root(bad)
+
+
+def test_a_path_of_another_system_is_no_folder_here() -> None:
+    """Both would be made without a word: below the home on Linux, and on the current drive on Windows."""
+    for path in ("C:\\train\\p", "c:/train/p", "\\\\server\\share\\p"):
+        with pytest.raises(ProjectRejected, match="path of Windows"):
+            project_root(path)
+        reject_other_system(path, windows=True)
+    with pytest.raises(ProjectRejected, match="path of Linux"):
+        reject_other_system("/home/kim/p", windows=True)
+    reject_other_system("~/p", windows=True)
+
+
+def test_a_folder_that_is_too_deep_for_programs_on_windows() -> None:
+    deep = "C:\\" + "p" * (LONGEST_ON_WINDOWS - 3)
+    assert len(deep + "\\.venv\\Scripts\\python.exe") == 259
+    reject_long(deep)
+    with pytest.raises(ProjectRejected, match="234 at most"):
+        reject_long(deep + "p")
 
 
 @pytest.mark.parametrize("path", ["C:\\work\\x", "\\\\server\\share\\x"])

@@ -7,9 +7,12 @@ import socket
 from pathlib import Path
 from typing import TypedDict
 
+import pytest
+
+from agent.quoting import command_line
 from agent.wire.message import MessageData
 from tests.init.conftest import Desk
-from tui.cli.doctor import examine
+from tui.cli.doctor import examine, owner_only, readers
 
 
 class Finding(TypedDict):
@@ -67,3 +70,34 @@ def test_a_rendezvous_port_in_use_is_seen(tmp_path: Path) -> None:
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
     found = {finding.name: finding for finding in examine(tmp_path / "none", tmp_path)}
     assert found["project"].status == "fail"
+
+
+KIM = "S-1-5-21-1-2-3-1001"
+
+
+@pytest.mark.parametrize(
+    ("access_list", "others"),
+    [
+        (f"D:P(A;;FA;;;{KIM})(A;;FA;;;SY)(A;;FA;;;BA)", ()),
+        ("D:P(A;;FA;;;S-1-5-18)(A;;0x1f01ff;;;S-1-5-32-544)", ()),
+        ("D:", ()),
+        ("D:AI(A;ID;0x1200a9;;;BU)(A;ID;FA;;;SY)", ("BU",)),
+        ("D:AI(A;ID;FR;;;WD)(A;ID;GR;;;AU)(A;ID;FR;;;WD)", ("WD", "AU")),
+        ("D:P(A;;CCLC;;;S-1-5-21-1-2-3-1002)", ("S-1-5-21-1-2-3-1002",)),
+        ("D:P(A;;0x80000000;;;IU)", ("IU",)),
+        # Denied, and without the right to read.
+        ("D:P(D;;FA;;;WD)(A;;0x100000;;;BU)(A;;RC;;;AU)", ()),
+        ("D:NO_ACCESS_CONTROL", ("WD",)),
+        ("", ("WD",)),
+    ],
+)
+def test_who_else_may_read_a_key_on_windows(access_list: str, others: tuple[str, ...]) -> None:
+    assert readers(access_list, KIM) == others
+
+
+def test_the_command_that_protects_a_key_on_windows_is_one_of_powershell() -> None:
+    command = owner_only("C:\\Users\\Kim Lee\\.ssh\\id_ed25519", KIM, ("WD", "S-1-5-21-7"))
+    assert command_line(command, windows=True) == (
+        f'icacls "C:\\Users\\Kim Lee\\.ssh\\id_ed25519" /inheritance:r /grant:r "*{KIM}:F" '
+        '/remove:g "*S-1-1-0" /remove:g "*S-1-5-21-7"'
+    )

@@ -153,7 +153,7 @@ async def test_the_remedy_of_an_error_is_a_message_too(client: AgentClient) -> N
     assert (what.id, what.args) == ("path.disk-root", {"path": "/"})
     assert what == "'/' is the root of a disk, not a project's folder"
     assert (remedy.id, remedy.args) == ("project.path.remedy", {})
-    assert remedy == "correct the node's `project`"
+    assert str(remedy).startswith("set the node's `project` to a folder")
 
 
 async def test_a_killed_agent_breaks_what_is_under_way(client: AgentClient) -> None:

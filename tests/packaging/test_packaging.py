@@ -12,8 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.packaging.building import Built, run
+from tests.packaging.building import ROOT, Built, run
 
+#: Made by the build from scripts/*.ps1.
+SCRIPT = "fleet/worker_script/worker_setup.ps1"
 PACKAGES = ("agent", "configs", "fleet", "lab", "trainer", "transports", "tui")
 
 
@@ -39,7 +41,7 @@ def test_the_wheel_holds_every_file_of_the_packages_and_nothing_else(built: Buil
     with zipfile.ZipFile(built.wheel) as wheel:
         names = wheel.namelist()
     ours = {name for name in built.sources if name.startswith(tuple(f"{package}/" for package in PACKAGES))}
-    assert {name for name in names if ".dist-info/" not in name} == ours
+    assert {name for name in names if ".dist-info/" not in name} == ours | {SCRIPT}
     assert any(name.endswith("/licenses/LICENSE") for name in names)
     assert {
         f"configs/{name}.yaml" for name in ("nodes", "train_config", "diagnosis/memory", "telemetry")
@@ -59,6 +61,20 @@ def test_the_command_tells_its_version(installed: Path, tmp_path: Path) -> None:
     assert told.split()[1][0].isdigit()
     where = run(installed / "python", "-c", "import fleet; print(fleet.__file__)", cwd=tmp_path).stdout
     assert Path(where.strip()).is_relative_to(installed.parent)
+
+
+def test_the_installed_dtui_writes_the_same_worker_script_as_the_checkout(
+    installed: Path, tmp_path: Path
+) -> None:
+    given = ("worker-script", "--master", "192.168.1.100", "--workers", "192.168.1.101", "--output")
+    run(installed / "dtui", *given, "installed.ps1", cwd=tmp_path)
+    run(sys.executable, "-m", "tui", *given, tmp_path / "checkout.ps1", cwd=ROOT)
+    first, second = (
+        (tmp_path / name).read_bytes().replace(name.encode(), b"")
+        for name in ("installed.ps1", "checkout.ps1")
+    )
+    assert first == second
+    assert b"function Invoke-WorkerSetup" in first
 
 
 def test_the_installed_files_are_found_and_an_agent_starts(installed: Path, tmp_path: Path) -> None:

@@ -34,6 +34,22 @@ from tui.cli import main
 where = ["--project", str(project)]
 sys.exit(main(["init", "--workers", "192.168.1.101", *where]) or main(["nodes", "--offline", *where]))
 """
+#: Ctrl-Break, and a handler for the closed window, which only the system can call.
+INTERRUPTED = """
+import signal, threading
+from tui.cli.interruption import end_as_interrupted
+end_as_interrupted()
+try:
+    signal.raise_signal(signal.SIGBREAK)
+    threading.Event().wait(60)
+except KeyboardInterrupt:
+    print("cleaned up")
+"""
+KEYS = """
+from tui.cli.doctor import _keys
+finding = _keys(project)
+print(finding.status, finding.remedy)
+"""
 
 
 class Windows:
@@ -72,3 +88,20 @@ def test_the_console_draws_its_first_frame(windows: Windows) -> None:
     status, out, err = windows.run(CONSOLE)
     assert status == 0, err
     assert "screen NodesScreen" in out
+
+
+def test_ctrl_break_is_an_interruption(windows: Windows) -> None:
+    status, out, err = windows.run(INTERRUPTED)
+    assert (status, out.split()) == (0, ["cleaned", "up"]), err
+
+
+def test_doctor_looks_at_who_may_read_a_key(windows: Windows, tmp_path: Path) -> None:
+    """Wine makes access lists of the modes of files."""
+    key = tmp_path / "id_ed25519"
+    key.touch(0o600)
+    assert windows.run(KEYS)[1].startswith("ok")
+    key.chmod(0o644)
+    status, out, err = windows.run(KEYS)
+    assert status == 0, err
+    assert out.startswith("warn run `icacls "), out
+    assert '/remove:g "*S-1-1-0"' in out

@@ -131,8 +131,8 @@ def test_the_command_by_hand_is_one_for_the_nodes_system() -> None:
     launch = "-m accelerate.commands.launch --config_file .dtui/accelerate_config"
     assert linux == f"#   GLOO_SOCKET_IFNAME=eth0 python {launch}.master.yaml 'a b.py' 'x&y'"
     shim = ".dtui/store_without_libuv.py"
-    variables = 'set "GLOO_SOCKET_IFNAME=Ethernet 2" && set "USE_LIBUV=0"'
-    assert windows == f'#   {variables} && python {shim} {launch}.gpu1.yaml {shim} "a b.py" "x&y"'
+    variables = "$env:GLOO_SOCKET_IFNAME = 'Ethernet 2'; $env:USE_LIBUV = '0'"
+    assert windows == f'#   {variables}; python {shim} {launch}.gpu1.yaml {shim} "a b.py" "x&y"'
 
 
 @pytest.mark.torch

@@ -73,7 +73,9 @@ def test_on_windows(check: str, shown: str) -> None:
     ],
 )
 def test_each_firewall_allows_only_the_cluster(kind: str, first: str) -> None:
-    (fix,) = fixes_for(context(firewall=kind), ["ephemeral", "29500", "29501"])
+    linux = context(firewall=kind)
+    linux.facts["os"]["system"] = "Linux"
+    (fix,) = fixes_for(linux, ["ephemeral", "29500", "29501"])
     assert fix.shown.startswith(first)
     for address in OTHERS.values():
         assert address in fix.shown
@@ -122,4 +124,7 @@ def test_a_name_with_a_quote_stays_one_word_of_powershell() -> None:
 def test_what_has_no_fix_is_not_offered() -> None:
     assert not fixable("gpu")
     assert fixes_for(context(), ["gpu", "ram"]) == []
-    assert command_text(["reg", "a b", ""]) == 'reg "a b" ""'
+    assert command_text(["reg", "a b", ""], windows=True) == 'reg "a b" ""'
+    assert command_text(["firewall-cmd", '--add=rule family="ipv4"'], windows=False) == (
+        "firewall-cmd '--add=rule family=\"ipv4\"'"
+    )

@@ -163,8 +163,9 @@ def test_the_old_front_door_hands_its_options_on(option: str, word: str) -> None
 
 
 def test_the_words_that_it_hands_on_are_words_of_dtui_up() -> None:
-    words = re.findall(r"'(--[\w-]+)'", text("master_deploy"))
-    ours = [word for word in words if word != "--quiet"]
+    body = re.search(r"function Get-UpArguments \{.*?\n\}", text("master_deploy"), re.DOTALL)
+    assert body is not None
+    ours = re.findall(r"'(--[\w-]+)'", body.group(0))
     line = ["up"]
     for word in ours:
         line += [word] if word == "--skip-deploy" else [word, "29500" if word == "--port" else "x"]

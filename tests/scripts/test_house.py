@@ -22,7 +22,7 @@ CMDLETS = {
     "Find-NetRoute": "RemoteIPAddress",
     "ForEach-Object": "",
     "Get-Acl": "LiteralPath",
-    "Get-ChildItem": "Path",
+    "Get-ChildItem": "Directory File LiteralPath Path Recurse",
     "Get-CimInstance": "ClassName Filter",
     "Get-Command": "Name CommandType ErrorAction",
     "Get-Date": "",

@@ -27,6 +27,12 @@ def _program(*places: str) -> Callable[[], bool]:
     return lambda: any(shutil.which(place) or Path(place).exists() for place in places)
 
 
+def needed_pwsh() -> str:
+    """Return PowerShell 7; the test is skipped or fails without it, as in :func:`need`."""
+    need("pwsh")
+    return str(find_powershell())
+
+
 def _python(version: str) -> bool:
     return find(version) is not None
 

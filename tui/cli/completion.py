@@ -79,6 +79,9 @@ def _words(command: Command, commands: list[Command]) -> str:
 def _bash(commands: list[Command]) -> str:
     names = "|".join(command.name for command in commands if command.name)
     cases = []
+    with_value = "|".join(
+        sorted({name for one in commands for option in one.options if option.value for name in option.names})
+    )
     for command in commands:
         for option in command.options:
             if option.value:
@@ -94,10 +97,11 @@ def _bash(commands: list[Command]) -> str:
         [
             '# bash completion of dtui; put into ~/.bashrc:  eval "$(dtui completion bash)"',
             "_dtui() {",
-            '    local current="${COMP_WORDS[COMP_CWORD]}" before="" command="" word words',
+            '    local current="${COMP_WORDS[COMP_CWORD]}" before="" command="" word words due=""',
             '    [ "$COMP_CWORD" -gt 0 ] && before="${COMP_WORDS[COMP_CWORD-1]}"',
             '    for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do',
-            f'        case "$word" in {names}) command="$word"; break ;; esac',
+            '        if [ "$due" ]; then due=""; continue; fi',
+            f'        case "$word" in {names}) command="$word"; break ;; {with_value}) due=1 ;; esac',
             "    done",
             '    case "$command $before" in',
             *cases,
@@ -190,45 +194,103 @@ def _fish(commands: list[Command]) -> str:
     return "\n".join([*lines, ""])
 
 
-def _powershell(commands: list[Command]) -> str:
-    # Windows PowerShell refuses an empty name in JSON, so dtui itself has its own.
-    words = {one.name or "dtui": _words(one, commands).split() for one in commands}
-    choices = {
-        f"{one.name or 'dtui'} {name}": list(option.choices)
-        for one in commands
-        for option in one.options
-        if option.choices
-        for name in option.names
+#: Finds out what is due at the cursor, from the words before it. Data is in front of it, in ``$commands``.
+_POWERSHELL = """\
+    # Lists of this size are read quickly, and a profile's StrictMode reaches into this block.
+    Set-StrictMode -Off
+    $before = @()
+    $text = ''
+    foreach ($element in @($tree.CommandElements | Select-Object -Skip 1)) {
+        $at = $element.Extent.StartOffset
+        if ($element.Extent.EndOffset -lt $cursor) {
+            $before += $element.Extent.Text.Trim([char]34, [char]39)
+        } elseif ($at -lt $cursor) {
+            $text = $element.Extent.Text.Substring(0, $cursor - $at)
+        }
     }
+    $command = $commands[0]
+    $due = $null
+    foreach ($word in $before) {
+        if ($due) {
+            $due = $null
+        } elseif ($word.StartsWith('-')) {
+            # An option may stand before its command.
+            $options = @($command) + $commands | ForEach-Object { $_.options }
+            $due = @($options | Where-Object { $_.names -ccontains $word })[0] | Where-Object { $_.value }
+        } elseif (-not $command.name) {
+            $command = @(@($commands | Where-Object { $_.name -ceq $word }) + $command)[0]
+        }
+    }
+    $option = ''
+    if (-not $due -and $text -match '^(--[^=]+=)(.*)$') {
+        $option = $Matches[1]
+        $text = $Matches[2]
+        $name = $option.TrimEnd('=')
+        $due = @($command.options | Where-Object { $_.names -ccontains $name -and $_.value })[0]
+    }
+    $quote = ''
+    if ($text -match '^["'']') {
+        $quote = $Matches[0]
+        $text = $text.Substring(1)
+    }
+    if ($due.value -in 'file', 'folder') {
+        [System.Management.Automation.CompletionCompleters]::CompleteFilename($text) | Where-Object {
+            $due.value -eq 'file' -or $_.ResultType -eq 'ProviderContainer'
+        } | ForEach-Object {
+            $whole = $option + $_.CompletionText
+            $listed = $_.ListItemText
+            [System.Management.Automation.CompletionResult]::new($whole, $listed, $_.ResultType, $_.ToolTip)
+        }
+        return
+    }
+    $offered = @()
+    if ($due) {
+        $offered = @($due.choices | ForEach-Object { @{ word = $_; tip = $due.help } })
+    } elseif (-not $option) {
+        $offered += @($command.choices | ForEach-Object { @{ word = $_; tip = $_ } })
+        if (-not $command.name) {
+            $named = $commands | Where-Object { $_.name }
+            $offered += @($named | ForEach-Object { @{ word = $_.name; tip = $_.help } })
+        }
+        foreach ($one in $command.options) {
+            $offered += @($one.names | ForEach-Object { @{ word = $_; tip = $one.help } })
+        }
+    }
+    foreach ($one in $offered) {
+        if ($one.word -and $one.word.StartsWith($text, [StringComparison]::OrdinalIgnoreCase)) {
+            $tip = @(@($one.tip, $one.word) | Where-Object { $_ })[0]
+            $whole = $option + $quote + $one.word + $quote
+            [System.Management.Automation.CompletionResult]::new($whole, $one.word, 'ParameterValue', $tip)
+        }
+    }
+}
+"""
+
+
+def _powershell(commands: list[Command]) -> str:
+    # Lists, since the names of options differ in case only and Windows PowerShell's JSON has no such keys.
+    data = [
+        {
+            "name": one.name,
+            "help": one.help,
+            "choices": one.choices,
+            "options": [
+                {"names": option.names, "help": option.help, "value": option.value, "choices": option.choices}
+                for option in one.options
+            ],
+        }
+        for one in commands
+    ]
+    lines = ",\n".join(json.dumps(one) for one in data)
     return "\n".join(
         [
             "# PowerShell completion of dtui; put into $PROFILE:",
             "#   dtui completion powershell | Out-String | Invoke-Expression",
-            "Register-ArgumentCompleter -Native -CommandName dtui -ScriptBlock {",
+            "Register-ArgumentCompleter -Native -CommandName 'dtui', 'dtui.exe' -ScriptBlock {",
             "    param($typed, $tree, $cursor)",
-            "    $words = @'",
-            json.dumps(words, indent=1),
+            "    $commands = @'",
+            f"[\n{lines}\n]",
             "'@ | ConvertFrom-Json",
-            "    $choices = @'",
-            json.dumps(choices, indent=1),
-            "'@ | ConvertFrom-Json",
-            "    $given = @($tree.CommandElements | Select-Object -Skip 1 | ForEach-Object { [string]$_ })",
-            "    if ($typed) {",
-            "        $given = @($given | Select-Object -SkipLast 1)",
-            "    }",
-            "    $command = [string]@($given | Where-Object { $_ -and $words.PSObject.Properties[$_] })[0]",
-            "    if (-not $command) {",
-            "        $command = 'dtui'",
-            "    }",
-            "    $before = [string]@($given | Select-Object -Last 1)[0]",
-            '    $known = $choices.PSObject.Properties["$command $before"]',
-            "    if ($null -eq $known) {",
-            "        $known = $words.PSObject.Properties[$command]",
-            "    }",
-            "    $known.Value | Where-Object { $_.StartsWith($typed) } | ForEach-Object {",
-            "        [System.Management.Automation.CompletionResult]::new($_, $_, 'ParameterValue', $_)",
-            "    }",
-            "}",
-            "",
+            _POWERSHELL,
         ]
     )

@@ -17,6 +17,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from agent.quoting import command_line
 from agent.wire.message import EMPTY, Message, message
 from fleet.inventory import InventoryError, load_inventory
 from fleet.inventory.model import DEFAULT_PORT
@@ -159,21 +160,75 @@ def _keys(folder: Path) -> Finding:
             message("doctor.no-key", "none in {folder}", folder=str(folder)),
             message(
                 "doctor.no-key.remedy",
-                "run `ssh-keygen -t ed25519`, then `worker_setup.ps1 -PublicKey` on each worker, "
-                "or use passwords",
+                "run `ssh-keygen -t ed25519`, then `dtui worker-script --public-key FILE` for the Windows "
+                "workers, or use passwords",
             ),
         )
-    if os.name != "nt":
+    if sys.platform == "win32":
+        from agent.windows_security import described, user_sid
+
+        for name in found:
+            path, user = str(folder / name), user_sid()
+            others = readers(described(path), user)
+            if others:
+                return _readable(folder / name, command_line(owner_only(path, user, others), windows=True))
+    else:
         loose = [name for name in found if (folder / name).stat().st_mode & 0o077]
         if loose:
-            return Finding(
-                "ssh keys",
-                "warn",
-                message("doctor.readable-key", "other users can read {keys}", keys=loose),
-                message("doctor.readable-key.remedy", "run `chmod 600 {path}`", path=str(folder / loose[0])),
+            return _readable(
+                folder / loose[0], command_line(["chmod", "600", str(folder / loose[0])], windows=False)
             )
     text = message("doctor.keys", "{keys} in {folder}", keys=found, folder=str(folder))
     return Finding("ssh keys", "ok", text)
+
+
+def _readable(key: Path, command: str) -> Finding:
+    return Finding(
+        "ssh keys",
+        "warn",
+        message(
+            "doctor.readable-key", "other users can read {key}, so OpenSSH does not use it", key=key.name
+        ),
+        message("doctor.readable-key.remedy", "run `{command}`", command=Message(command)),
+    )
+
+
+#: Who may read a key on Windows besides its user: SYSTEM, Administrators, and the owner's rights.
+_MAY_READ = {"SY", "BA", "LA", "OW", "S-1-5-18", "S-1-5-32-544", "S-1-3-4"}
+#: What SDDL calls groups that everybody belongs to, for icacls.
+_GROUPS = {
+    "WD": "S-1-1-0", "AU": "S-1-5-11", "IU": "S-1-5-4", "BU": "S-1-5-32-545", "BG": "S-1-5-32-546",
+    "PU": "S-1-5-32-547", "AC": "S-1-15-2-1",
+}  # fmt: skip
+#: Rights of an entry with which a file can be read: all, reading, and those in numbers.
+_READING = ("GA", "GR", "FA", "FR")
+
+
+def readers(access_list: str, user: str) -> tuple[str, ...]:
+    """Return who may read a file besides the user with the SID ``user``, as its access list does (SDDL).
+
+    A file without an access list can be read by everybody.
+    """
+    if not access_list.startswith("D:") or "NO_ACCESS_CONTROL" in access_list:
+        return ("WD",)
+    found = []
+    for entry in re.findall(r"\(([^()]*)\)", access_list):
+        kind, _, rights, _, _, who = [*str(entry).split(";"), *[""] * 6][:6]
+        reads = (
+            int(rights, 16) & 0x80000001
+            if rights.startswith("0x")
+            else any(rights[at : at + 2] in (*_READING, "CC") for at in range(0, len(rights), 2))
+        )
+        if kind == "A" and reads and who not in _MAY_READ and who != user:
+            found.append(who)
+    return tuple(dict.fromkeys(found))
+
+
+def owner_only(path: str, user: str, others: Sequence[str]) -> tuple[str, ...]:
+    """Return the command that takes a file from ``others``, and from those who inherit rights to it."""
+    sids = [_GROUPS.get(other, other) for other in others]
+    taken = [word for sid in sids if sid.startswith("S-") for word in ("/remove:g", f"*{sid}")]
+    return ("icacls", path, "/inheritance:r", "/grant:r", f"*{user}:F", *taken)
 
 
 def _agent() -> Finding:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import difflib
 import importlib
-import signal
 import sys
 from collections.abc import Sequence
 from functools import partial
@@ -15,6 +14,7 @@ from agent.wire.message import Message, message
 from agent.wire.reasons import system_reason
 from fleet.errors import FleetError
 from tui.cli.exits import FAILED, INTERNAL, INTERRUPTED, USAGE, UsageError
+from tui.cli.interruption import end_as_interrupted
 from tui.cli.output import err, indented, silence
 from tui.cli.parser import Parser, argparse_texts, takes_value
 from tui.cli.streams import prepare_streams
@@ -24,7 +24,8 @@ from tui.internal_errors import InternalErrors, install
 #: Each is a module of ``tui.cli.commands`` with ``add(subparsers)``; the order is that of ``--help``.
 COMMANDS = (
     "demo", "init", "up", "preflight", "forecast", "deploy", "launch", "status", "runs", "logs", "stacks",
-    "diagnose", "stop", "sweep", "sample", "replay", "nodes", "gpu", "lab", "doctor", "completion",
+    "diagnose", "stop", "sweep", "sample", "replay", "nodes", "gpu", "lab", "worker-script", "doctor",
+    "completion",
 )  # fmt: skip
 #: Those that take a program: ``dtui up train.py --lr 3e-4``.
 PROGRAM_COMMANDS = ("up", "deploy", "launch")
@@ -64,7 +65,7 @@ def build_parser(texts: Texts | None = None) -> argparse.ArgumentParser:
             parser_class=partial(Parser, texts=texts),
         )
         for name in COMMANDS:
-            importlib.import_module(f"tui.cli.commands.{name}").add(commands)
+            importlib.import_module(f"tui.cli.commands.{name.replace('-', '_')}").add(commands)
     return parser
 
 
@@ -144,14 +145,6 @@ def _unknown_command(word: str) -> UsageError:
     return UsageError(what, message("cli.commands", "use one of {names}", names=COMMANDS))
 
 
-def _end_as_interrupted() -> None:
-    """Treat a request to end, and a closed terminal, as Ctrl-C: a lab cleans up, connections close."""
-    for name in ("SIGTERM", "SIGHUP"):
-        number = getattr(signal, name, None)
-        if number is not None and signal.getsignal(number) == signal.SIG_DFL:
-            signal.signal(number, lambda *_: signal.raise_signal(signal.SIGINT))
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status."""
     prepare_streams()
@@ -165,7 +158,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise _unknown_command(words[0])
         args, texts = _parse(words, texts)
         errors.project = _project_of(args)
-        _end_as_interrupted()
+        end_as_interrupted()
         return int(args.handler(args))
     except KeyboardInterrupt:
         text = message(

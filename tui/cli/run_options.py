@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from agent.wire.message import message
 from fleet.inventory import Inventory, Node
 from fleet.inventory.model import DEFAULT_PORT
+from fleet.inventory.values import project_problem
 from tui.cli.exits import UsageError
 from tui.cli.options import inventory_of
 from tui.cli.program import folder_in_project, module_fault, notebook_fault, script_in_project
@@ -111,6 +112,10 @@ def run_inventory_of(args: argparse.Namespace, command: str) -> Inventory:
         run = replace(run, method=args.method)
     master, workers = inventory.master, inventory.workers
     if args.project_path:
+        if problem := project_problem(args.project_path):
+            raise UsageError(
+                message("cli.bad-project-path", "--project-path: {problem}", problem=problem[0]), problem[1]
+            )
         workers = tuple(replace(node, project=args.project_path) for node in workers)
     if args.environment:
         workers = tuple(_with_environment(node, args.environment) for node in workers)

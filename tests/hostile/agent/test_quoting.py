@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import shlex
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 
 from agent.detach import cim_script, task_definition
 from agent.powershell import command, startable
-from agent.quoting import Unsafe, address, index, powershell, windows_folder
+from agent.quoting import Unsafe, address, command_line, index, powershell, windows_folder
 from agent.repairs import commands
 from agent.wire.operations import FIX
 from fleet.accelerate_config import accelerate_config
@@ -26,8 +27,7 @@ from fleet.preflight.fixes import FixContext, fixes_for
 from fleet.preflight.pairs import peer_address, source_of
 from tests.plan.fleets import facts, inventory, worker
 from tests.support.agents import local_agent
-from tests.support.needs import need
-from tests.support.powershell import find_powershell
+from tests.support.needs import needed_pwsh
 
 #: Every quote of PowerShell, and what expands, ends or continues something in it.
 SIGNS = "'\u2018\u2019\u201a\u201b\"\u201c\u201d\u201e`$();|&{}@#%\n\\ a"
@@ -101,8 +101,7 @@ def test_what_a_command_cannot_carry_is_refused(text: str) -> None:
 @pytest.fixture(scope="session")
 def pwsh() -> str:
     # The tokenizer's rules are tested without it, too.
-    need("pwsh")
-    return str(find_powershell())
+    return needed_pwsh()
 
 
 def run_powershell(pwsh: str, script: str) -> str:
@@ -124,6 +123,32 @@ def test_real_powershell_reads_every_hostile_name_as_itself(pwsh: str) -> None:
     ]
     told = run_powershell(pwsh, "\n".join(lines)).splitlines()
     assert [json.loads(line) for line in told] == HOSTILE
+
+
+#: Words that people type, and those that a shell reads in its own way.
+TYPED = [
+    "plain", "", "a b", "C:\\Program Files\\x", "C:\\dir\\", "C:\\my dir\\", "--lr=3e-4", "-c.d", "--a.b",
+    "x&y", "a,b", "@file", "#1", "$HOME", "`n", 'say "so"', "it's", "(1)", "{2}", "%PATH%", "~", "\u2019;",
+    "한글 폴더", "a;b", "*",
+]  # fmt: skip
+
+
+def test_a_command_on_windows_is_shown_as_powershell_reads_it(pwsh: str) -> None:
+    lines = [
+        "$told = @($null); function program { $script:told = $args }",
+        command_line(["program", *TYPED], True),
+        "ConvertTo-Json -Compress -EscapeHandling EscapeNonAscii @($told | ForEach-Object { [string]$_ })",
+        command_line(["C:\\my tools\\no.exe"], True).replace("& ", "Write-Output "),
+    ]
+    said = run_powershell(pwsh, "\n".join(lines)).splitlines()
+    assert json.loads(said[0]) == TYPED
+    assert said[1] == "C:\\my tools\\no.exe"
+    assert command_line(["C:\\my tools\\no.exe", "x"], True) == '& "C:\\my tools\\no.exe" x'
+
+
+@given(st.lists(st.text(alphabet=SIGNS), min_size=1))
+def test_a_command_elsewhere_is_shown_as_a_posix_shell_reads_it(words: list[str]) -> None:
+    assert shlex.split(command_line(words, False)) == words
 
 
 #: Functions in place of the cmdlets of Windows: they say what they were given.
