@@ -71,7 +71,7 @@ function Get-Effects {
 }
 
 function Get-JournalPath {
-    return (Join-Path $DataFolder 'master_setup.journal.jsonl')
+    return (Join-Path $DataFolder "$Role.journal.jsonl")
 }
 
 function Show-Checks {

@@ -114,7 +114,7 @@ function Get-Effects {
 }
 
 function Get-JournalPath {
-    return (Join-Path $DataFolder 'worker_setup.journal.jsonl')
+    return (Join-Path $DataFolder "$Role.journal.jsonl")
 }
 
 function Test-Wanted {

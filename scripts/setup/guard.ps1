@@ -184,5 +184,5 @@ function Test-NotFound {
         return $true
     }
     # Get-ItemProperty reports a missing value as an argument that is wrong.
-    return ([string]$Record.FullyQualifiedErrorId -match '^System\.Management\.Automation\.PSArgumentException,.+ItemPropertyCommand$')
+    return ([string]$Record.FullyQualifiedErrorId -match '^System\.Management\.Automation\.PSArgumentException,.+ItemProperty')
 }

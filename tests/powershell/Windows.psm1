@@ -1,8 +1,6 @@
 # A simulated Windows: one state, and the cmdlets that the setup scripts use on it, with Windows' types, errors and
 # side effects. A call can be made to fail before or after its effect.
 
-$script:Ports = @(22, 5985, 5986)
-
 function New-Windows {
     # A clean Windows 11 whose remoting was never on, in a folder of its own. `Change` alters the state.
     param([Parameter(Mandatory)][string]$Folder, [scriptblock]$Change = {})
@@ -17,7 +15,7 @@ function New-Windows {
     $env:USERNAME = 'kim'
     $env:USERDOMAIN = 'GPU-PC'
     $env:OS = 'Windows_NT'
-    Remove-Item Env:SSH_CONNECTION -ErrorAction Ignore
+    [Environment]::SetEnvironmentVariable('SSH_CONNECTION', $null)
     $denied = 'O:NSG:BAD:P(D;;GA;;;NU)(A;;GA;;;BA)(A;;GA;;;RM)S:P(AU;FA;GA;;;WD)(AU;SA;GXGW;;;WD)'
     $global:Windows = @{
         folder = $Folder
@@ -101,7 +99,7 @@ function Get-SimOpen {
         $rule = $Windows.state.rules[$name]
         if ($rule.Enabled -ne 'True' -or $rule.Direction -ne 'Inbound' -or $rule.Action -ne 'Allow' -or $rule.Package) { continue }
         if (-not ($rule.RemoteAddress | Where-Object { $_ -in 'Any', 'LocalSubnet' })) { continue }
-        foreach ($port in $script:Ports) {
+        foreach ($port in @(22, 5985, 5986)) {
             $covered = $rule.Protocol -in 'TCP', 'Any' -and @($rule.LocalPort | Where-Object {
                     $_ -eq 'Any' -or $_ -eq "$port" -or ($_ -match '^(\d+)-(\d+)$' -and $port -ge [int]$Matches[1] -and $port -le [int]$Matches[2]) }).Count
             if (-not $covered) { continue }
