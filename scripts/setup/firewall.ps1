@@ -407,6 +407,27 @@ function Write-SessionNote {
     }
 }
 
+function Restore-ClosedRules {
+    # Rules that were off are switched off before anything else is put back, which may start a service for a moment.
+    # What fails here is tried again, and reported, with its entry.
+    param([AllowEmptyCollection()][object[]]$Entries = @())
+    $names = @()
+    foreach ($entry in $Entries) {
+        if ($entry.kind -eq 'RuleState' -and [string]$entry.old -ne 'True') {
+            $names += [string]$entry.target
+        } elseif ($entry.kind -eq 'Remoting' -and $null -ne (Get-Field $entry.old 'rules')) {
+            $names += @($entry.old.rules.PSObject.Properties | Where-Object { [string]$_.Value -eq 'False' } | ForEach-Object { $_.Name })
+        }
+    }
+    foreach ($name in @($names | Select-Object -Unique)) {
+        try {
+            Undo-RuleState -Entry ([pscustomobject]@{ target = $name; old = 'False' })
+        } catch {
+            Write-Note "the firewall rule $name could not be switched off yet: $(Get-ErrorText $_)"
+        }
+    }
+}
+
 function Undo-RuleState {
     param([Parameter(Mandatory = $true)]$Entry)
     $present = Get-RuleState -Name $Entry.target
@@ -471,7 +492,8 @@ function Get-FirewallChecks {
     foreach ($fault in @(Get-FirewallFaults)) {
         [pscustomobject]@{ ok = $false; text = $fault.text }
     }
-    $all = @($Ports) + @(29500..29504) + @(49152)
+    # Of the rendezvous' ports and the system's choice one each: a rule against ranks has no port, or all of them.
+    $all = @($Ports) + @(29500, 29501, 29502, 29503, 29504, 49152)
     foreach ($block in @(Get-InboundRules -Action 'Block' -Ports $all)) {
         $general = $block.program -eq '' -or $block.program -match '^(Any|System)$' -or $block.program -match '[\\/]sshd\.exe$'
         $same = $Python -and [Environment]::ExpandEnvironmentVariables($block.program) -eq $Python

@@ -2,11 +2,12 @@
 # Get-JournalPath is defined by the script that uses this. A change of kind K is put back by the function Undo-K.
 
 # Every kind of change. The number orders -Undo: lower ones are put back first, those of one number newest first.
-# A service is put back after what needs it running, a capability after its service, the folder of the journal last.
+# A service is put back after what needs it running, a rule that lets everybody in after the service behind it, a
+# capability after its service, the folder of the journal last.
 $Kinds = @{
-    RegistryNumber = 1; FirewallRule = 1; RuleState = 1; Remoting = 1; HttpsListener = 1; Certificate = 1
+    RegistryNumber = 1; FirewallRule = 1; Remoting = 1; HttpsListener = 1; Certificate = 1
     TrustedHosts = 1; AuthorizedKey = 1; KeyFileRights = 1; ExecutionPolicy = 1; PowerMinutes = 1; PowerSeconds = 1
-    Hibernation = 1; PowerPlan = 2; ServiceState = 3; Capability = 4; DataFolder = 5
+    Hibernation = 1; PowerPlan = 2; ServiceState = 3; RuleState = 4; Capability = 5; DataFolder = 6
 }
 
 $Roles = @('worker_setup', 'master_setup')
@@ -156,6 +157,7 @@ function Restore-Folder {
     if (Test-Path -LiteralPath $Path) {
         $old = Get-PlainRights -Path $Path
         if (Test-SameRights -One $old -Other $FolderRights) {
+            Copy-FolderEntry -Path $Path
             return
         }
     } else {
@@ -165,6 +167,37 @@ function Restore-Folder {
     if ($Path -eq $DataFolder) {
         Add-JournalEntry -Kind 'DataFolder' -Target $Path -Old $old -New 'Administrators write, users read'
     }
+}
+
+function Get-FolderEntry {
+    # What a role's journal tells of the folder before; nothing when it does not.
+    param([Parameter(Mandatory = $true)][string]$Journal)
+    if (-not (Test-Path -LiteralPath $Journal)) {
+        return $null
+    }
+    $lines = @([IO.File]::ReadAllLines($Journal) | Where-Object { $_.Trim() })
+    return (@(Read-Entries -Lines $lines | Where-Object { $null -ne $_.entry -and $_.entry.kind -eq 'DataFolder' } | ForEach-Object { $_.entry }) | Select-Object -First 1)
+}
+
+function Copy-FolderEntry {
+    # Two roles share the folder: whichever is undone last puts it back.
+    param([Parameter(Mandatory = $true)][string]$Path)
+    if ($Path -ne $DataFolder -or $null -ne (Get-FolderEntry -Journal (Get-JournalPath))) {
+        return
+    }
+    foreach ($name in $Roles) {
+        $entry = Get-FolderEntry -Journal (Join-Path $Path "$name.journal.jsonl")
+        if ($null -ne $entry) {
+            Add-JournalEntry -Kind 'DataFolder' -Target $Path -Old $entry.old -New ([string](Get-Field $entry 'new'))
+            return
+        }
+    }
+}
+
+function Test-SharedFolder {
+    # Whether the journal of another role is in the folder.
+    param([Parameter(Mandatory = $true)][string]$Path)
+    return (@($Roles | Where-Object { $_ -ne $Role -and (Test-Path -LiteralPath (Join-Path $Path "$_.journal.jsonl")) }).Count -gt 0)
 }
 
 function Test-SameRights {
@@ -177,7 +210,7 @@ function Test-SameRights {
 function Undo-DataFolder {
     # What the scripts keep here goes when no journal of another role needs the folder; see Remove-OwnFiles.
     param([Parameter(Mandatory = $true)]$Entry)
-    if ($null -ne $Entry.old -and (Test-Path -LiteralPath $Entry.target)) {
+    if ($null -ne $Entry.old -and (Test-Path -LiteralPath $Entry.target) -and -not (Test-SharedFolder -Path $Entry.target)) {
         Restore-Rights -Path $Entry.target -Sddl ([string]$Entry.old)
     }
 }
@@ -312,9 +345,9 @@ function Read-Entries {
         if ($null -ne $entry -and $Kinds.ContainsKey([string]$entry.kind)) {
             $order = $Kinds[[string]$entry.kind]
         }
-        $found += [pscustomobject]@{ index = $index; order = $order; entry = $entry; line = $Lines[$index] }
+        $found += [pscustomobject]@{ index = $index; key = $order + $order + 1 - ($index + 1) / ($Lines.Count + 1); entry = $entry; line = $Lines[$index] }
     }
-    return @($found | Sort-Object -Property order, @{ Expression = { -$_.index } })
+    return @($found | Sort-Object -Property key)
 }
 
 function Test-Needed {
@@ -333,7 +366,7 @@ function Test-Needed {
         return ($services.Count -gt 0 -or @($kinds | Where-Object { $needs['sshd'] -contains $_ }).Count -gt 0)
     }
     if ($Entry.kind -eq 'DataFolder') {
-        return ($Left.Count -gt 0)
+        return (@($Left | Where-Object { $null -ne $_.entry }).Count -gt 0)
     }
     return $false
 }
@@ -350,7 +383,11 @@ function Invoke-Undo {
     Assert-OfAdministrators -Path (Get-JournalPath)
     $left = @()
     $made = $false
-    foreach ($item in @(Read-Entries -Lines $lines)) {
+    $items = @(Read-Entries -Lines $lines)
+    if (-not $WhatIfPreference) {
+        Restore-ClosedRules -Entries @($items | Where-Object { $null -ne $_.entry } | ForEach-Object { $_.entry })
+    }
+    foreach ($item in $items) {
         $entry = $item.entry
         if ($null -eq $entry) {
             $left += $item

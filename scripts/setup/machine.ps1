@@ -26,7 +26,7 @@ function ConvertFrom-Hex {
     param([Parameter(Mandatory = $true)][string]$Text)
     $bytes = New-Object byte[] ([int]($Text.Length / 2))
     for ($index = 0; $index -lt $bytes.Length; $index++) {
-        $bytes[$index] = [Convert]::ToByte($Text.Substring($index * 2, 2), 16)
+        $bytes[$index] = [Convert]::ToByte($Text.Substring($index + $index, 2), 16)
     }
     return (New-Object Text.UTF8Encoding($false)).GetString($bytes)
 }

@@ -59,7 +59,7 @@ function Set-PowerMinutes {
         Write-Note "this machine has no setting $($Rule.name)."
         return
     }
-    $wanted = [long]$Rule.minutes * 60
+    $wanted = [long](New-TimeSpan -Minutes $Rule.minutes).TotalSeconds
     if ($present -eq $wanted) {
         return
     }

@@ -81,7 +81,7 @@ function Enable-Remoting {
         return
     }
     if ($WhatIfPreference -and -not (Test-ServiceRunning -Name 'WinRM')) {
-        Invoke-Change -Kind 'Remoting' -Target 'machine' -Old 'off' -New 'on' -Do {}
+        Invoke-Change -Kind 'Remoting' -Target 'machine' -Old 'off' -New 'on' -Do { $null }
         return
     }
     $rules = [ordered]@{}
@@ -128,8 +128,9 @@ function Undo-Remoting {
         }
     }
     Restore-RegistryNumber -Path $TokenPolicy -Name 'LocalAccountTokenFilterPolicy' -Value $Entry.old.policy
+    # Rules that were on have an entry of their own when the script switched them off.
     foreach ($state in @($Entry.old.rules.PSObject.Properties)) {
-        if ($null -ne $state.Value) {
+        if ([string]$state.Value -eq 'False') {
             Undo-RuleState -Entry ([pscustomobject]@{ target = $state.Name; old = $state.Value })
         }
     }
@@ -237,7 +238,7 @@ function Enable-HttpsListener {
     param([Parameter(Mandatory = $true)][string]$Address)
     if (-not (Test-ServiceRunning -Name 'WinRM')) {
         if ($WhatIfPreference) {
-            Invoke-Change -Kind 'HttpsListener' -Target $EveryAddress -Old $null -New "port $HttpsPort" -Do {}
+            Invoke-Change -Kind 'HttpsListener' -Target $EveryAddress -Old $null -New "port $HttpsPort" -Do { $null }
         }
         return
     }
@@ -339,7 +340,7 @@ function Set-TrustedMaster {
     param([Parameter(Mandatory = $true)][string]$Address)
     if (-not (Test-ServiceRunning -Name 'WinRM')) {
         if ($WhatIfPreference) {
-            Invoke-Change -Kind 'TrustedHosts' -Target 'WSMan client' -Old '' -New $Address -Do {}
+            Invoke-Change -Kind 'TrustedHosts' -Target 'WSMan client' -Old '' -New $Address -Do { $null }
         }
         return
     }

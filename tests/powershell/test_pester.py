@@ -1,7 +1,7 @@
 """The setup scripts on a real PowerShell engine and a simulated Windows: the Pester tests of this folder.
 
-PowerShell 7 is taken from $DTUI_PWSH, from PATH, or from a folder beside the checkout. Without it the tests are
-skipped by name; in CI they fail.
+PowerShell 7 is taken from $DTUI_PWSH, from PATH, or from a folder beside the checkout. Without it the tests
+are skipped by name; in CI they fail.
 """
 
 from __future__ import annotations
@@ -44,8 +44,11 @@ def pester(path: Path, tag: str) -> None:
             pytest.fail("PowerShell 7 is missing: put pwsh on PATH, or its path into DTUI_PWSH")
         pytest.skip("PowerShell 7 is missing, so the setup scripts were not run")
     environment = {
-        **os.environ, "DTUI_PESTER_PATH": str(path), "DTUI_PESTER_TAG": tag, "POWERSHELL_TELEMETRY_OPTOUT": "1",
-    }  # fmt: skip
+        **os.environ,
+        "DTUI_PESTER_PATH": str(path),
+        "DTUI_PESTER_TAG": tag,
+        "POWERSHELL_TELEMETRY_OPTOUT": "1",
+    }
     ended = subprocess.run(
         [program, "-NoLogo", "-NoProfile", "-NonInteractive", "-Command", _RUN],
         env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=ROOT, check=False,

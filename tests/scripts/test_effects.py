@@ -55,7 +55,9 @@ def test_ranks_reach_the_rendezvous_and_ports_of_the_systems_choice(name: str, p
 
 
 def test_the_two_roles_of_one_machine_share_no_rule() -> None:
-    worker, master = ({rule["name"] for rule in effects(f"{role}_setup")["firewall"]} for role in ("worker", "master"))
+    worker, master = (
+        {rule["name"] for rule in effects(f"{role}_setup")["firewall"]} for role in ("worker", "master")
+    )
     assert not worker & master
 
 
@@ -131,7 +133,9 @@ def test_the_rule_that_preflight_makes_is_the_scripts_and_undo_takes_it_back() -
     firewall = (SCRIPTS / "setup" / "firewall.ps1").read_text("ascii")
     (group,) = re.findall(r"-Group (\S+)", command)
     assert f"$RuleGroup = '{group}'" in firewall
-    assert f"-ne '{rule['name']}'" in firewall, "-Undo takes away what preflight made, and nothing else of the group"
+    assert f"-ne '{rule['name']}'" in firewall, (
+        "-Undo takes away what preflight made, and nothing else of the group"
+    )
     assert "group = $RuleGroup" in firewall
     assert "Get-NetFirewallRule -Group $RuleGroup" in firewall
     roles = re.findall(r"^\$Role = '(\w+)'$", text("worker_setup") + text("master_setup"), re.MULTILINE)
