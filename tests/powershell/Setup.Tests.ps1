@@ -31,8 +31,8 @@ BeforeAll {
     }
 }
 
-Describe 'a clean machine' -Tag 'ci' {
-    It 'is set up, is the same after a second run, and is as before after -Undo' {
+Describe 'a clean machine' -Tag 'full' {
+    It 'is set up, is the same after a second run, and is as before after -Undo' -Tag 'ci' {
         $before = Start-Machine
         $run = Invoke-Setup -With $Worker
         $run.status | Should -Be 0 -Because $run.text
@@ -59,8 +59,8 @@ Describe 'a clean machine' -Tag 'ci' {
     }
 }
 
-Describe 'a run that fails' -Tag 'ci' {
-    It 'PS1, PS2: leaves nothing open, ends well the next time and is undone exactly (<name> <when>, -File <file>)' -ForEach @(
+Describe 'a run that fails' -Tag 'full' {
+    It 'PS1, PS2: leaves nothing open, ends well the next time and is undone exactly (<name> <when>, -File <file>)' -Tag 'ci' -ForEach @(
         @{ name = 'Add-WindowsCapability'; when = 'after'; file = $true }
         @{ name = 'Enable-PSRemoting'; when = 'after'; file = $false }
         @{ name = 'New-WSManInstance'; when = 'before'; file = $true }
@@ -85,7 +85,7 @@ Describe 'a run that fails' -Tag 'ci' {
         $Windows.fail = $null
         Assert-Undone $before
     }
-    It 'PS3: changes nothing while the rules can not be read' {
+    It 'PS3: changes nothing while the rules can not be read' -Tag 'ci' {
         $before = Start-Machine
         $Windows.fail = @{ name = '^Get-NetFirewallRule$'; when = 'before' }
         $run = Invoke-Setup -With $Worker
@@ -111,8 +111,8 @@ Describe 'a run that fails' -Tag 'ci' {
     }
 }
 
-Describe 'what was there before' -Tag 'ci' {
-    It 'PS4: endpoints of the user''s own come back as they were' {
+Describe 'what was there before' -Tag 'full' {
+    It 'PS4: endpoints of the user''s own come back as they were' -Tag 'ci' {
         $before = Start-Machine { $Windows.state.endpoints['JEA'] = 'O:NSG:BAD:P(A;;GA;;;BA)' }
         (Invoke-Setup -With $Worker).status | Should -Be 0
         Assert-Undone $before
@@ -129,7 +129,7 @@ Describe 'what was there before' -Tag 'ci' {
         $Windows.state.listeners.Keys | Should -Be @('HTTPS *')
         Assert-Undone $before
     }
-    It 'PS9: a rule for everybody is found by what it says (<name>), and Undo brings it back' -ForEach @(
+    It 'PS9: a rule for everybody is found by what it says (<name>), and Undo brings it back' -Tag 'ci' -ForEach @(
         @{ name = 'OpenSSH SSH Server Preview (sshd)'; ports = '22'; from = 'Any' }
         @{ name = 'mine'; ports = @('443', '5985-5986'); from = 'LocalSubnet' }
     ) {
@@ -147,7 +147,7 @@ Describe 'what was there before' -Tag 'ci' {
         $run.status | Should -Be 1
         $run.text | Should -Match "FAIL\] the rule $($rule.Name) "
     }
-    It 'PS10: a rule that the user narrowed stays on' {
+    It 'PS10: a rule that the user narrowed stays on' -Tag 'ci' {
         $null = Start-Machine { $Windows.state.rules['WINRM-HTTP-In-TCP-NoScope'].RemoteAddress = @('10.0.0.5'); $Windows.state.rules['WINRM-HTTP-In-TCP-NoScope'].Enabled = 'True' }
         $run = Invoke-Setup -With $Worker
         $run.status | Should -Be 0
@@ -188,7 +188,7 @@ Describe 'what was there before' -Tag 'ci' {
     }
 }
 
-Describe 'the firewall' -Tag 'ci' {
+Describe 'the firewall' -Tag 'full' {
     It 'PS11: off, with everything let in, or without its service: nothing is changed' -ForEach @(
         @{ change = { $Windows.state.networks.Private.Enabled = 'False' } }
         @{ change = { $Windows.state.networks.Public.DefaultInboundAction = 'Allow' } }
@@ -222,7 +222,7 @@ Describe 'the firewall' -Tag 'ci' {
     }
 }
 
-Describe '-Undo' -Tag 'ci' {
+Describe '-Undo' -Tag 'full' {
     It 'PS5, PS6: succeeds when <what> by hand' -ForEach @(
         @{ what = 'WinRM was stopped'; hand = { $Windows.state.services.WinRM.status = 'Stopped' } }
         @{ what = 'WinRM was disabled'; hand = { $Windows.state.services.WinRM = @{ start = 'Disabled'; status = 'Stopped' } } }
@@ -247,7 +247,7 @@ Describe '-Undo' -Tag 'ci' {
         $Windows.fail = $null
         Assert-Undone $before
     }
-    It 'PS7, F4: puts the rest back when a line of the journal is spoilt, and keeps that line' -ForEach @(
+    It 'PS7, F4: puts the rest back when a line of the journal is spoilt, and keeps that line' -Tag 'ci' -ForEach @(
         @{ bad = '{"time":"x","kind":"Regi' }, @{ bad = [string][char]0 * 64 }, @{ bad = '[]' }, @{ bad = '{"kind":"RuleState","target":"x"}' }
     ) {
         $before = Start-Machine
@@ -277,7 +277,7 @@ Describe '-Undo' -Tag 'ci' {
         $run.text | Should -Match 'has the kind T\*'
         $Windows.state.trusted | Should -Be ''
     }
-    It 'PS8: of one role leaves the other''s rules, whichever came first' -ForEach @(@{ first = 'worker'; second = 'master' }, @{ first = 'master'; second = 'worker' }) {
+    It 'PS8: of one role leaves the other''s rules, whichever came first' -Tag 'ci' -ForEach @(@{ first = 'worker'; second = 'master' }, @{ first = 'master'; second = 'worker' }) {
         $before = Start-Machine
         $with = @{ worker = $Worker; master = @{ WorkerIPs = @('192.168.1.101', '192.168.1.103') } }
         (Invoke-Setup -Script $first -With $with[$first]).status | Should -Be 0
@@ -301,8 +301,8 @@ Describe '-Undo' -Tag 'ci' {
     }
 }
 
-Describe 'the data folder' -Tag 'ci' {
-    It 'PS13: a root or a folder with other files is refused' {
+Describe 'the data folder' -Tag 'full' {
+    It 'PS13: a root or a folder with other files is refused' -Tag 'ci' {
         $before = Start-Machine { [IO.Directory]::CreateDirectory("$env:ProgramData/full") | Out-Null; [IO.File]::WriteAllText("$env:ProgramData/full/mine.txt", 'x') }
         foreach ($folder in @('D:\', '/', "$env:ProgramData/full")) {
             (Invoke-Setup -With ($Worker + @{ DataFolder = $folder })).thrown | Should -Match 'rights would be changed'
@@ -318,8 +318,8 @@ Describe 'the data folder' -Tag 'ci' {
     }
 }
 
-Describe 'inputs' -Tag 'ci' {
-    It 'F1, F17: <words> means two machines' -ForEach @(
+Describe 'inputs' -Tag 'full' {
+    It 'F1, F17: <words> means two machines' -Tag 'ci' -ForEach @(
         @{ words = 'a, b'; with = @{ ClusterIPs = '192.168.1.102,' }; rest = @('192.168.1.103') }
         @{ words = '@("a", "b")'; with = @{ ClusterIPs = '@(192.168.1.102,' }; rest = @('192.168.1.103)') }
         @{ words = '"a,b"'; with = @{ ClusterIPs = '192.168.1.102,192.168.1.103' }; rest = @() }
@@ -371,8 +371,8 @@ Describe 'inputs' -Tag 'ci' {
     }
 }
 
-Describe 'where it runs' -Tag 'ci' {
-    It 'F7, F19, PS19: <why> is refused before anything is changed' -ForEach @(
+Describe 'where it runs' -Tag 'full' {
+    It 'F7, F19, PS19: <why> is refused before anything is changed' -Tag 'ci' -ForEach @(
         @{ why = 'PowerShell 7'; fact = @{ Edition = 'Core' }; says = 'System32\\WindowsPowerShell.+-MasterIP "192.168.1.100"' }
         @{ why = 'a 32-bit host'; fact = @{ Is64BitProcess = $false }; says = 'SysNative' }
         @{ why = 'constrained language'; fact = @{ LanguageMode = 'ConstrainedLanguage' }; says = 'AppLocker' }
@@ -386,7 +386,7 @@ Describe 'where it runs' -Tag 'ci' {
         Assert-Same $before
         (Invoke-Setup -Script 'master' -With @{ WorkerIPs = '192.168.1.101' }).thrown | Should -Match ($says -replace '\.\+.+$', '')
     }
-    It 'F20: a script without its folder says what is missing' {
+    It 'F20: a script without its folder says what is missing' -Tag 'ci' {
         $path = Join-Path ([string](Microsoft.PowerShell.Management\Get-Item TestDrive:\).FullName) 'worker_setup.ps1'
         [IO.File]::Copy((Join-Path $PSScriptRoot '../../scripts/worker_setup.ps1'), $path, $true)
         { & $path -MasterIP '192.168.1.100' } | Should -Throw -ExpectedMessage 'This script needs the folder*'
@@ -403,8 +403,8 @@ Describe 'where it runs' -Tag 'ci' {
     }
 }
 
-Describe 'what it prints' -Tag 'ci' {
-    It 'PS16, F32: the names <user> and <computer> as YAML' -ForEach @(
+Describe 'what it prints' -Tag 'full' {
+    It 'PS16, F32: the names <user> and <computer> as YAML' -Tag 'ci' -ForEach @(
         @{ user = 'GPU-PC\@kim'; computer = 'GPU-PC'; wanted = "user: '@kim'" }
         @{ user = "GPU-PC\o'neil #2"; computer = 'GPU-PC'; wanted = "user: 'o''neil #2'" }
         @{ user = 'CORP\kim'; computer = 'NO'; wanted = "user: 'CORP\kim'" }

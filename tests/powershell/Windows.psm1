@@ -104,7 +104,7 @@ function Get-SimOpen {
                     $_ -eq 'Any' -or $_ -eq "$port" -or ($_ -match '^(\d+)-(\d+)$' -and $port -ge [int]$Matches[1] -and $port -le [int]$Matches[2]) }).Count
             if (-not $covered) { continue }
             $service = if ($port -eq 22) { 'sshd' } else { 'WinRM' }
-            if ($Served -and $Windows.state.services[$service].status -ne 'Running') { continue }
+            if ($Served -and (-not $Windows.state.services.ContainsKey($service) -or $Windows.state.services[$service].status -ne 'Running')) { continue }
             "$port by $name"
         }
     }
