@@ -161,12 +161,19 @@ function Restore-Folder {
             return
         }
     } else {
-        New-Item -ItemType Directory -Path $Path -Force -ErrorAction Stop | Out-Null
+        try {
+            New-Item -ItemType Directory -Path $Path -Force -ErrorAction Stop | Out-Null
+        } catch {
+            # No journal would tell of it.
+            Remove-EmptyFolder -Path $Path
+            throw
+        }
     }
-    Restore-Rights -Path $Path -Sddl $FolderRights
+    # First, so that -Undo knows of a folder whose rights could not be set.
     if ($Path -eq $DataFolder) {
         Add-JournalEntry -Kind 'DataFolder' -Target $Path -Old $old -New 'Administrators write, users read'
     }
+    Restore-Rights -Path $Path -Sddl $FolderRights
 }
 
 function Get-FolderEntry {
@@ -219,26 +226,41 @@ function Remove-OwnFiles {
     # After everything was put back: nothing of this script stays behind.
     param([bool]$Made = $false)
     $fixed = Get-FixedFolder
-    $names = @("$Role.journal.jsonl", "$Role.journal.jsonl.undone")
+    $names = @("$Role.journal.jsonl.undone")
     if ($Role -eq 'worker_setup') {
         $names += 'system.json'
     }
-    foreach ($path in @(@($names | ForEach-Object { Join-Path $DataFolder $_ }) + @(Join-Path $fixed "$Role.place"))) {
+    # The journal comes last of the files: as long as it is there, -Undo can be tried again.
+    $names += "$Role.journal.jsonl"
+    $paths = @(@($names | ForEach-Object { Join-Path $DataFolder $_ }))
+    if ($DataFolder -ne $fixed) {
+        # The note of the place goes after the journal, which is found by it.
+        $paths += (Join-Path $fixed "$Role.place")
+    }
+    foreach ($path in $paths) {
         if (Test-Path -LiteralPath $path) {
             Remove-Item -LiteralPath $path -Force -ErrorAction Stop
         }
     }
-    $folders = @()
     if ($Made) {
-        $folders += $DataFolder
+        try {
+            Remove-EmptyFolder -Path $DataFolder
+        } catch {
+            if (Test-Path -LiteralPath $DataFolder) {
+                Add-JournalEntry -Kind 'DataFolder' -Target $DataFolder -Old $null -New 'Administrators write, users read'
+            }
+            throw
+        }
     }
     if ($DataFolder -ne $fixed) {
-        $folders += $fixed
+        Remove-EmptyFolder -Path $fixed
     }
-    foreach ($folder in $folders) {
-        if ((Test-Path -LiteralPath $folder) -and @(Get-ChildItem -LiteralPath $folder -Force -ErrorAction Stop).Count -eq 0) {
-            Remove-Item -LiteralPath $folder -Force -ErrorAction Stop
-        }
+}
+
+function Remove-EmptyFolder {
+    param([Parameter(Mandatory = $true)][string]$Path)
+    if ((Test-Path -LiteralPath $Path) -and @(Get-ChildItem -LiteralPath $Path -Force -ErrorAction Stop).Count -eq 0) {
+        Remove-Item -LiteralPath $Path -Force -ErrorAction Stop
     }
 }
 

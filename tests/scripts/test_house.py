@@ -185,7 +185,7 @@ def _within_a_change(node: object) -> bool:
             name = said.split()[1]
             return name.startswith(("Undo-", "Restore-")) or name in (
                 "New-Listener", "New-RuleFromContent", "Protect-KeyFile",
-                "Remove-OwnFiles", "Remove-RestOfGroup",
+                "Remove-EmptyFolder", "Remove-OwnFiles", "Remove-RestOfGroup",
             )  # fmt: skip
         node = node.parent  # type: ignore[attr-defined]
     return False
