@@ -458,3 +458,61 @@ Describe 'what it prints' -Tag 'full' {
         $Windows.state.policy.LocalMachine | Should -Be 'Restricted'
     }
 }
+
+Describe 'programs' -Tag 'full' {
+    BeforeAll {
+        foreach ($part in @('say', 'native', 'machine')) { . (Join-Path $PSScriptRoot "../../scripts/setup/$part.ps1") }
+    }
+    It 'F13: one that is missing is an error, whatever the program before it returned' -Tag 'ci' {
+        $global:LASTEXITCODE = 0
+        { Invoke-Native -Program 'no-such-program.exe' } | Should -Throw -ExpectedMessage 'no-such-program.exe could not be started*'
+    }
+    It 'F11: the last words of one that fails are in the error' -Tag 'ci' {
+        { Invoke-Native -Program '/bin/sh' -Arguments @('-c', 'echo first; echo "ERROR: why" >&2; exit 3') } | Should -Throw -ExpectedMessage '*exit code 3.*ERROR: why*'
+    }
+    It 'words on stderr of one that succeeds are no answer' {
+        Invoke-Native -Program '/bin/sh' -Arguments @('-c', 'echo warning >&2; echo answer') | Should -Be 'answer'
+    }
+    It 'PS28: a Python that is too old is named, and so is the place to get one' {
+        $null = Start-Machine { Set-SimPython "dtui=3.8=$([BitConverter]::ToString([Text.Encoding]::UTF8.GetBytes('C:\Python38\python.exe')).Replace('-', '').ToLower())" }
+        $run = Invoke-Setup -With $Worker
+        $run.status | Should -Be 1
+        $run.text | Should -Match 'FAIL\] Python 3.9 or newer: .+python\.org.+C:\\Python38\\python\.exe is Python 3\.8'
+    }
+    It 'PS29: what nvidia-smi prints is shown' {
+        $null = Start-Machine {
+            $path = Join-Path $Windows.folder 'bin/nvidia-smi.exe'
+            [IO.File]::WriteAllText($path, "#!/bin/sh`necho 'No devices were found'`n")
+            [IO.File]::SetUnixFileMode($path, [IO.UnixFileMode]'UserRead, UserWrite, UserExecute')
+        }
+        $run = Invoke-Setup -With $Worker
+        $run.status | Should -Be 0
+        $run.text | Should -Match 'nvidia-smi reports: No devices were found'
+    }
+    It 'PS26: a relative folder is the prompt''s' {
+        $before = Start-Machine
+        Push-Location $env:ProgramData
+        try {
+            (Invoke-Setup -Script 'master' -With @{ WorkerIPs = '192.168.1.101'; DataFolder = './data' }).status | Should -Be 0
+            [IO.File]::Exists("$env:ProgramData/data/master_setup.journal.jsonl") | Should -BeTrue
+        } finally {
+            Pop-Location
+        }
+        (Invoke-Setup -Script 'master' -With @{ Undo = $true }).thrown | Should -BeNullOrEmpty
+        Assert-Same $before
+    }
+    It 'PS34: the master''s red line says what to do' {
+        $null = Start-Machine { $Windows.state.networks.Public.AllowLocalFirewallRules = 'False' }
+        $run = Invoke-Setup -Script 'master' -With @{ WorkerIPs = '192.168.1.101' }
+        $run.status | Should -Be 1
+        $run.text | Should -Match 'administrator for rules'
+        $run.text | Should -Match 'run this again'
+    }
+    It 'PS12: Undo of a value that can not be removed is no success' {
+        $null = Start-Machine
+        (Invoke-Setup -With $Worker).status | Should -Be 0
+        $Windows.fail = @{ name = '^Remove-ItemProperty$'; when = 'before' }
+        $run = Invoke-Setup -With @{ Undo = $true }
+        $run.text | Should -Not -Match 'OK \] put back: PowerShell Remoting'
+    }
+}
