@@ -204,11 +204,7 @@ function Set-RemoteAccess {
         Invoke-Part -Name 'WinRM' -Do {
             Set-ServiceRunning -Name 'WinRM'
             # Windows enables rules for everybody together with remoting.
-            try {
-                Enable-Remoting -States $States
-            } finally {
-                Close-Now -Ports $Ports -Stopped $Stopped
-            }
+            Enable-Remoting -States $States -Close { Close-Now -Ports $Ports -Stopped $Stopped }
             Enable-HttpsListener -Address $Own
             Set-TrustedMaster -Address $Master
         }
@@ -397,13 +393,18 @@ function Invoke-WorkerSetup {
     $ports = @(Get-ServicePorts)
     $rules = @(Get-Rules -From $cluster)
     Assert-Firewall
-    $states = Get-RuleStates
+    $Progress.step = 'reading the rules and services of this machine'
+    try {
+        # Read before anything is changed: what can't be seen can't be narrowed.
+        $states = Get-RuleStates
+        $stopped = @(Get-StoppedServices)
+        Get-WideRules -Ports $ports | Out-Null
+    } catch {
+        throw (Get-FailureText $_)
+    }
     foreach ($name in $states.Keys) {
         $Before[$name] = $states[$name]
     }
-    $stopped = @(Get-StoppedServices)
-    # Read before anything is changed: what can't be seen can't be narrowed.
-    Get-WideRules -Ports $ports | Out-Null
     Initialize-DataFolder -Path $DataFolder
     if ($others.Count -eq 0) {
         Write-Note "no -ClusterIPs: the ports of training stay closed to other workers. With several workers, name them all and run this again."

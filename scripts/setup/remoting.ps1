@@ -75,8 +75,9 @@ function Test-CertificateLasts {
 }
 
 function Enable-Remoting {
-    # WinRM runs already. `States` are the states of the firewall rules before anything was changed, by name.
-    param([Parameter(Mandatory = $true)]$States)
+    # WinRM runs already. `States` are the states of the firewall rules before anything was changed, by name; `Close`
+    # narrows what Windows opens, before anything else that can fail.
+    param([Parameter(Mandatory = $true)]$States, [Parameter(Mandatory = $true)][scriptblock]$Close)
     if (Test-RemotingEnabled) {
         return
     }
@@ -99,7 +100,11 @@ function Enable-Remoting {
     Invoke-Change -Kind 'Remoting' -Target 'machine' -Old $present -New 'on' -Do {
         # Without a check of the network's profile: on a Public network this would fail, and the firewall rules
         # decide who gets in anyway.
-        Enable-PSRemoting -Force -SkipNetworkProfileCheck -ErrorAction Stop
+        try {
+            Enable-PSRemoting -Force -SkipNetworkProfileCheck -ErrorAction Stop
+        } finally {
+            & $Close
+        }
         # It may also set the policy for local accounts, which a member of a domain does not need.
         if ($member) {
             Restore-RegistryNumber -Path $TokenPolicy -Name 'LocalAccountTokenFilterPolicy' -Value $present.policy

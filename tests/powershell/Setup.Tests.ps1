@@ -92,6 +92,22 @@ Describe 'a run that fails' -Tag 'full' {
         $run.status | Should -Not -Be 0
         Assert-Same $before
     }
+    It 'names the step that failed, what was done before, and what to do' {
+        $null = Start-Machine
+        $Windows.fail = @{ name = '^Disable-NetFirewallRule$'; when = 'before' }
+        (Invoke-Setup -With $Worker).thrown | Should -Match "^The step 'Remote access' failed: .+Changed before: .+dtui-ssh.+run this again.+-Undo"
+        $null = Start-Machine
+        $Windows.fail = @{ name = '^Get-Service$'; when = 'before' }
+        (Invoke-Setup -With $Worker).thrown | Should -Match 'injected'
+    }
+    It 'a member of a domain keeps its policy for local accounts, and -Undo is exact' {
+        $before = Start-Machine { $Windows.domain = $true; $Windows.facts.Account = 'CORP\kim' }
+        $run = Invoke-Setup -With $Worker
+        $run.status | Should -Be 0
+        $run.exposed | Should -BeNullOrEmpty
+        $Windows.state.registry['HKLM:\SOFTWARE\Microsoft\Windows\CurrentVersion\Policies\System'].Keys | Should -Be @('EnableLUA')
+        Assert-Undone $before
+    }
     It 'PS15: names <text>, and sets the other transport up' -ForEach @(
         @{ fault = 'install'; code = '0x800f0954'; text = 'WSUS' }
         @{ fault = 'look'; code = '0x800f0954'; text = 'WSUS' }
