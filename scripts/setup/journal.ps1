@@ -231,25 +231,31 @@ function Remove-OwnFiles {
         $names += 'system.json'
     }
     # The journal comes last of the files: as long as it is there, -Undo can be tried again.
-    $names += "$Role.journal.jsonl"
+    $journal = Get-JournalPath
     $paths = @(@($names | ForEach-Object { Join-Path $DataFolder $_ }))
-    if ($DataFolder -ne $fixed) {
-        # The note of the place goes after the journal, which is found by it.
-        $paths += (Join-Path $fixed "$Role.place")
-    }
     foreach ($path in $paths) {
         if (Test-Path -LiteralPath $path) {
             Remove-Item -LiteralPath $path -Force -ErrorAction Stop
         }
     }
-    if ($Made) {
-        try {
+    try {
+        if (Test-Path -LiteralPath $journal) {
+            Remove-Item -LiteralPath $journal -Force -ErrorAction Stop
+        }
+        if ($Made) {
             Remove-EmptyFolder -Path $DataFolder
-        } catch {
-            if (Test-Path -LiteralPath $DataFolder) {
-                Add-JournalEntry -Kind 'DataFolder' -Target $DataFolder -Old $null -New 'Administrators write, users read'
-            }
-            throw
+        }
+    } catch {
+        if ($Made -and (Test-Path -LiteralPath $DataFolder) -and -not (Test-Path -LiteralPath $journal)) {
+            Add-JournalEntry -Kind 'DataFolder' -Target $DataFolder -Old $null -New 'Administrators write, users read'
+        }
+        throw
+    }
+    if ($DataFolder -ne $fixed) {
+        # The note of the place goes after the journal, which is found by it.
+        $note = Join-Path $fixed "$Role.place"
+        if (Test-Path -LiteralPath $note) {
+            Remove-Item -LiteralPath $note -Force -ErrorAction Stop
         }
     }
     if ($DataFolder -ne $fixed) {
