@@ -10,38 +10,58 @@
 .PARAMETER WorkerIPs
     Addresses of the workers.
 
+.PARAMETER Rest
+    Not to be named. Addresses that stood without quotes after -WorkerIPs, as in: -WorkerIPs 192.168.1.101, 192.168.1.102
+
 .PARAMETER DataFolder
-    Where the journal is kept.
+    Where the journal is kept: a new or empty folder. Later runs find it without this.
 
 .PARAMETER Undo
     Puts back everything that earlier runs of this script changed on this machine.
 
 .EXAMPLE
-    powershell -ExecutionPolicy Bypass -File scripts\master_setup.ps1 -WorkerIPs "192.168.1.101,192.168.1.102"
+    powershell -NoProfile -ExecutionPolicy Bypass -File scripts\master_setup.ps1 -WorkerIPs "192.168.1.101,192.168.1.102"
 #>
-[CmdletBinding(SupportsShouldProcess = $true)]
+[CmdletBinding(SupportsShouldProcess = $true, PositionalBinding = $false)]
 param(
+    [AllowNull()]
     [string[]]$WorkerIPs = @(),
-    [string]$DataFolder = (Join-Path $env:ProgramData 'dtui'),
-    [switch]$Undo
+    [string]$DataFolder = '',
+    [switch]$Undo,
+    [Parameter(ValueFromRemainingArguments = $true)]
+    [string[]]$Rest = @()
 )
 
 Set-StrictMode -Version Latest
 $ErrorActionPreference = 'Stop'
+$PSDefaultParameterValues = @{}
+
+$Role = 'master_setup'
+$Given = $PSBoundParameters
+
+# Copied without its folder, a script has none of the functions below.
+trap {
+    if ($null -eq (Get-Command -Name 'Get-AddressList' -ErrorAction SilentlyContinue)) {
+        throw 'This script needs the folder "setup" beside it. Copy the whole folder "scripts".'
+    }
+    break
+}
 
 . (Join-Path $PSScriptRoot 'setup\say.ps1')
 . (Join-Path $PSScriptRoot 'setup\guard.ps1')
 . (Join-Path $PSScriptRoot 'setup\native.ps1')
 . (Join-Path $PSScriptRoot 'setup\journal.ps1')
 . (Join-Path $PSScriptRoot 'setup\firewall.ps1')
+. (Join-Path $PSScriptRoot 'setup\system.ps1')
 
 # What this script may change, in one place: a test holds it against what dtui's preflight expects.
 $EffectsJson = @'
 {
   "firewall": [
-    {"name": "dtui-rendezvous", "protocol": "TCP", "ports": "29500-29504", "purpose": "rendezvous"},
-    {"name": "dtui-ranks", "protocol": "TCP", "ports": "dynamic", "purpose": "ranks among each other"},
-    {"name": "dtui-ping", "protocol": "ICMPv4", "ports": "", "purpose": "ping"}
+    {"name": "dtui-master-rendezvous", "protocol": "TCP", "ports": "29500-29504", "purpose": "rendezvous"},
+    {"name": "dtui-master-ranks", "protocol": "TCP", "ports": "dynamic", "purpose": "ranks among each other"},
+    {"name": "dtui-master-ping", "protocol": "ICMPv4", "ports": "", "purpose": "ping"},
+    {"name": "dtui-master-ping6", "protocol": "ICMPv6", "ports": "", "purpose": "ping by IPv6"}
   ]
 }
 '@
@@ -51,40 +71,56 @@ function Get-Effects {
 }
 
 function Get-JournalPath {
-    return (Join-Path $DataFolder 'master_setup.journal.jsonl')
+    return (Join-Path $DataFolder "$Role.journal.jsonl")
 }
 
 function Show-Checks {
     # Returns whether all is well.
-    $good = $true
-    foreach ($rule in (Get-Effects).firewall) {
-        $open = (Get-RuleState -Name $rule.name) -eq 'True'
-        Write-Result -Good $open -Text "firewall rule $($rule.name) $($rule.ports) for the workers"
-        $good = $good -and $open
+    param([Parameter(Mandatory = $true)][object[]]$Rules)
+    $results = @()
+    try {
+        $results += @(Get-FirewallChecks -Rules $Rules)
+    } catch {
+        $results += [pscustomobject]@{ ok = $false; text = "the checks could not be made: $(Get-ErrorText $_)" }
     }
-    return $good
+    foreach ($result in $results) {
+        Write-Result -Good $result.ok -Text $result.text
+    }
+    return (@($results | Where-Object { -not $_.ok }).Count -eq 0)
 }
 
 function Invoke-MasterSetup {
-    Assert-Administrator
-    Initialize-DataFolder -Path $DataFolder
+    Assert-Host -Given $Given -Script $PSCommandPath
+    $DataFolder = Resolve-DataFolder -Given $DataFolder
     if ($Undo) {
         Write-Step 'Putting back what this script changed'
         Invoke-Undo
         Remove-RestOfGroup -Journals (Get-AllJournals)
         return
     }
-    $workers = @(Get-AddressList -Given $WorkerIPs)
+    Assert-AddressesOnly -Rest $Rest
+    $workers = @(Get-AddressList -Given (@($WorkerIPs) + @($Rest)))
     if ($workers.Count -eq 0) {
-        throw 'Name the workers: -WorkerIPs 192.168.1.101,192.168.1.102. The firewall lets in these and nobody else.'
+        throw 'Name the workers: -WorkerIPs "192.168.1.101,192.168.1.102". The firewall lets in these and nobody else.'
     }
-    Write-Step "Firewall, from $($workers -join ', ') only"
-    foreach ($rule in (Get-Effects).firewall) {
-        Set-ClusterRule -Rule $rule -From $workers
+    $rules = @(Get-PlannedRules -Rules (Get-Effects).firewall -From $workers)
+    Assert-Firewall
+    Initialize-DataFolder -Path $DataFolder
+    try {
+        Write-Step "Firewall, from $($workers -join ', ') only"
+        foreach ($rule in $rules) {
+            Set-ClusterRule -Rule $rule -From $rule.from
+        }
+    } catch {
+        throw (Get-FailureText $_)
+    }
+    if ($WhatIfPreference) {
+        Write-Note 'this was a look ahead: nothing was changed, and the checks are made by a real run.'
+        return
     }
     Write-Step 'Checks'
-    $good = Show-Checks
-    if (-not $good -and -not $WhatIfPreference) {
+    if (-not (Show-Checks -Rules $rules)) {
+        Write-Host 'Something above is red: put it right and run this again. What is done is not done twice; -Undo takes it all back.' -ForegroundColor Yellow
         exit 1
     }
 }

@@ -65,7 +65,7 @@ def _bytes(source: bytes) -> Iterator[Fault]:
         if any(byte > 126 or (byte < 32 and byte != 13) for byte in line):
             # Windows PowerShell 5.1 reads a file without a byte order mark in the machine's code page.
             yield Fault(number, "not pure ASCII, or a tab")
-        if b"*" in line:
+        if b"*" in line and not line.startswith(b"$EveryAddress = '*'"):
             # As an address, a host or a name it would mean everybody and everything.
             yield Fault(number, "an asterisk")
     if not source.endswith(b"\n"):

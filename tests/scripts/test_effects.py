@@ -43,15 +43,22 @@ def test_the_worker_opens_the_doors_that_preflight_probes(transport: str) -> Non
     assert spans(effects("worker_setup")["firewall"], chosen) == wanted | set(DEFAULT_PORTS)
 
 
-@pytest.mark.parametrize("name", ["worker_setup", "master_setup"])
-def test_ranks_reach_the_rendezvous_and_ports_of_the_systems_choice(name: str) -> None:
+@pytest.mark.parametrize(("name", "prefix"), [("worker_setup", "dtui-"), ("master_setup", "dtui-master-")])
+def test_ranks_reach_the_rendezvous_and_ports_of_the_systems_choice(name: str, prefix: str) -> None:
     rules = effects(name)["firewall"]
-    assert spans([rule for rule in rules if rule["name"] == "dtui-rendezvous"], {"both"}) == set(
-        DEFAULT_PORTS
-    )
+    rendezvous = [rule for rule in rules if rule["name"] == f"{prefix}rendezvous"]
+    assert spans(rendezvous, {"both"}) == set(DEFAULT_PORTS)
     assert DEFAULT_PORT in DEFAULT_PORTS
-    assert [rule["name"] for rule in rules if rule["ports"] == "dynamic"] == ["dtui-ranks"]
-    assert [rule["name"] for rule in rules if rule["protocol"] == "ICMPv4"] == ["dtui-ping"]
+    assert [rule["name"] for rule in rules if rule["ports"] == "dynamic"] == [f"{prefix}ranks"]
+    assert [rule["name"] for rule in rules if rule["protocol"] == "ICMPv4"] == [f"{prefix}ping"]
+    assert [rule["name"] for rule in rules if rule["protocol"] == "ICMPv6"] == [f"{prefix}ping6"]
+
+
+def test_the_two_roles_of_one_machine_share_no_rule() -> None:
+    worker, master = (
+        {rule["name"] for rule in effects(f"{role}_setup")["firewall"]} for role in ("worker", "master")
+    )
+    assert not worker & master
 
 
 def test_the_master_opens_nothing_but_what_the_workers_ranks_need() -> None:
@@ -117,21 +124,23 @@ def test_the_rule_that_preflight_makes_is_the_scripts_and_undo_takes_it_back() -
     (fix,) = fixes_for(context, ["ephemeral"])
     command = fix.commands[0][-1]
     named = set(re.findall(r"-Name (\S+)", command))
+    (rule,) = (rule for rule in effects("worker_setup")["firewall"] if rule["ports"] == "dynamic")
+    assert named == {rule["name"]}, "two rules would open the same, and only one be taken back"
+    assert f"-DisplayName 'dtui: {rule['purpose']}'" in command
     for script in ("worker_setup", "master_setup"):
-        (rule,) = (rule for rule in effects(script)["firewall"] if rule["ports"] == "dynamic")
-        assert named == {rule["name"]}, "two rules would open the same, and only one be taken back"
-        assert f"-DisplayName 'dtui: {rule['purpose']}'" in command
         undo = text(script).split("if ($Undo) {", 1)[1].split("return", 1)[0]
         assert undo.index("Invoke-Undo") < undo.index("Remove-RestOfGroup -Journals (Get-AllJournals)")
     firewall = (SCRIPTS / "setup" / "firewall.ps1").read_text("ascii")
     (group,) = re.findall(r"-Group (\S+)", command)
     assert f"$RuleGroup = '{group}'" in firewall
+    assert f"-ne '{rule['name']}'" in firewall, (
+        "-Undo takes away what preflight made, and nothing else of the group"
+    )
     assert "group = $RuleGroup" in firewall
     assert "Get-NetFirewallRule -Group $RuleGroup" in firewall
-    journals = re.findall(r"'(\w+)\.journal\.jsonl'", text("worker_setup") + text("master_setup"))
-    known = (SCRIPTS / "setup" / "journal.ps1").read_text("ascii")
-    assert all(f"'{journal}'" in known for journal in journals)
-    assert len(journals) == 2
+    roles = re.findall(r"^\$Role = '(\w+)'$", text("worker_setup") + text("master_setup"), re.MULTILINE)
+    journal = (SCRIPTS / "setup" / "journal.ps1").read_text("ascii")
+    assert f"$Roles = @('{roles[0]}', '{roles[1]}')" in journal
 
 
 def subject(facts: NodeFacts) -> Subject:
@@ -178,7 +187,7 @@ def test_documents_name_no_option_that_a_script_does_not_have() -> None:
         for script, rest in re.findall(r"(\w+)\.ps1([^`\n]*)", (ROOT / document).read_text("utf-8")):
             if script in ENTRIES:
                 given = set(re.findall(r" -([A-Z]\w+)", rest))
-                common = {"WhatIf", "File", "ExecutionPolicy"}
+                common = {"WhatIf", "File", "ExecutionPolicy", "NoProfile"}
                 assert given <= parameters(script) | common, f"{document}: {script} {given}"
 
 
@@ -187,11 +196,12 @@ def test_the_block_that_the_worker_prints_can_be_pasted() -> None:
     assert body is not None
     lines = re.findall(r"""Write-Host ["'](  - name.*|    .*)["']$""", body.group(0), re.MULTILINE)
     values = {
-        "$($env:COMPUTERNAME.ToLowerInvariant())": "gpu-pc",
+        "$name": "'gpu-pc'",
         "$Own": "192.168.1.101",
         "$how": "auto",
-        "$env:USERNAME": "김연구",
-        "$python": "C:\\Program Files\\Python311\\python.exe",
+        "$user": "'김연구'",
+        "$port": "2222",
+        "$python": "'C:\\Program Files\\Python311\\python.exe'",
         "$fingerprint": "SHA256:" + "AB" * 32,
     }
     pasted = "\n".join(lines)

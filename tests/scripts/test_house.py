@@ -12,59 +12,68 @@ from tests.scripts.reading import ENTRIES, ROOT, SCRIPTS, all_files, calls, func
 
 #: Cmdlets of Windows PowerShell 5.1 that the scripts use, with the parameters that they are given.
 CMDLETS = {
-    "Add-WindowsCapability": "Online Name",
-    "ConvertFrom-Json": "",
+    "Add-WindowsCapability": "Online Name ErrorAction",
+    "ConvertFrom-Json": "ErrorAction",
     "ConvertTo-Json": "Compress Depth",
     "Disable-NetFirewallRule": "Name ErrorAction",
-    "Disable-PSRemoting": "Force WarningAction",
+    "Disable-PSRemoting": "Force WarningAction ErrorAction",
     "Enable-NetFirewallRule": "Name ErrorAction",
-    "Enable-PSRemoting": "Force SkipNetworkProfileCheck",
-    "Find-NetRoute": "RemoteIPAddress",
+    "Enable-PSRemoting": "Force SkipNetworkProfileCheck ErrorAction",
+    "Find-NetRoute": "RemoteIPAddress ErrorAction",
     "ForEach-Object": "",
-    "Get-Acl": "LiteralPath",
-    "Get-ChildItem": "Directory File LiteralPath Path Recurse",
-    "Get-CimInstance": "ClassName Filter",
+    "Get-Acl": "LiteralPath ErrorAction",
+    "Get-ChildItem": "Directory File Path LiteralPath Recurse Force ErrorAction",
+    "Get-CimInstance": "ClassName Filter ErrorAction",
     "Get-Command": "Name CommandType ErrorAction",
     "Get-Date": "",
-    "Get-ExecutionPolicy": "Scope",
-    "Get-Item": "Path",
+    "Get-ExecutionPolicy": "Scope ErrorAction",
+    "Get-Item": "Path LiteralPath Force ErrorAction",
     "Get-ItemProperty": "LiteralPath Name ErrorAction",
-    "Get-NetFirewallAddressFilter": "",
-    "Get-NetFirewallPortFilter": "",
-    "Get-NetFirewallRule": "Name Group ErrorAction",
-    "Get-NetIPAddress": "AddressFamily",
-    "Get-PSSessionConfiguration": "Name ErrorAction",
+    "Get-NetFirewallAddressFilter": "PolicyStore ErrorAction",
+    "Get-NetFirewallApplicationFilter": "PolicyStore ErrorAction",
+    "Get-NetFirewallPortFilter": "PolicyStore ErrorAction",
+    "Get-NetFirewallProfile": "PolicyStore ErrorAction",
+    "Get-NetFirewallRule": "Name Group PolicyStore ErrorAction",
+    "Get-NetIPAddress": "AddressFamily ErrorAction",
+    "Get-PSSessionConfiguration": "ErrorAction",
     "Get-Service": "Name ErrorAction",
+    "Get-Variable": "Name ValueOnly ErrorAction",
     "Get-WSManInstance": "ResourceURI Enumerate ErrorAction",
-    "Get-WindowsCapability": "Online Name",
+    "Get-WindowsCapability": "Online Name ErrorAction",
     "Join-Path": "",
-    "Move-Item": "LiteralPath Destination Force",
-    "New-Item": "ItemType Path Force",
-    "New-ItemProperty": "LiteralPath Name Value PropertyType Force",
-    "New-NetFirewallRule": "",
+    "New-Item": "ItemType Path Force ErrorAction",
+    "New-ItemProperty": "LiteralPath Name Value PropertyType Force ErrorAction",
+    "New-NetFirewallRule": "ErrorAction",
     "New-Object": "",
-    "New-SelfSignedCertificate": "Subject TextExtension Type CertStoreLocation NotAfter FriendlyName",
-    "New-WSManInstance": "ResourceURI SelectorSet ValueSet",
+    "New-SelfSignedCertificate": (
+        "Subject TextExtension Type CertStoreLocation NotAfter FriendlyName ErrorAction"
+    ),
+    "New-TimeSpan": "Minutes",
+    "New-WSManInstance": "ResourceURI SelectorSet ValueSet ErrorAction",
     "Out-Null": "",
     "Read-Host": "Prompt",
-    "Remove-Item": "LiteralPath Path DeleteKey",
+    "Remove-Item": "LiteralPath Path Force DeleteKey ErrorAction",
     "Remove-ItemProperty": "LiteralPath Name ErrorAction",
     "Remove-NetFirewallRule": "Name ErrorAction",
-    "Remove-WSManInstance": "ResourceURI SelectorSet",
-    "Remove-WindowsCapability": "Online Name",
-    "Resolve-Path": "LiteralPath",
-    "Select-Object": "Unique",
-    "Set-Acl": "LiteralPath AclObject",
-    "Set-ExecutionPolicy": "Scope ExecutionPolicy Force",
-    "Set-Item": "Path Value Force",
-    "Set-Service": "Name StartupType",
+    "Remove-WSManInstance": "ResourceURI SelectorSet ErrorAction",
+    "Remove-WindowsCapability": "Online Name ErrorAction",
+    "Resolve-Path": "LiteralPath ErrorAction",
+    "Select-Object": "Unique First Last",
+    "Set-Acl": "LiteralPath AclObject ErrorAction",
+    "Set-ExecutionPolicy": "Scope ExecutionPolicy Force ErrorAction",
+    "Set-Item": "Path Value Force ErrorAction",
+    "Set-PSSessionConfiguration": (
+        "Name SecurityDescriptorSddl Force NoServiceRestart WarningAction ErrorAction"
+    ),
+    "Set-Service": "Name StartupType ErrorAction",
     "Set-StrictMode": "Version",
-    "Sort-Object": "",
+    "Sort-Object": "Property",
     "Split-Path": "Path Parent",
-    "Start-Service": "Name",
+    "Start-Service": "Name ErrorAction",
     "Stop-Service": "Name Force ErrorAction",
-    "Test-Path": "LiteralPath ErrorAction",
+    "Test-Path": "LiteralPath PathType ErrorAction",
     "Test-WSMan": "ErrorAction",
+    "Unregister-PSSessionConfiguration": "Name Force NoServiceRestart WarningAction ErrorAction",
     "Where-Object": "",
     "Write-Host": "ForegroundColor",
 }
@@ -102,6 +111,9 @@ def test_parts_exist_and_no_part_is_left_over(name: str) -> None:
 def test_strict_and_stopping_at_the_first_error_before_anything_else(name: str) -> None:
     code = text(name).split("\n)\n", 1)[1].strip().splitlines()
     assert code[:2] == ["Set-StrictMode -Version Latest", "$ErrorActionPreference = 'Stop'"]
+    if name != "master_deploy":
+        # Defaults of the user's profile would reach every command here.
+        assert code[2] == "$PSDefaultParameterValues = @{}"
 
 
 @pytest.mark.parametrize("path", all_files(), ids=lambda path: path.name)
@@ -125,7 +137,8 @@ def test_nothing_happens_at_the_top_but_declarations_and_one_entry_call(path: Pa
             "empty_statement",
         ):
             continue
-        if re.match(r"(\[CmdletBinding|Set-StrictMode|\$\w+ = ['@]|\. \(Join-Path \$PSScriptRoot)", said):
+        declared = r"\[CmdletBinding|Set-StrictMode|\$\w+ = (['@]|\d+$|\$PSBoundParameters$)"
+        if re.match(rf"({declared}|trap |\. \(Join-Path \$PSScriptRoot)", said):
             continue
         entry.append(said)
     if path.parent == SCRIPTS:
@@ -144,7 +157,11 @@ def test_each_kind_of_change_can_be_put_back_and_nothing_is_changed_beside_the_j
     undone = {
         name.removeprefix("Undo-") for path in sources for name in functions(path) if name[:5] == "Undo-"
     }
-    assert kinds == undone
+    # Journals of older versions have kinds that are not written any more.
+    assert kinds == undone - {"PowerMinutes", "DataFolder"}
+    journal = (SCRIPTS / "setup" / "journal.ps1").read_text("ascii")
+    table = journal[journal.index("$Kinds = @{") : journal.index("}", journal.index("$Kinds = @{"))]
+    assert set(re.findall(r"(\w+) = \d", table)) == undone
     assert len(kinds) >= 14
     for path in all_files():
         for node in nodes(parse(path.read_bytes())):
@@ -155,7 +172,7 @@ def test_each_kind_of_change_can_be_put_back_and_nothing_is_changed_beside_the_j
 
 
 #: They make a value, or belong to the journal itself.
-HARMLESS = ("New-Object", "Set-StrictMode")
+HARMLESS = ("New-Object", "New-TimeSpan", "Set-StrictMode")
 
 
 def _within_a_change(node: object) -> bool:
@@ -167,10 +184,28 @@ def _within_a_change(node: object) -> bool:
         if node.type == "function_statement":  # type: ignore[attr-defined]
             name = said.split()[1]
             return name.startswith(("Undo-", "Restore-")) or name in (
-                "Initialize-DataFolder", "New-RuleFromContent", "Protect-KeyFile", "Remove-RestOfGroup",
+                "New-Listener", "New-RuleFromContent", "Protect-KeyFile",
+                "Remove-EmptyFolder", "Remove-OwnFiles", "Remove-RestOfGroup",
             )  # fmt: skip
         node = node.parent  # type: ignore[attr-defined]
     return False
+
+
+#: Cmdlets whose errors never stop a script in Windows PowerShell, or of which a missing thing is the answer.
+QUIET = ("Get-Command", "Get-Variable", "Test-WSMan")
+
+
+def test_every_cmdlet_that_can_fail_stops_however_the_script_was_started() -> None:
+    """Cmdlets of script modules do not see the caller's preference, only -ErrorAction."""
+    stopping = {name for name, parameters in CMDLETS.items() if "ErrorAction" in parameters.split()}
+    for path in all_files():
+        if path.stem == "master_deploy":
+            continue
+        for command, given in calls(path):
+            if command in stopping and command not in (*QUIET, "ConvertFrom-Json", "Test-Path"):
+                assert "ErrorAction" in given, f"{path.name}: {command}"
+        quiet = re.findall(r"([\w-]+)[^|\n(]*-ErrorAction SilentlyContinue", path.read_text("ascii"))
+        assert set(quiet) <= set(QUIET), path.name
 
 
 def test_no_asterisk_reaches_a_script_from_its_parameters() -> None:
