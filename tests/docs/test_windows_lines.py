@@ -26,7 +26,8 @@ def lines(path: Path) -> Iterator[str]:
 
 def powershell_lines() -> list[str]:
     found = [line for path in DOCUMENTS for line in lines(path) if line.startswith("powershell ")]
-    return found + re.findall(r"^ +(powershell .*)$", text("master_deploy"), re.MULTILINE)
+    helps = "\n".join(text(name) for name in ("worker_setup", "master_setup", "master_deploy"))
+    return found + re.findall(r"^ +(powershell .*)$", helps, re.MULTILINE)
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)

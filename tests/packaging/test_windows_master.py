@@ -153,6 +153,7 @@ async def test_one_command_checks_deploys_and_runs_on_all(master: Master) -> Non
     for rank in range(3):
         assert f"rank {rank} of 3 on win32 마스터" in told
     assert told.rstrip().endswith("succeeded")
+    assert "only recorded" not in told, "a run controller keeps the run"
     again = await master.dtui("deploy")
     assert again.count("deployed, 0 bytes sent") == 3, again
 
