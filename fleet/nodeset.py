@@ -40,11 +40,11 @@ def expand(text: str) -> tuple[str, ...]:
     if text and _SPECIAL.search(text) is None:
         return (text,)
     names: dict[str, None] = {}
-    for part in _parts(text):
-        for name in _expand_part(part):
-            names[name] = None
-            if len(names) > MAX_NAMES:
-                raise _too_many(text)
+    # Repeated names count as well: they cost time.
+    for count, name in enumerate(name for part in _parts(text) for name in _expand_part(part)):
+        if count >= MAX_NAMES:
+            raise _too_many(text)
+        names[name] = None
     if not names:
         raise NodeSetError(message("nodeset.empty", "the node set has no names"))
     return tuple(names)
@@ -96,36 +96,48 @@ def select(expression: str, tags: Mapping[str, Collection[str]]) -> tuple[str, .
     everything unknown.
     """
     chosen: set[str] = set()
-    unknown: list[Message] = []
+    #: Unknown word -> what is wrong with it.
+    unknown: dict[str, Message] = {}
     known_tags = {tag for own in tags.values() for tag in own} | {"all"}
     parts = list(_parts(expression))
     if not parts:
         raise NodeSetError(message("nodeset.nothing-selected", "the selection names no nodes"))
     if parts[0].startswith("!"):
         chosen |= set(tags)
+    named = 0
     for part in parts:
         wanted = part.removeprefix("!")
         names: set[str]
         if wanted.startswith("@"):
             tag = wanted[1:]
             names = {name for name, own in tags.items() if tag == "all" or tag in own}
-            if tag not in known_tags:
+            if tag not in known_tags and wanted not in unknown:
                 no_tag = message("nodeset.unknown-tag", "no node has the tag {tag!r}", tag=_clipped(tag))
                 near = _nearest(tag, known_tags) if len(unknown) < _MAX_HINTS else None
-                unknown.append(_with_hint(no_tag, f"@{near}" if near else None))
+                unknown[wanted] = _with_hint(no_tag, f"@{near}" if near else None)
         else:
             names = set(expand(wanted))
+            named += len(names)
+            if named > MAX_NAMES:
+                raise _too_many(expression)
             missing = sorted(names - set(tags), key=natural_key)
             for name in missing[:_MAX_HINTS]:
-                no_node = message("nodeset.unknown-node", "there is no node {name!r}", name=_clipped(name))
-                unknown.append(_with_hint(no_node, _nearest(name, tags)))
+                if name not in unknown:
+                    no_node = message(
+                        "nodeset.unknown-node", "there is no node {name!r}", name=_clipped(name)
+                    )
+                    near = _nearest(name, tags) if len(unknown) < _MAX_HINTS else None
+                    unknown[name] = _with_hint(no_node, near)
             if len(missing) > _MAX_HINTS:
                 rest = _clipped(fold(missing[_MAX_HINTS:]))
-                unknown.append(message("nodeset.unknown-nodes", "there are no nodes {names!r}", names=rest))
+                unknown[wanted] = message("nodeset.unknown-nodes", "there are no nodes {names!r}", names=rest)
         chosen = chosen - names if part.startswith("!") else chosen | names
     if unknown:
+        problems = list(unknown.values())
         raise NodeSetError(
-            unknown[0] if len(unknown) == 1 else message("nodeset.unknown", "{problems:; }", problems=unknown)
+            problems[0]
+            if len(problems) == 1
+            else message("nodeset.unknown", "{problems:; }", problems=problems)
         )
     return tuple(name for name in tags if name in chosen)
 
@@ -188,8 +200,13 @@ def _parts(text: str) -> Iterator[str]:
 
 def _expand_part(part: str) -> Iterator[str]:
     pieces = re.split(r"\[([^\]]*)\]", part)
-    choices = [[piece] if index % 2 == 0 else _numbers(piece, part) for index, piece in enumerate(pieces)]
-    # A product is generated lazily, so that the caller's limit stops it.
+    choices: list[list[str]] = []
+    size = 1
+    for index, piece in enumerate(pieces):
+        choices.append([piece] if index % 2 == 0 else _numbers(piece, part))
+        size *= len(choices[-1])
+        if size > MAX_NAMES:
+            raise _too_many(part)
     return ("".join(choice) for choice in itertools.product(*choices))
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from contextlib import suppress
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -132,3 +135,24 @@ def test_a_long_name_is_split_in_linear_time() -> None:
     name = "gpu" + "9-" * 500_000 + "7" * 13 + "x"
     assert split_at_number(name) is None
     assert split_at_number("gpu" + "9-" * 500_000 + "07x") == ("gpu" + "9-" * 500_000, "07", "x")
+
+
+COSTLY = {
+    "repeated ranges": "a[1-60000]," * 5000,
+    "a product of ranges": "a" + "[1-60000]" * 6000,
+    "a product of pairs": "b" + "[1-2]" * 5000,
+    "one unknown name": "zz," * 20_000,
+    "unknown names": ",".join(f"n{number}" for number in range(12_000)),
+    "an unknown tag": "@none," * 10_000,
+}
+
+
+@pytest.mark.parametrize("text", COSTLY.values(), ids=COSTLY)
+def test_a_long_text_takes_time_in_proportion_to_its_length(text: str) -> None:
+    nodes: dict[str, tuple[str, ...]] = {f"gpu{number}": () for number in range(1000)}
+    begun = time.process_time()
+    with pytest.raises(NodeSetError):
+        select(text, nodes)
+    with suppress(NodeSetError):
+        expand(text)
+    assert time.process_time() - begun < 20
