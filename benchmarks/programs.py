@@ -6,9 +6,10 @@ For each number of ranks per node, the table has the seconds to the first line t
 sees it, and the milliseconds of a step, as rank 0 measures them.
 
 dtui launches through a fleet with open connections, as the console does, after one deploy: all checks of a
-launch are part of its time. torchrun starts on both nodes at the same moment, on the worker through OpenSSH's
-client. The table has fewer rounds than were asked for if they take longer than ``--minutes``. On 2 idle cores
-20 rounds with 1 and 2 ranks per node take about 8 minutes, with 4 about as long: measure these separately.
+launch are part of its time. The run controller, which the first launch starts, keeps the runs. torchrun
+starts on both nodes at the same moment, on the worker through OpenSSH's client. The table has fewer rounds
+than were asked for if they take longer than ``--minutes``. On 2 idle cores 20 rounds with 1 and 2 ranks per
+node take about 8 minutes, with 4 about as long: measure these separately.
 Needs torch, openssh-server and openssh-client.
 """
 
@@ -41,6 +42,7 @@ from fleet.runs.steps import RunToEnd
 from fleet.steps import Job, run_steps
 from lab.addresses import AddressBlock
 from lab.rendezvous import RendezvousPort
+from tui.operations.run_controller import controller_keeper
 
 #: Prints before it imports torch: the first line is that of a program that has only been started.
 PROGRAM = """
@@ -132,7 +134,8 @@ async def launched(fleet: Fleet, site: Site, *, trace: bool = False) -> Measured
     job = Job(fleet, fleet.nodes, cpu=True, shell=os.environ)
     events: list[Event] = []
     outcome = ""
-    async with aclosing(run_steps(job, commands.launch(RunToEnd(LaunchOptions())))) as stream:
+    start = RunToEnd(LaunchOptions(), keeper=controller_keeper())
+    async with aclosing(run_steps(job, commands.launch(start))) as stream:
         async for event in stream:
             events.append(event)
             if trace:
