@@ -12,6 +12,7 @@ import errno
 import os
 import secrets
 import shutil
+import stat
 import sys
 import tempfile
 from collections.abc import Awaitable, Callable
@@ -115,9 +116,18 @@ class Listener:
 
 def _new_folder() -> Path:
     """Return a new folder for a socket that only the user can enter; raises OSError."""
-    bases = (os.environ.get("XDG_RUNTIME_DIR"), tempfile.gettempdir(), "/tmp")  # noqa: S108 -- mkdtemp is private
-    for base in bases:
-        if base and Path(base).is_dir() and len(os.fsencode(base)) < _MAX_PATH - 30:
+    for base in (os.environ.get("XDG_RUNTIME_DIR"), tempfile.gettempdir(), "/tmp"):  # noqa: S108 -- mkdtemp
+        if base and len(os.fsencode(base)) < _MAX_PATH - 30 and _is_safe(base):
             with suppress(OSError):
                 return Path(tempfile.mkdtemp(prefix="dtui-", dir=base))
     raise OSError(errno.ENOENT, "no folder for a socket")
+
+
+def _is_safe(base: str) -> bool:
+    """Return whether nobody else can replace a folder in ``base``."""
+    try:
+        found = Path(base).stat()
+    except OSError:
+        return False
+    sticky = bool(found.st_mode & stat.S_ISVTX)
+    return stat.S_ISDIR(found.st_mode) and (found.st_uid == os.geteuid() or sticky)

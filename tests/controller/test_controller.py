@@ -202,6 +202,20 @@ async def test_only_the_user_can_reach_it(tmp_path: Path) -> None:
         ]  # fmt: skip
 
 
+@pytest.mark.needs("root")
+async def test_its_socket_lies_in_no_folder_of_somebody_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    os.chown(folder, 12345, 12345)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(folder))
+    async with serving(tmp_path / ".dtui"):
+        address = read_address(tmp_path / ".dtui")
+        assert address is not None
+        assert folder not in Path(address.place).parents
+
+
 async def test_another_version_finishes_its_runs_and_is_replaced(tmp_path: Path) -> None:
     fleet = fleet_of(inventory(tmp_path, "wait_for('go')", gpu1=1))
     async with fleet, serving(fleet.home, version="0.0.1") as old:
