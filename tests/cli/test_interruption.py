@@ -18,6 +18,7 @@ PROGRAM = """
 import signal, sys, threading
 sys.path.insert(0, sys.argv[2])
 from tui.cli.interruption import end_as_interrupted
+signal.signal(getattr(signal, sys.argv[1]), signal.SIG_DFL)  # nohup has programs ignore SIGHUP
 end_as_interrupted()
 try:
     signal.raise_signal(getattr(signal, sys.argv[1]))

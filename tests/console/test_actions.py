@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import importlib
 import inspect
 import re
@@ -181,6 +182,7 @@ def assigned(path: Path, cls: str) -> set[str]:
     return names | {name for name in methods if name.startswith("_") and not name.startswith("__")}
 
 
+@functools.cache
 def names_of(cls: type) -> set[str]:
     try:
         source = inspect.getsource(cls)

@@ -108,6 +108,7 @@ async def test_from_connecting_to_taking_the_run_up_again(project):
         await until(pilot, lambda: "stopped" in text_of(again) and run.id in text_of(again))
 
 
+@pytest.mark.full
 async def test_a_failed_run_starts_again_from_its_own_checkpoint(project):
     folder, _ = project
     (folder / "trainer").mkdir()

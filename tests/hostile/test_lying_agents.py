@@ -195,7 +195,7 @@ FIELDS = [
 @pytest.mark.parametrize(
     ("command", "op", "path", "value"),
     [
-        pytest.param(*field, marks=() if number % 4 == 0 else pytest.mark.full)
+        pytest.param(*field, marks=() if number % 7 == 0 else pytest.mark.full)
         for number, field in enumerate(FIELDS)
     ],
 )

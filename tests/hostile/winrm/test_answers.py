@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import sys
 import time
+from collections.abc import Iterator
 
 import pytest
 
@@ -83,8 +85,17 @@ async def test_headers_before_the_login(serve: Serve, connect: Connect, attack: 
     assert not server.record.credentials
 
 
-@pytest.mark.parametrize("attack", ["endless chunks", "gzip", "slow body", "more announced than sent"])
-@pytest.mark.parametrize(("stage", "status"), [("challenge", 401), ("login", 200), ("login", 401)])
+def login_cases() -> Iterator[object]:
+    """Yield attack, stage and status; CI tries one attack everywhere and each other one once."""
+    attacked = ("endless chunks", "gzip", "slow body", "more announced than sent")
+    places = (("challenge", 401), ("login", 200), ("login", 401))
+    for attack, (stage, status) in itertools.product(attacked, places):
+        in_ci = attack == "gzip" or stage == "challenge"
+        marks = () if in_ci else pytest.mark.full
+        yield pytest.param(attack, stage, status, id=f"{stage}-{status}-{attack}", marks=marks)
+
+
+@pytest.mark.parametrize(("attack", "stage", "status"), login_cases())
 async def test_during_the_login(
     serve: Serve, connect: Connect, attack: str, stage: Stage, status: int
 ) -> None:
@@ -92,16 +103,32 @@ async def test_during_the_login(
     assert_says(await outcome(connect, serve(Attack(stage, make(status)))), words)
 
 
-@pytest.mark.parametrize("tls", [False, True], ids=["http", "https"])
-@pytest.mark.parametrize("stage", ["Get", "Create", "Command", "Receive"])
-@pytest.mark.parametrize("attack", ["endless chunks", "gzip", "3 GB announced", "slow body"])
+def later_cases() -> Iterator[object]:
+    """Yield attack, stage and whether over TLS; CI tries one attack everywhere and each other one once."""
+    attacked = ("endless chunks", "gzip", "3 GB announced", "slow body")
+    stages = ("Get", "Create", "Command", "Receive")
+    for attack, stage, tls in itertools.product(attacked, stages, (False, True)):
+        in_ci = attack == "gzip" or (stage == "Receive" and not tls)
+        place = f"{attack}-{stage}-{'https' if tls else 'http'}"
+        yield pytest.param(attack, stage, tls, id=place, marks=() if in_ci else pytest.mark.full)
+
+
+@pytest.mark.parametrize(("attack", "stage", "tls"), later_cases())
 async def test_after_the_login(serve: Serve, connect: Connect, attack: str, stage: Stage, tls: bool) -> None:
     make, words = BODIES[attack]
     assert_says(await outcome(connect, serve(Attack(stage, make(200)), tls=tls)), words)
 
 
-@pytest.mark.parametrize("raw", [attacks.interim_flood, attacks.endless_header, attacks.silence])
-@pytest.mark.parametrize("stage", ["challenge", "login", "Create", "Receive"])
+def header_cases() -> Iterator[object]:
+    """Yield stage and attack; CI tries one attack at each stage and each other one once."""
+    attacked = (attacks.interim_flood, attacks.endless_header, attacks.silence)
+    for stage, raw in itertools.product(("challenge", "login", "Create", "Receive"), attacked):
+        in_ci = raw is attacks.endless_header or stage == "login"
+        marks = () if in_ci else pytest.mark.full
+        yield pytest.param(stage, raw, id=f"{stage}-{raw.__name__}", marks=marks)
+
+
+@pytest.mark.parametrize(("stage", "raw"), header_cases())
 async def test_headers_at_every_stage(serve: Serve, connect: Connect, stage: Stage, raw: Raw) -> None:
     caught = await outcome(connect, serve(Attack(stage, raw)))
     assert_says(caught, "more than 64.0 KiB|header line|within|no new connection")

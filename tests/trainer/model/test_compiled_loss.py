@@ -26,6 +26,7 @@ def compile_from_scratch(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Non
     monkeypatch.setattr(torch._dynamo.config, "optimize_ddp", torch._dynamo.config.optimize_ddp)
 
 
+@pytest.mark.full
 @pytest.mark.needs("g++")
 def test_compiling_does_not_change_loss_and_gradients(tmp_path: Path) -> None:
     def loss(network: nn.Module, x: Tensor) -> Tensor:
