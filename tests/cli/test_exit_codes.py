@@ -25,6 +25,9 @@ def link(state: str, node: str = "gpu1") -> Event:
         ([Notice(node="gpu1", at=0.0, level="warning", text="slow")], 0),
         ([link("lost"), link("up"), RunFinished(run="r", outcome="failed")], 1),
         ([link("up"), RunFinished(run="r", outcome="succeeded")], 0),
+        ([RunFinished(run="r", outcome="failed"), RunFinished(run="r-r1", outcome="succeeded")], 0),
+        ([RunFinished(run="r", outcome="failed"), RunFinished(run="r-r1", outcome="failed")], 1),
+        ([RunFinished(run="r", outcome="failed"), RunFinished(run="r-r1", outcome="stopped")], 1),
     ],
 )
 def test_a_node_that_is_lost_at_the_end_counts(events: list[Event], status: int) -> None:
