@@ -58,12 +58,12 @@ def powershell(text: str) -> str:
 
 
 def powershell_shown(text: str) -> str:
-    """Return a literal as :func:`powershell`, for a person to read: no character is refused."""
+    """Return a literal as :func:`powershell`, for reading: no character is refused."""
     return "'" + _SINGLE_QUOTES.sub(r"\1\1", text) + "'"
 
 
 def command_line(argv: Sequence[str], windows: bool) -> str:
-    """Return a command as a person types it: in PowerShell on Windows, else in a POSIX shell."""
+    """Return a command as it is typed: in PowerShell on Windows, else in a POSIX shell."""
     if not windows:
         return " ".join(shlex.quote(word) for word in argv)
     words = [_typed(word) for word in argv]

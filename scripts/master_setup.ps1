@@ -101,7 +101,7 @@ function Invoke-MasterSetup {
     Assert-AddressesOnly -Rest $Rest
     $workers = @(Get-AddressList -Given (@($WorkerIPs) + @($Rest)))
     if ($workers.Count -eq 0) {
-        throw 'Name the workers: -WorkerIPs "192.168.1.101,192.168.1.102". The firewall lets in these and nobody else.'
+        throw 'Name the workers: -WorkerIPs "192.168.1.101,192.168.1.102". The firewall admits only these.'
     }
     $rules = @(Get-PlannedRules -Rules (Get-Effects).firewall -From $workers)
     Assert-Firewall

@@ -158,7 +158,7 @@ function Get-StoppedServices {
 
 function Close-Now {
     # Narrows what a step opened. When even a second try fails, the services that this run started stop, so that
-    # nobody but the cluster reaches them.
+    # only the cluster reaches them.
     param([Parameter(Mandatory = $true)][int[]]$Ports, [AllowEmptyCollection()][string[]]$Stopped = @())
     try {
         Close-WideRules -Ports $Ports
@@ -357,7 +357,7 @@ function Read-Master {
         $answer = ''
     }
     if (-not $answer.Trim()) {
-        throw 'Name the master: -MasterIP 192.168.1.100. The firewall lets in the cluster and nobody else.'
+        throw 'Name the master: -MasterIP 192.168.1.100. The firewall admits only the cluster.'
     }
     return $answer
 }

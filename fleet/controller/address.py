@@ -124,7 +124,7 @@ def _new_folder() -> Path:
 
 
 def _is_safe(base: str) -> bool:
-    """Return whether nobody else can replace a folder in ``base``."""
+    """Return whether other users cannot replace a folder in ``base``."""
     try:
         found = Path(base).stat()
     except OSError:

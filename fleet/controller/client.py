@@ -38,7 +38,7 @@ from fleet.runs.options import LaunchOptions, WatchOptions
 _START_SECONDS = 30.0
 _ANSWER_SECONDS = 300.0
 _POLL_INTERVAL = 0.05
-_REMEDY = message("controller.remedy", "`dtui doctor` and .dtui/internal-errors.log may tell more")
+_REMEDY = message("controller.remedy", "run `dtui doctor`, and look at .dtui/internal-errors.log")
 R = TypeVar("R")
 
 

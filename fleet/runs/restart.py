@@ -68,7 +68,7 @@ async def launch_and_leave(
 async def follow(
     fleet: Fleet, run: str, watching: WatchOptions | None = None, keeper: Keeper | None = None
 ) -> AsyncGenerator[Event, None]:
-    """Yield the events of ``watch``; a run that nobody keeps any more is handed over to the keeper.
+    """Yield the events of ``watch``; a run without a keeper is handed over to the keeper.
 
     It is not restarted: its secrets and arguments are not in its record. Raises NoSuchRun.
     """

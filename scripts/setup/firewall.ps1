@@ -1,4 +1,4 @@
-# Rules that let in the named addresses and nobody else.
+# Rules that admit only the named addresses.
 
 # All of them are of this group; so is the one that `dtui preflight --fix` makes.
 $RuleGroup = 'dtui'

@@ -51,7 +51,7 @@ function Get-Trusted {
 }
 
 function Assert-OfAdministrators {
-    # Undo does as administrator what the journal says: nobody else may have written it.
+    # Undo does as administrator what the journal says: only an administrator may have written it.
     param([Parameter(Mandatory = $true)][string]$Path)
     $sddl = Get-PlainRights -Path $Path
     $owner = Get-Owner -Sddl $sddl
@@ -455,7 +455,7 @@ function Invoke-Undo {
         Write-TextFile -Path (Get-JournalPath) -Text (($kept -join [Environment]::NewLine) + [Environment]::NewLine)
         $bad = @($left | Where-Object { $null -eq $_.entry }).Count
         if ($bad -eq $left.Count) {
-            throw "Everything that the journal tells was put back. $bad lines of it can't be read and stay in $(Get-JournalPath): look at them, then delete the file."
+            throw "All readable entries of the journal were put back. $bad lines of it can't be read and stay in $(Get-JournalPath): look at them, then delete the file."
         }
         throw "$($left.Count) changes could not be put back. They stay in $(Get-JournalPath); run -Undo again when the reason is gone."
     }

@@ -10,7 +10,7 @@ function Install-SshServer {
     try {
         $capability = Get-WindowsCapability -Online -Name $SshCapability -ErrorAction Stop
     } catch {
-        throw "Windows can't tell whether OpenSSH can be installed: $(Get-InstallRemedy $_)"
+        throw "Windows did not report whether OpenSSH can be installed: $(Get-InstallRemedy $_)"
     }
     Invoke-Change -Kind 'Capability' -Target $SshCapability -Old ([string]$capability.State) -New 'Installed' -Do {
         try {

@@ -16,7 +16,7 @@ from tui.secrets.saved_passwords import saved_password
 
 
 class GivenPasswords:
-    """Answers with the passwords that clients gave, and with those in the keyring; asks nobody."""
+    """Answers with the passwords that clients gave, and with those in the keyring; does not ask the user."""
 
     def __init__(self, given: Mapping[Endpoint, str]) -> None:
         self._given = given

@@ -13,7 +13,7 @@ from tui.cli.output import err, out
 from tui.cli.subparsers import Subparsers
 
 _FILE = Path("dtui_worker.ps1")
-#: How a person starts the file: PowerShell and cmd.exe read the double quotes alike.
+#: How the file is started: PowerShell and cmd.exe read the double quotes alike.
 _COMMAND = 'powershell -NoProfile -ExecutionPolicy Bypass -File "{name}"'
 
 
