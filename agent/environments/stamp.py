@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import stat
 from typing import List, Optional, Sequence
 
 from agent import durable
@@ -20,6 +21,8 @@ _PIECE = 1 << 20
 #: Of ``.dtui/environment.json``.
 FORMAT = 2
 _NAME = re.compile(r"environment(-.+)?\.json$")
+#: In a package folder, what is written anew when a package is installed again.
+_DESCRIBES = (".dist-info", ".egg-info", ".pth", ".egg-link")
 #: Files that determine an environment, in addition to those that the recipe names.
 SOURCES = ("pyproject.toml", "uv.lock", "uv.toml", ".python-version", "setup.py", "setup.cfg")
 
@@ -38,13 +41,12 @@ def path_in(root: str, node: Optional[str]) -> str:
 def stamp(root: str, request: EnvironmentRequest, places: Sequence[str]) -> EnvironmentStamp:
     """Return what must be the same for an environment to be up to date.
 
-    ``request`` is what was asked for; ``places`` are the interpreter and its package folders, which
-    change their time when something is installed.
+    ``request`` is what was asked for; ``places`` are the interpreter and its package folders.
     """
     recipe = request["recipe"]
     named = [*recipe["requirements"], *([recipe["conda"]] if recipe["conda"] else [])] if recipe else []
     sources = {name: _digest(os.path.join(root, name)) for name in (*SOURCES, *named)}
-    return {"request": request, "sources": sources, "places": [(place, _time(place)) for place in places]}
+    return {"request": request, "sources": sources, "places": [(place, _state(place)) for place in places]}
 
 
 def described(root: str, node: Optional[str]) -> Optional[EnvironmentFacts]:
@@ -67,7 +69,7 @@ def refreshed(root: str, node: Optional[str]) -> None:
     """Take the package folders as they are now for the environment as it was made; raises OSError."""
     known = described(root, node)
     if known is not None:
-        places = [(place, _time(place)) for place, _ in known["stamp"]["places"]]
+        places = [(place, _state(place)) for place, _ in known["stamp"]["places"]]
         durable.write_json(path_in(root, node), {**known, "stamp": {**known["stamp"], "places": places}})
 
 
@@ -99,8 +101,20 @@ def _digest(path: str) -> Optional[str]:
         return None
 
 
-def _time(path: str) -> Optional[int]:
+def _state(path: str) -> Optional[int]:
+    """Return what changes when an interpreter is replaced, or a package in a folder; None without it.
+
+    Bytecode that an import has left in the folder is no change.
+    """
     try:
-        return os.stat(path).st_mtime_ns
+        found = os.stat(path)
+        if not stat.S_ISDIR(found.st_mode):
+            return found.st_mtime_ns
+        digest = hashlib.blake2b(digest_size=6)
+        for name in sorted(os.listdir(path)):
+            if name != "__pycache__":
+                time = os.lstat(os.path.join(path, name)).st_mtime_ns if name.endswith(_DESCRIBES) else 0
+                digest.update(("%s %d\n" % (name, time)).encode("utf-8", "surrogateescape"))
     except OSError:
         return None
+    return int.from_bytes(digest.digest(), "big")

@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 _POLL_INTERVAL = 0.02
 #: Seconds that a running supervisor may take to start its processes.
 _SPAWN_LIMIT = 60.0
+#: A program that moves the folder of its run as soon as it runs: the supervisor puts it back.
+_MOVED_LIMIT = 5.0
 
 
 def start(call: Request) -> StartResult:
@@ -218,8 +220,14 @@ def _bring_up(call: Request, folder: RunFolder) -> StartResult:
 
 def _await_ranks(call: Request, folder: RunFolder) -> Status:
     deadline = time.monotonic() + _SPAWN_LIMIT
+    seen_at = time.monotonic()
     while True:
         status = seen(folder)
+        if status is None and time.monotonic() - seen_at < _MOVED_LIMIT:
+            if call.cancelled.wait(_POLL_INTERVAL):
+                raise Cancelled
+            continue
+        seen_at = time.monotonic()
         if (
             status is None
             or status["state"] == "lost"

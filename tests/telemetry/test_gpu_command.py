@@ -98,7 +98,11 @@ async def watched(project: Path, *, terminal: bool, tables: int) -> tuple[int, s
     """Watch until so many tables have come, then press Ctrl-C; return exit status and output."""
     reader, writer = pty.openpty() if terminal else os.pipe()
     process = subprocess.Popen(
-        [*COMMAND, "--watch", "--interval", "0.2"], cwd=project, stdout=writer, stderr=subprocess.DEVNULL
+        [*COMMAND, "--watch", "--interval", "0.2"],
+        cwd=project,
+        env={**os.environ, "TERM": "xterm"},
+        stdout=writer,
+        stderr=subprocess.DEVNULL,
     )
     os.close(writer)
     output = b""
