@@ -38,6 +38,7 @@ from fleet.runs.options import LaunchOptions, WatchOptions
 _START_SECONDS = 30.0
 _ANSWER_SECONDS = 300.0
 _POLL_INTERVAL = 0.05
+_MAX_STARTS = 3
 _REMEDY = message("controller.remedy", "run `dtui doctor`, and look at .dtui/internal-errors.log")
 R = TypeVar("R")
 
@@ -70,6 +71,7 @@ class ControllerKeeper:
     async def _connection(self, home: Path) -> Connection:
         """Return a connection to a controller of our version, which is started if there is none."""
         started: subprocess.Popen[bytes] | None = None
+        starts = 0
         deadline = asyncio.get_running_loop().time() + _START_SECONDS
         while True:
             connection = await self._existing(home)
@@ -77,7 +79,17 @@ class ControllerKeeper:
                 return connection
             # One that finds another controller ends: that one may be about to end, too.
             if started is None or started.poll() is not None:
+                if starts == _MAX_STARTS:
+                    raise NotKeptError(
+                        message(
+                            "controller.ended",
+                            "the run controller ended as soon as it had started; another machine may keep "
+                            "the runs of this folder",
+                        ),
+                        remedy=_REMEDY,
+                    )
                 started = self._start(home)
+                starts += 1
             if asyncio.get_running_loop().time() > deadline:
                 late = message(
                     "controller.late",
