@@ -31,6 +31,7 @@ from fleet.controller.wire import (
 )
 from fleet.fleet import Fleet
 from fleet.plan import RunPlan
+from fleet.private_files import make_folder
 from fleet.runs.keeper import AttemptEnded, NotKeptError
 from fleet.runs.options import LaunchOptions, WatchOptions
 
@@ -126,6 +127,7 @@ class ControllerKeeper:
 
     def _start(self, home: Path) -> subprocess.Popen[bytes]:
         try:
+            make_folder(home)
             return start_detached(self._command(home), home)
         except OSError as error:
             raise NotKeptError(

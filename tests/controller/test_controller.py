@@ -143,7 +143,6 @@ async def test_without_a_controller_the_console_keeps_the_run_and_says_so(tmp_pa
 async def test_a_controller_that_ends_at_once_is_given_up(tmp_path: Path) -> None:
     ending = ControllerKeeper(lambda home: (sys.executable, "-c", ""), "1")
     async with fleet_of(inventory(tmp_path, "", gpu1=1)) as fleet:
-        fleet.home.mkdir(parents=True, exist_ok=True)
         with pytest.raises(NotKeptError, match="ended as soon as it had started"):
             await ending.prepare(fleet, ["gpu1"])
 
