@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
@@ -27,6 +28,8 @@ STAGE_ONE_UNQUOTED = ("-I", "-q", "-i")
 #: Tried in this order when the inventory names none.
 INTERPRETERS = (("python3",), ("python",), ("py", "-3"))
 
+#: An interpreter that ended for no known reason, with and without output.
+_UNEXPLAINED = ("link.output", "link.no-output")
 _ANSWER = re.compile(rb"^DTUI1 (have|need|damaged|old [\d.]+)\r?\n", re.MULTILINE)
 #: Text of start files may come first.
 _NOISE_LIMIT = 1 << 16
@@ -87,7 +90,10 @@ async def start_agent(
     await transport.connect()
     deadline = time.monotonic() + _ALL_SECONDS
     refusals: list[Message] = []
-    for attempt in _attempts(transport, ((python,),) if python else INTERPRETERS):
+    attempts = deque(_attempts(transport, ((python,),) if python else INTERPRETERS))
+    repeated: set[_Attempt] = set()
+    while attempts:
+        attempt = attempts.popleft()
         interpreter = attempt.interpreter
         try:
             channel = await attempt.open(transport)
@@ -111,6 +117,12 @@ async def start_agent(
             await channel.close()
             raise await prints_too_much(transport, noise.text, node) from None
         except _Refused as refusal:
+            # A busy Windows can fail to start a program that it starts a moment later.
+            if refusal.why.id in _UNEXPLAINED and attempt not in repeated:
+                repeated.add(attempt)
+                attempts.appendleft(attempt)
+                await channel.close()
+                continue
             refusals.append(_tried(interpreter, refusal.why))
         except ChannelLost as error:
             await channel.close()

@@ -81,3 +81,21 @@ async def test_a_login_banner_is_skipped(tmp_path: Path) -> None:
         python=interpreter(tmp_path, script),
     )
     await started.channel.close()
+
+
+@pytest.mark.parametrize("said", ["", "echo 'fatal: out of handles' >&2;"])
+async def test_an_interpreter_that_ended_once_for_no_known_reason_is_tried_again(
+    tmp_path: Path, said: str
+) -> None:
+    marker = tmp_path / "failed"
+    script = f'if [ -e {marker} ]; then exec {sys.executable} "$@"; fi; touch {marker}; {said} exit 3'
+    transport = LocalTransport(Endpoint("localhost"))
+    started = await start_agent(transport, pack_agent(), node="gpu1", python=interpreter(tmp_path, script))
+    await started.channel.close()
+    assert marker.exists()
+
+
+async def test_it_is_not_tried_a_third_time(tmp_path: Path) -> None:
+    count = tmp_path / "count"
+    await refusal(interpreter(tmp_path, f"echo x >> {count}; exit 3"))
+    assert count.read_text() == "x\nx\n"

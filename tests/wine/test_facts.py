@@ -59,7 +59,7 @@ async def test_the_load_of_windows_nodes(fleet: Fleet) -> None:
     workers = fleet.inventory.workers
     seen: dict[str, list[dict[str, Any]]] = {node.name: [] for node in workers}
     async for event in watch(fleet, workers, interval=0.3, count=4):
-        assert isinstance(event, TelemetrySampled), event
+        assert isinstance(event, TelemetrySampled), getattr(event, "detail", event)
         seen[event.node].append(event.sample)
     for samples in seen.values():
         last = samples[-1]

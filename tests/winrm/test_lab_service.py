@@ -94,6 +94,9 @@ def test_ctrl_c_ends_the_command_as_on_windows(serve: Serve) -> None:
     protocol = connect(serve())
     shell = protocol.open_shell()
     command = protocol.run_command(shell, "cat", console_mode_stdin=False)
+    # It has started, and so can be interrupted, once it answers.
+    protocol.send_command_input(shell, command, b"x")
+    assert protocol.get_command_output_raw(shell, command)[0] == b"x"
     namespace = "http://schemas.microsoft.com/wbem/wsman/1/windows/shell"
     header = protocol.build_wsman_header(f"{namespace}/Signal", f"{namespace}/cmd", shell)
     body = {"rsp:Signal": {"@CommandId": command, "rsp:Code": f"{namespace}/signal/ctrl_c"}}
