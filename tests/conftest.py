@@ -16,6 +16,7 @@ import pytest
 import pytest_textual_snapshot
 from hypothesis import settings
 
+from lab.addresses import AddressBlock
 from tests.support.needs import MARKERS, need
 from tests.support.own_network import own_network as a_network
 from tests.support.pythons import missing
@@ -101,6 +102,14 @@ def pytest_unconfigure() -> None:
 def agent_python() -> str:
     """The interpreter of the agents that a test starts; tests/pythons replaces it by older and newer ones."""
     return sys.executable
+
+
+@pytest.fixture
+def address() -> Iterator[str]:
+    """A loopback address of the test's own, on which the usual ports of services are free."""
+    block = AddressBlock()
+    yield block.node(0)
+    block.release()
 
 
 @pytest.fixture

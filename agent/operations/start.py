@@ -223,15 +223,12 @@ def _await_ranks(call: Request, folder: RunFolder) -> Status:
     seen_at = time.monotonic()
     while True:
         status = seen(folder)
-        if status is None and time.monotonic() - seen_at < _MOVED_LIMIT:
-            if call.cancelled.wait(_POLL_INTERVAL):
-                raise Cancelled
-            continue
-        seen_at = time.monotonic()
+        if status is not None:
+            seen_at = time.monotonic()
         if (
-            status is None
-            or status["state"] == "lost"
-            or (status["state"] in FINAL and status["error"]["text"])
+            time.monotonic() - seen_at > _MOVED_LIMIT
+            if status is None
+            else status["state"] == "lost" or (status["state"] in FINAL and status["error"]["text"])
         ):
             reason = from_data(status["error"]) if status else EMPTY
             raise OperationError(
@@ -239,7 +236,7 @@ def _await_ranks(call: Request, folder: RunFolder) -> Status:
                 reason or message("start.supervisor-ended", "its supervisor ended"),
                 _last_words(folder),
             )
-        if status["state"] != "starting":
+        if status is not None and status["state"] != "starting":
             return status
         if time.monotonic() > deadline:
             raise OperationError(

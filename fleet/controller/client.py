@@ -27,7 +27,6 @@ from fleet.controller.wire import (
     Welcome,
     WireError,
     limits_of,
-    passwords_of,
 )
 from fleet.fleet import Fleet
 from fleet.plan import RunPlan
@@ -61,7 +60,7 @@ class ControllerKeeper:
             prepare = Prepare(
                 inventory=fleet.inventory,
                 nodes=tuple(nodes),
-                passwords=tuple(passwords_of(fleet.passwords)),
+                passwords=tuple(fleet.passwords.items()),
             )
             await _request(connection, prepare, Ready)
         except BaseException:

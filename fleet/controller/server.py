@@ -79,30 +79,36 @@ class Controller:
         self._kept: dict[str, _KeptRun] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._clients = 0
+        self._token = ""
         self._retired = False
+        #: The project's lock and listener, which another version of dtui takes over.
+        self._held = ExitStack()
 
     async def serve(self) -> bool:
         """Serve until there has been nothing to do for a while; False if another controller does already."""
         lock = lock_record(self._home / "controller.lock")
         if lock is None:
             return False
-        async with Listener(self._home, self._serve) as listener:
-            self._token = listener.token
-            self._give_way = ExitStack()
-            self._give_way.callback(lock.close)
-            self._give_way.callback(listener.close)
-            lasting = asyncio.get_running_loop().time
-            since = lasting()
-            while self._home.is_dir():
-                await asyncio.sleep(_POLL_INTERVAL)
-                if self._tasks or self._clients:
-                    since = lasting()
-                elif self._retired or lasting() - since >= self._idle:
-                    break
-        self._give_way.close()
+        with self._held:
+            self._held.callback(lock.close)
+            async with Listener(self._home, self._serve) as listener:
+                self._held.callback(listener.close)
+                self._token = listener.token
+                await self._until_idle()
         for task in self._tasks:
             task.cancel()
         return True
+
+    async def _until_idle(self) -> None:
+        """Return when nothing was kept for a while, after retirement, or without the project."""
+        clock = asyncio.get_running_loop().time
+        idle_since = clock()
+        while self._home.is_dir():
+            await asyncio.sleep(_POLL_INTERVAL)
+            if self._tasks or self._clients:
+                idle_since = clock()
+            elif self._retired or clock() - idle_since >= self._idle:
+                return
 
     async def _serve(self, connection: Connection) -> None:
         if self._clients >= _MAX_CLIENTS:
@@ -128,7 +134,7 @@ class Controller:
         request: Prepare | Retire = await connection.receive(Prepare | Retire)
         if isinstance(request, Retire):
             self._retired = True
-            self._give_way.close()  # the client starts the next one when this connection ends
+            self._held.close()  # the client starts the next one when this connection ends
             return
         async with AsyncExitStack() as stack:
             fleet = Fleet(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import UnionType
@@ -153,8 +153,3 @@ def _encoded(value: object) -> object:
 
 def _decoded(kind: type, value: object) -> object:
     return Path(value) if kind is Path and isinstance(value, str) else message_json.decoded(kind, value)
-
-
-def passwords_of(given: Mapping[Endpoint, str]) -> Sequence[tuple[Endpoint, str]]:
-    """Return passwords as Prepare carries them."""
-    return tuple(given.items())

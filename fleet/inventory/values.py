@@ -233,18 +233,19 @@ def node_path(node: yaml.Node, place: Place) -> str | None:
     """A path on a node: absolute, or below ``~``."""
     value = text(node, place)
     if value is not None and not _ABSOLUTE.match(value):
-        place.fault(
-            node,
-            message("inventory.relative-path", "{path!r} is not an absolute path", path=shown(value)),
-            _PATH_ON_NODE,
-        )
+        place.fault(node, *_not_absolute(value))
         return None
     return value
 
 
+def _not_absolute(value: str) -> Problem:
+    what = message("inventory.relative-path", "{path!r} is not an absolute path", path=shown(value))
+    return what, _PATH_ON_NODE
+
+
 def worker_project(node: yaml.Node, place: Place) -> str | None:
     """The folder of the project on a node, which is not yet known to be Windows or Linux."""
-    value = node_path(node, place)
+    value = text(node, place)
     if value is None:
         return None
     problem = project_problem(value)
@@ -257,10 +258,7 @@ def worker_project(node: yaml.Node, place: Place) -> str | None:
 def project_problem(value: str) -> Problem | None:
     """Return why a path can be no project's folder on any node, or None."""
     if not _ABSOLUTE.match(value) or _CONTROL.search(value):
-        return (
-            message("inventory.relative-path", "{path!r} is not an absolute path", path=shown(value)),
-            _PATH_ON_NODE,
-        )
+        return _not_absolute(value)
     if value.startswith(("\\\\", "//")):
         return (
             message(

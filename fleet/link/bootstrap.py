@@ -121,9 +121,8 @@ async def start_agent(
             if refusal.why.id in _UNEXPLAINED and attempt not in repeated:
                 repeated.add(attempt)
                 attempts.appendleft(attempt)
-                await channel.close()
-                continue
-            refusals.append(_tried(interpreter, refusal.why))
+            else:
+                refusals.append(_tried(interpreter, refusal.why))
         except ChannelLost as error:
             await channel.close()
             raise LinkLost(

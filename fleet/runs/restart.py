@@ -75,17 +75,22 @@ async def follow(
     store = RunStore(fleet.home, run)
     plan, limits = store.plan(), watching or WatchOptions()
     known = {node.name for node in fleet.nodes}
-    if keeper is None or store.finished() is not None or any(part.node not in known for part in plan.nodes):
-        async with aclosing(watch(fleet, run, limits)) as events:
+    async with AsyncExitStack() as stack:
+        hand_over: HandOver | None = None
+        if (
+            keeper is not None
+            and store.finished() is None
+            and known.issuperset(part.node for part in plan.nodes)
+        ):
+            hand_over = await stack.enter_async_context(
+                HandOver(keeper, fleet, plan, LaunchOptions(), limits)
+            )
+            if await hand_over.adopt() is not None:
+                hand_over = None
+        async with aclosing(watch(fleet, run, limits, record=hand_over is None)) as events:
             async for event in events:
                 yield event
-        return
-    async with HandOver(keeper, fleet, plan, LaunchOptions(), limits) as hand_over:
-        kept = await hand_over.adopt() is None
-        async with aclosing(watch(fleet, run, limits, record=not kept)) as events:
-            async for event in events:
-                yield event
-        if kept:
+        if hand_over is not None:
             with suppress(NotKeptError):
                 await hand_over.ended(0)
 

@@ -46,7 +46,7 @@ function Get-Owner {
 }
 
 function Get-Trusted {
-    # Administrators, SYSTEM and TrustedInstaller, as SDDL may write them, and whoever runs this.
+    # Administrators, SYSTEM and TrustedInstaller, as SDDL may write them, and the account that runs this.
     return @('BA', 'S-1-5-32-544', 'SY', 'S-1-5-18', 'S-1-5-80-956008885-3418522649-1831038044-1853292631-2271478464', (Get-HostFacts).Sid | Where-Object { $_ })
 }
 
@@ -56,7 +56,7 @@ function Assert-OfAdministrators {
     $sddl = Get-PlainRights -Path $Path
     $owner = Get-Owner -Sddl $sddl
     if (@(Get-Trusted) -notcontains $owner) {
-        throw "$Path belongs to somebody else ($owner). It is not used. Look who made it, remove it, and run this again."
+        throw "$Path belongs to somebody else ($owner). It is not used. Find out who made it, remove it, and run this again."
     }
 }
 
@@ -164,7 +164,7 @@ function Restore-Folder {
         try {
             New-Item -ItemType Directory -Path $Path -Force -ErrorAction Stop | Out-Null
         } catch {
-            # No journal would tell of it.
+            # No journal would mention it.
             Remove-EmptyFolder -Path $Path
             throw
         }
@@ -177,7 +177,7 @@ function Restore-Folder {
 }
 
 function Get-FolderEntry {
-    # What a role's journal tells of the folder before; nothing when it does not.
+    # The entry of a role's journal about the folder; nothing without one.
     param([Parameter(Mandatory = $true)][string]$Journal)
     if (-not (Test-Path -LiteralPath $Journal)) {
         return $null
@@ -232,8 +232,7 @@ function Remove-OwnFiles {
     }
     # The journal comes last of the files: as long as it is there, -Undo can be tried again.
     $journal = Get-JournalPath
-    $paths = @(@($names | ForEach-Object { Join-Path $DataFolder $_ }))
-    foreach ($path in $paths) {
+    foreach ($path in @($names | ForEach-Object { Join-Path $DataFolder $_ })) {
         if (Test-Path -LiteralPath $path) {
             Remove-Item -LiteralPath $path -Force -ErrorAction Stop
         }

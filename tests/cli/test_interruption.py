@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import subprocess
 import sys
 import threading
@@ -54,7 +53,7 @@ def test_ctrl_c_and_ctrl_break_are_left_to_python(event: int) -> None:
     assert not ClosedWindow(unexpected).handle(event)
 
 
-@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="a signal of POSIX")
+@pytest.mark.needs("posix")
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
 def test_a_request_to_end_is_an_interruption(name: str) -> None:
     words = [sys.executable, "-c", PROGRAM, name, str(ROOT)]

@@ -37,7 +37,7 @@ from fleet.runs.restart import follow, launch_and_leave
 from lab.lab import Lab
 from tests.runs.fleets import DEADLINE, collect, finish, fleet_of, inventory, of, plan_of, project, until
 from transports.base import Endpoint
-from tui.operations.run_controller import make_prompts
+from tui.operations.run_controller import GivenPasswords
 
 pytestmark = pytest.mark.needs("posix")
 
@@ -170,7 +170,7 @@ async def serving(
     home: Path, *, version: str = "1", idle: float = 600.0
 ) -> AsyncIterator[asyncio.Task[bool]]:
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    controller = Controller(home, version=version, make_prompts=make_prompts, idle=idle)
+    controller = Controller(home, version=version, make_prompts=GivenPasswords, idle=idle)
     task = asyncio.create_task(controller.serve())
     await until(lambda: task.done() or read_address(home) is not None)
     try:
@@ -183,7 +183,7 @@ async def serving(
 async def test_only_one_serves_a_project_and_it_ends_when_it_is_idle(tmp_path: Path) -> None:
     home = tmp_path / ".dtui"
     async with serving(home, idle=0.5) as first:
-        assert not await Controller(home, version="1", make_prompts=make_prompts).serve()
+        assert not await Controller(home, version="1", make_prompts=GivenPasswords).serve()
         async with asyncio.timeout(DEADLINE):
             assert await first
     assert read_address(home) is None

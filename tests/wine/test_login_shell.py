@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -13,7 +13,6 @@ from fleet.errors import NoAgent
 from fleet.link.bootstrap import start_agent
 from fleet.link.bundle import pack_agent
 from fleet.link.client import AgentClient
-from lab.addresses import AddressBlock
 from lab.wine.home import WindowsHome
 from lab.wine.machine import WindowsMachine
 from lab.wine.nodes import WindowsSshNode
@@ -21,13 +20,6 @@ from transports.base import Endpoint
 from transports.ssh.transport import SshTransport
 
 pytestmark = [pytest.mark.wine, pytest.mark.timeout(120)]
-
-
-@pytest.fixture
-def address() -> Iterator[str]:
-    block = AddressBlock()
-    yield block.node(0)
-    block.release()
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from lab.addresses import AddressBlock
 from lab.lab import Lab
 from lab.ssh_node import SshNode
 from lab.winrm import Accounts, WinRMServer, posix_shell, self_signed
@@ -26,14 +25,6 @@ from transports.errors import (
 from transports.registry import KINDS, open_transport
 
 Windows = Callable[..., WinRMServer]
-
-
-@pytest.fixture
-def address() -> Iterator[str]:
-    """An address of the test's own, so that WinRM's usual ports are free on it."""
-    block = AddressBlock()
-    yield block.node(0)
-    block.release()
 
 
 @pytest.fixture

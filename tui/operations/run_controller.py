@@ -10,7 +10,7 @@ from pathlib import Path
 
 from agent.wire.message import Message
 from fleet.controller.client import ControllerKeeper
-from transports.base import Endpoint, HostKey, Prompts
+from transports.base import Endpoint, HostKey
 from tui.internal_errors import InternalErrors, install
 from tui.secrets.saved_passwords import saved_password
 
@@ -32,11 +32,6 @@ class GivenPasswords:
         return False
 
 
-def make_prompts(given: Mapping[Endpoint, str]) -> Prompts:
-    """Return the prompts of a login with these passwords."""
-    return GivenPasswords(given)
-
-
 def controller_keeper() -> ControllerKeeper:
     """Return what hands runs over to the project's controller."""
     return ControllerKeeper(_command, version("dtui"))
@@ -53,7 +48,7 @@ def main(words: Sequence[str]) -> int:
 
     home = Path(words[0])
     install(InternalErrors(home.parent), lambda text: None)
-    asyncio.run(Controller(home, version=version("dtui"), make_prompts=make_prompts).serve())
+    asyncio.run(Controller(home, version=version("dtui"), make_prompts=GivenPasswords).serve())
     return 0
 
 
